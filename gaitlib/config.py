@@ -1,0 +1,132 @@
+"""Every setting of a run, with its default, in one frozen and validated object.
+
+Nothing else in the project holds a default: the notebooks' parameter cells repeat these literals and a
+test holds the two against each other.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Profile = Literal["quick", "standard"]
+PROFILES: tuple[Profile, ...] = ("quick", "standard")
+
+# What the quick profile changes: enough to see the whole job work in minutes, too little to learn much.
+_QUICK: dict[str, Any] = {"demo_walkers": 6, "epochs": 3, "max_clips_per_video": 4, "patience": 3}
+
+
+class InputError(Exception):
+    """Bad input, told in one sentence: which file, what is wrong, what was expected, how to fix it."""
+
+
+class RunConfig(BaseModel):
+    """All settings of one run.
+
+    Unknown names and wrong types are errors. Objects are immutable; `make_config` builds them.
+
+    Examples
+    --------
+    >>> make_config("standard", epochs=5).epochs
+    5
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    # 01 preprocessing
+    frame_rate_hz: Annotated[float, Field(gt=0, le=120)] = Field(
+        15.0, description="pictures a second taken from every video"
+    )
+    num_frames: int = Field(30, ge=2, le=600, description="pictures in a clip")
+    frame_size: int = Field(64, ge=16, le=512, description="height and width of a picture, pixels")
+    num_channels: Literal[1, 3] = Field(1, description="1 grey, 3 colour")
+    crop: Literal["walker", "frame"] = Field(
+        "walker", description="square around the walker, or the whole frame as published"
+    )
+    clip_stride: int = Field(10, ge=1, description="pictures between the starts of two clips")
+    max_clips_per_video: int = Field(12, ge=1, description="clips taken from a video at most")
+    validation_fraction: float = Field(
+        0.2, gt=0, lt=1, description="share of the training walkers that choose the epoch"
+    )
+    test_fraction: float = Field(
+        0.25, gt=0, lt=1, description="share of the walkers held out where there is no test folder"
+    )
+    allow_shared_walkers: bool = Field(
+        False, description="go on although a walker is in training and test; marks every page"
+    )
+    demo_walkers: int = Field(24, ge=4, le=500, description="synthetic training walkers")
+    seed: int = Field(0, ge=0, description="start of every random draw")
+    # 02 model
+    model: str = Field("cnn_lstm", description="name of the model builder")
+    l2_strength: float = Field(0.01, ge=0, description="L2 penalty of the Dense 64 layer")
+    # 03 training
+    learning_rate: float = Field(0.00007, gt=0, description="Adam's step size, as published")
+    epochs: int = Field(60, ge=1, description="passes over the training clips at most")
+    batch_size: int = Field(8, ge=1, description="clips in one step of the optimiser")
+    patience: int = Field(15, ge=1, description="epochs without a better validation loss before the stop")
+    augment: bool = Field(True, description="vary training clips (mirror, shift, scale, tempo, contrast)")
+    class_weights: bool = Field(True, description="weigh emotions by their rarity in training")
+    tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
+    # 04 evaluation
+    num_resamples: int = Field(2000, ge=100, description="bootstrap resamples of the test walkers")
+
+
+def make_config(profile: str = "standard", **settings: Any) -> RunConfig:
+    """Build a validated configuration from a profile and settings that override it.
+
+    Parameters
+    ----------
+    profile : {"standard", "quick"}
+        Set of defaults to start from.
+    **settings
+        Fields of `RunConfig`.
+
+    Raises
+    ------
+    InputError
+        If the profile or a name is unknown, or a value has the wrong type or range.
+    """
+    return _validated(RunConfig.model_validate, {**profile_settings(profile), **settings})
+
+
+def profile_settings(profile: str) -> dict[str, Any]:
+    """Return the settings in which a profile differs from the defaults."""
+    if profile not in PROFILES:
+        raise InputError(f"Unknown profile {profile!r}: expected one of {', '.join(PROFILES)}.")
+    return dict(_QUICK) if profile == "quick" else {}
+
+
+def parse_settings(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Turn settings given as text (``epochs=5`` on a command line) into values of their declared types.
+
+    Text settings stay text: an identifier like ``007`` is not turned into a number.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown or a text does not spell a value of the setting's type.
+    """
+    parsed = _validated(RunConfig.model_validate_strings, dict(texts))
+    return {name: getattr(parsed, name) for name in texts}
+
+
+def _validated(validate: Any, values: dict[str, Any]) -> RunConfig:
+    for name in values:
+        check_known(name, RunConfig.model_fields)
+    try:
+        return validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        problem = first["msg"][0].lower() + first["msg"][1:]
+        raise InputError(f"Setting {name!r} is {first['input']!r}: {problem}.") from None
+
+
+def check_known(name: str, known: Any) -> None:
+    """Raise an `InputError` with the nearest known name if `name` is not among `known`."""
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else f" Known settings: {', '.join(known)}."
+    raise InputError(f"Unknown setting {name!r}.{hint}")

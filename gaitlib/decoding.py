@@ -1,0 +1,222 @@
+"""Decode the pictures of an open video one by one, through damage, and write down what was met."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import av
+import av.error
+from av.container import InputContainer
+from av.container.core import Flags
+from av.video.stream import VideoStream
+
+from gaitlib.config import InputError
+from gaitlib.cutoff import promised_seconds
+from gaitlib.probe import MAX_PIXELS, Clockwork
+from gaitlib.timeline import Timeline
+
+_MAX_ERRORS_IN_A_ROW = 100
+_INVENT_TIMES = cast(int, Flags.gen_pts.value)
+_HDR_CURVES = {16: "PQ", 18: "HLG"}  # color_trc of SMPTE ST 2084 and ARIB STD-B67
+
+
+@dataclass
+class ReadReport:
+    """What reading a video has met; complete when the last chunk has been read.
+
+    Attributes
+    ----------
+    frames_read : int
+        Pictures decoded, also those between the chosen ones.
+    corrupt_frames : int
+        Pictures that could not be decoded, or only with damage.
+    duration_seconds : float
+        From the first picture to the end of the last, by timestamps.
+    frame_rate_hz : float
+        Of the video itself: one through the median step of its timestamps.
+    width, height : int
+        Of the displayed picture before it is shrunk: upright, in square pixels.
+    rotation_deg : int
+        How far the stored picture was turned clockwise: 0, 90, 180 or 270.
+    comment : str
+        The container's comment.
+    notes : list of str
+        Faults, one sentence each; empty if the video was read whole and clean.
+    """
+
+    frames_read: int = 0
+    corrupt_frames: int = 0
+    duration_seconds: float = 0.0
+    frame_rate_hz: float = 0.0
+    width: int = 0
+    height: int = 0
+    rotation_deg: int = 0
+    comment: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        """Add a sentence unless it is there."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+
+class Decoder:
+    """All decodable pictures of a stream with their times, in order.
+
+    Parameters
+    ----------
+    container, stream : InputContainer, VideoStream
+        From `gaitlib.probe`.
+    clock : Clockwork
+        Ends the reading of a file that takes too long.
+    report : ReadReport
+        Filled on the way.
+    name : str
+        The file's name, for messages.
+    ends_midway : bool
+        The file is shorter than its structure says.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        clock: Clockwork,
+        report: ReadReport,
+        name: str,
+        ends_midway: bool,
+    ) -> None:
+        self.timeline = Timeline(float(stream.average_rate) if stream.average_rate else None)
+        self._container = container
+        self._stream = stream
+        self._clock = clock
+        self._report = report
+        self._name = name
+        self._ends_midway = ends_midway
+        self._first_kind: tuple[int, int, str] | None = None
+
+    def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Yield seconds from the first picture, and the picture.
+
+        Raises
+        ------
+        InputError
+            If the video is encrypted, or time is up before the first picture.
+        """
+        self._stream.thread_type = "AUTO"
+        # PyAV asks FFmpeg to invent presentation times where the file has none; for H.264 in AVI
+        # they come out wrong. Without them the decoding times serve, which the file does hold.
+        self._container.flags &= ~_INVENT_TIMES
+        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        for packet in self._packets():
+            try:
+                frames = self._stream.decode(packet)
+            except av.error.FFmpegError:
+                self._report.corrupt_frames += 1
+                continue
+            for frame in frames:
+                self._report.frames_read += 1
+                self._report.corrupt_frames += frame.is_corrupt
+                self._note_kind(frame)
+                self._clock.position_seconds = self.timeline.place(
+                    _stamp_seconds(frame, self._stream)
+                )
+                yield self._clock.position_seconds, frame
+
+    def finish(self) -> None:
+        """Complete the report after the last picture.
+
+        Raises
+        ------
+        InputError
+            If there was none.
+        """
+        report = self._report
+        if not report.frames_read:
+            raise InputError(
+                f"{self._name} holds no picture that can be decoded: copy it again or convert it."
+            )
+        report.duration_seconds = self.timeline.end_seconds()
+        report.frame_rate_hz = 1 / self.timeline.step_seconds()
+        for sentence in self.timeline.notes():
+            report.note(sentence)
+        if report.corrupt_frames:
+            report.note(
+                f"Damaged pictures: {report.corrupt_frames} (decoded with faults or not at all); "
+                f"{report.frames_read} were read."
+            )
+        read_seconds = report.duration_seconds + self.timeline.left_out_seconds
+        promised = promised_seconds(self._container, self._stream) or 0.0
+        tolerance = max(0.25, 2.5 * self.timeline.step_seconds())
+        if self._ends_midway:
+            report.note(f"Cut off: the file ends in the middle, after {read_seconds:.1f} s.")
+        elif promised - read_seconds > tolerance:
+            report.note(
+                f"Cut off, or its header is wrong: it promises {promised:.1f} s, the pictures end "
+                f"after {read_seconds:.1f} s."
+            )
+
+    def _packets(self) -> Iterator[av.Packet | None]:
+        """Yield the stream's packets as far as the file goes, then None, which ends decoding."""
+        num_errors = 0
+        packets = self._container.demux(self._stream)
+        while num_errors < _MAX_ERRORS_IN_A_ROW:
+            try:
+                self._clock.check()
+                packet = next(packets)
+            except StopIteration:
+                break
+            except TimeoutError as error:
+                self._give_up(error)
+                break
+            except (av.error.FFmpegError, OSError) as error:
+                num_errors += 1
+                reason = error.strerror or type(error).__name__
+                self._report.note(
+                    f"The file is damaged or cut off ({reason}): read as far as it goes."
+                )
+                packets = self._container.demux(self._stream)
+                continue
+            if packet.size == 0:  # the demuxer's own end; ours comes below, whatever ended the loop
+                continue
+            if packet.has_sidedata("encryption_info"):
+                raise InputError(f"{self._name} is encrypted: give a copy without protection.")
+            num_errors = 0
+            yield packet
+        yield None
+
+    def _give_up(self, error: TimeoutError) -> None:
+        if not self._report.frames_read:
+            raise InputError(
+                f"{self._name} was given up: {error}. Convert it to H.264 MP4."
+            ) from None
+        self._report.note(f"Reading stopped: {error}.")
+
+    def _note_kind(self, frame: av.VideoFrame) -> None:
+        """Note what is unusual in a picture's format."""
+        kind = frame.width, frame.height, frame.format.name
+        if kind == self._first_kind:
+            return
+        note = self._report.note
+        if self._first_kind is not None:
+            note("Size or pixel format changes midway: all pictures get the first one's size.")
+        self._first_kind = self._first_kind or kind
+        if frame.interlaced_frame:
+            note("Interlaced: each picture mixes the lines of two moments.")
+        if frame.color_trc in _HDR_CURVES:
+            curve = _HDR_CURVES[frame.color_trc]
+            note(f"HDR ({curve}): tones are not mapped, so contrast is flatter than it should be.")
+        if _is_transparent(frame):
+            note("Has transparency, which is ignored.")
+
+
+def _stamp_seconds(frame: av.VideoFrame, stream: VideoStream) -> float | None:
+    # The time base is the stream's: the frames that end a video come without one.
+    stamp = frame.pts if frame.pts is not None else frame.dts
+    return None if stamp is None or not stream.time_base else float(stamp * stream.time_base)
+
+
+def _is_transparent(frame: av.VideoFrame) -> bool:
+    if not any(component.is_alpha for component in frame.format.components):
+        return False
+    return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)

@@ -1,0 +1,235 @@
+"""Which pixels belong to something that moves: a background learnt from the whole stretch of video."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+# Grey levels by which a pixel must differ at least; sensor noise raises it (see `noise_level`).
+MIN_DIFFERENCE = 12
+# Two pictures this far apart in time show a walker's whole body displaced, even a slow one's.
+MOTION_LAG_SECONDS = 0.4
+# The camera moves where most of the scene shifts by more than this between neighbouring pictures;
+# with fewer textured cells than this, a black stage say, nothing can be said.
+MOVING_CAMERA_PIXELS = 1.0
+MIN_SCENE_CELLS = 8
+MIN_BLOB_SHARE = 0.0008
+# Silhouettes fill 0.35 to 0.6 of their box, point lights about 0.15.
+SPARSE_FILL = 0.31
+SHADOW_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Background:
+    """Model of the empty scene.
+
+    Attributes
+    ----------
+    picture : ndarray of shape (height, width), uint8, grey
+        The scene without anybody.
+    threshold : float
+        Grey levels by which a pixel must differ to belong to somebody.
+    is_camera_moving : bool
+        The pictures shift as a whole, so that the model is of no use.
+    reach : float
+        How far apart the parts of one person may lie, relative to the usual; larger for people seen
+        as separate lights.
+    """
+
+    picture: np.ndarray
+    threshold: float
+    is_camera_moving: bool
+    reach: float = 1.0
+
+    def foreground(self, frame: np.ndarray) -> np.ndarray:
+        """Return the cleaned mask (uint8, 0 or 255) of what is not background in a grey frame."""
+        smooth = cv2.GaussianBlur(frame, (3, 3), 0)
+        # Cameras adapt their exposure when somebody enters: bring the scene back to its brightness.
+        scene, now = self.picture[::8, ::8].astype(float), smooth[::8, ::8].astype(float)
+        gain = float(np.median((scene + 4) / (now + 4)))
+        if abs(gain - 1) > 0.02:
+            smooth = cv2.convertScaleAbs(smooth, alpha=gain, beta=4 * (gain - 1))
+        return clean(cv2.absdiff(smooth, self.picture), self.threshold)
+
+    def blobs(self, frame: np.ndarray) -> np.ndarray:
+        """Return the blobs of a grey frame that are large enough to be a person (`find_blobs`)."""
+        return find_blobs(self.foreground(frame), self.reach)
+
+
+def learn_background(frames: np.ndarray, frame_rate_hz: float) -> Background:
+    """Learn the empty scene from grey frames.
+
+    Every pixel is averaged over the pictures in which nothing moves there and which agree with the
+    median. A plain median fails on slow walkers in short videos, who cover a pixel for more than half
+    of the time; a plain average keeps a ghost of somebody who stood still for a while.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (num_frames, height, width), uint8, grey
+    frame_rate_hz : float
+        Pictures a second in `frames`.
+
+    Returns
+    -------
+    Background
+    """
+    lag = max(1, round(MOTION_LAG_SECONDS * frame_rate_hz))
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), 40)).astype(int))
+    threshold = max(MIN_DIFFERENCE, 4.5 * noise_level(frames))
+    smooth = np.stack([cv2.GaussianBlur(frames[index], (3, 3), 0) for index in chosen])
+    still = np.stack([~_moving_regions(frames, index, lag, threshold) for index in chosen])
+    median = np.partition(smooth, len(smooth) // 2, axis=0)[len(smooth) // 2]
+    agrees = still & (cv2.absdiff(smooth, median[None].repeat(len(smooth), 0)) < 2 * threshold)
+    use = np.where(agrees.sum(axis=0) >= 0.5 * still.sum(axis=0), agrees, still)
+    count = use.sum(axis=0)
+    mean = np.einsum("fhw,fhw->hw", smooth, use, dtype=np.float32) / np.maximum(count, 1)
+    picture = np.where(count >= 2, mean, median).round().astype(np.uint8)
+    _erase_ghosts(picture, smooth, still, threshold)
+    background = Background(picture, threshold, _is_camera_moving(frames))
+    return replace(background, reach=_reach(background, frames[chosen]))
+
+
+def _reach(background: Background, frames: np.ndarray) -> float:
+    """Return 2 where the blobs are mostly empty, as those of point lights are, else 1."""
+    blobs = [find_blobs(background.foreground(frame)) for frame in frames]
+    fills = [(found[:, 4] / (found[:, 2] * found[:, 3])).max() for found in blobs if len(found)]
+    return 2.0 if fills and np.median(fills) < SPARSE_FILL else 1.0
+
+
+def _erase_ghosts(picture: np.ndarray, frames: np.ndarray, still: np.ndarray, threshold: float) -> None:
+    """Remove from the scene (in place) people who stood in it for most of the time.
+
+    Where they are gone, the bare scene differs from the picture by a blob that does not move and
+    whose outline shows in the learnt picture but not in the frame.
+    """
+    for frame, is_still in zip(frames, still, strict=True):
+        num_labels, labels = join_parts(clean(cv2.absdiff(frame, picture), threshold))
+        for label in range(1, num_labels):
+            blob = (labels == label).astype(np.uint8)
+            area = blob.sum()
+            if area < MIN_BLOB_SHARE * blob.size or is_still[blob > 0].mean() < 0.95:
+                continue
+            outline = cv2.morphologyEx(blob, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+            if _edge_strength(picture, outline) > 1.3 * _edge_strength(frame, outline):
+                region = cv2.dilate(blob, np.ones((7, 7), np.uint8)) > 0
+                picture[region] = frame[region]
+
+
+def _edge_strength(picture: np.ndarray, outline: np.ndarray) -> float:
+    return float(np.hypot(*(part[outline].astype(float) for part in cv2.spatialGradient(picture))).mean())
+
+
+def noise_level(frames: np.ndarray) -> float:
+    """Estimate the sensor noise (standard deviation, grey levels) from consecutive pictures.
+
+    The median absolute difference is not moved by the few pixels in which somebody walks.
+    """
+    middle = len(frames) // 2
+    if len(frames) < 2:
+        return 0.0
+    difference = cv2.absdiff(frames[middle], frames[middle - 1])
+    return float(np.median(difference)) / 0.6745 / np.sqrt(2)
+
+
+def clean(difference: np.ndarray, threshold: float) -> np.ndarray:
+    """Threshold a difference picture and remove specks; returns a mask of 0 and 255, uint8."""
+    _, mask = cv2.threshold(difference, threshold, 255, cv2.THRESH_BINARY)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+
+
+def join_parts(mask: np.ndarray, reach: float = 1.0) -> tuple[int, np.ndarray]:
+    """Number the blobs of a mask, taking parts that lie close together as one.
+
+    A walker may fall apart into pieces (grey trousers on a grey floor, lights on a black ground);
+    the reach is longer up and down than sideways, so that neighbours stay apart.
+
+    Returns
+    -------
+    tuple of int and ndarray of shape (height, width), int32
+        Number of labels, background included, and the label of each pixel of `mask` (0 outside).
+    """
+    height = mask.shape[0]
+    size = max(3, round(0.10 * reach * height)), max(3, round(0.045 * reach * height))
+    num_labels, labels = cv2.connectedComponents(cv2.dilate(mask, np.ones(size, np.uint8)))
+    labels[mask == 0] = 0
+    return num_labels, labels
+
+
+def _moving_regions(frames: np.ndarray, index: int, lag: int, threshold: float) -> np.ndarray:
+    """Mark the boxes around everything that moves in one picture, as a boolean mask."""
+    region = np.zeros(frames.shape[1:], bool)
+    for other in (index - lag, index + lag):
+        if not 0 <= other < len(frames):
+            continue
+        mask = clean(cv2.absdiff(frames[index], frames[other]), threshold)
+        for left, top, width, height, _ in find_blobs(mask).astype(int):
+            margin = 2 + height // 20
+            rows = slice(max(0, top - margin), top + height + margin)
+            region[rows, max(0, left - margin) : left + width + margin] = True
+    return region
+
+
+def find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
+    """Find the blobs of a foreground mask that are large enough to be a person.
+
+    A box leaves out the outermost half per cent of its blob's pixels on each side, so that a thin
+    line that happens to touch a person does not stretch it.
+
+    Returns
+    -------
+    ndarray of shape (num_blobs, 5), float
+        Left, top, width, height and area in pixels.
+    """
+    num_labels, labels = join_parts(mask, reach)
+    boxes = []
+    for label in range(1, num_labels):
+        rows, columns = np.nonzero(labels == label)
+        if len(rows) >= MIN_BLOB_SHARE * mask.size:
+            if reach <= 1:
+                rows, columns = _without_shadow(rows, columns)
+            left, right = _trimmed_range(columns)
+            top, bottom = _trimmed_range(rows)
+            boxes.append((left, top, right - left, bottom - top, len(rows)))
+    return np.array(boxes, float).reshape(-1, 5)
+
+
+def _without_shadow(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the pixels of a blob between the sides of what stands above the feet.
+
+    A shadow lies flat beside the feet; point lights cast none.
+    """
+    top, bottom = _trimmed_range(rows)
+    is_body = rows <= bottom - SHADOW_SHARE * (bottom - top)
+    left, right = _trimmed_range(columns[is_body] if is_body.any() else columns)
+    is_kept = (columns >= left) & (columns < right)
+    return rows[is_kept], columns[is_kept]
+
+
+def _trimmed_range(positions: np.ndarray) -> tuple[int, int]:
+    cumulated = np.cumsum(np.bincount(positions))
+    low, high = 0.005 * cumulated[-1], 0.995 * cumulated[-1]
+    return int(np.searchsorted(cumulated, low, "right")), int(np.searchsorted(cumulated, high)) + 1
+
+
+def _is_camera_moving(frames: np.ndarray) -> bool:
+    """Say whether most parts of the picture shift between neighbouring frames.
+
+    Corners are followed from picture to picture; each cell of a 4 x 4 grid has one vote, so that a
+    large walker with many corners does not outvote the scene.
+    """
+    votes = []
+    for index in np.linspace(0, len(frames) - 2, min(len(frames) - 1, 12)).astype(int):
+        before, after = frames[index], frames[index + 1]
+        corners = cv2.goodFeaturesToTrack(before, 150, 0.02, 8)
+        if corners is None:
+            continue
+        moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
+        good = found.ravel() == 1
+        start = corners.reshape(-1, 2)[good]
+        distance = np.linalg.norm(moved.reshape(-1, 2)[good] - start, axis=1)
+        cell = (4 * start / np.array(before.shape[::-1])).astype(int) @ (1, 4)
+        cells = [np.median(distance[cell == number]) for number in np.unique(cell)]
+        if len(cells) >= MIN_SCENE_CELLS:
+            votes.append(np.median(cells) > MOVING_CAMERA_PIXELS)
+    return bool(votes) and float(np.mean(votes)) > 0.5

@@ -1,0 +1,274 @@
+"""From two folders to training, validation and test videos, ready to learn from."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from gaitlib.batches import ClipSet, make_clip_set
+from gaitlib.clips import PreparedVideo, prepare_videos, window_starts
+from gaitlib.config import InputError, RunConfig
+from gaitlib.demo import SYNTHETIC_COMMENT, make_demo
+from gaitlib.files import cache_dir, read_json, write_aside, write_json
+from gaitlib.labels import LabelledVideos, check_emotions, escape_cell, find_videos, list_videos
+from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The videos of a run and what became of each.
+
+    Attributes
+    ----------
+    videos : DataFrame
+        One row a used video: `video`, `path`, `emotion`, `walker`, `split`, `digest`, `entry` (cache
+        folder), `num_clips`, `walk_seconds`, `method` (how the walker was found), `note`.
+    skipped : DataFrame
+        `video`, `reason`.
+    warnings : tuple of str
+    shared_walkers : tuple of str
+        Walkers on both sides, if the user allowed it.
+    num_synthetic : int
+        Videos that were drawn by `gaitlib.demo`.
+    """
+
+    videos: pd.DataFrame
+    skipped: pd.DataFrame
+    warnings: tuple[str, ...] = ()
+    shared_walkers: tuple[str, ...] = ()
+    num_synthetic: int = 0
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """Class names in alphabetical order; a label is a place in it."""
+        return tuple(sorted(self.videos.loc[self.videos["split"] != "test", "emotion"].unique()))
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether any of the walkers is synthetic."""
+        return self.num_synthetic > 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all videos, labels and splits: equal for equal data."""
+        columns = ["digest", "emotion", "walker", "split"]
+        rows = self.videos[columns].sort_values(columns).to_csv(index=False)
+        return hashlib.sha256(rows.encode()).hexdigest()[:16]
+
+    def rows(self, split: str) -> pd.DataFrame:
+        """Return the videos of one split, renumbered."""
+        return self.videos[self.videos["split"] == split].reset_index(drop=True)
+
+    def prepared(self, split: str) -> list[PreparedVideo]:
+        """Return the cached pictures of the videos of one split, in the order of `rows`."""
+        rows = self.rows(split)
+        return [PreparedVideo(Path(entry), digest) for entry, digest in zip(rows["entry"], rows["digest"], strict=True)]
+
+    def clip_set(self, split: str, config: RunConfig) -> ClipSet:
+        """Return the clips of one split with their labels."""
+        labels = np.array([self.emotions.index(emotion) for emotion in self.rows(split)["emotion"]], int)
+        return make_clip_set(self.prepared(split), labels, config)
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts and fingerprint as they stand in ``results.json``."""
+        counts = {
+            split: {
+                "num_videos": len(rows := self.rows(split)),
+                "num_walkers": int(rows["walker"].nunique()),
+                "num_clips": int(rows["num_clips"].sum()),
+                "emotions": {name: int(count) for name, count in rows["emotion"].value_counts().items()},
+            }
+            for split in SPLITS
+        }
+        return {
+            **counts,
+            "num_skipped": len(self.skipped),
+            "fingerprint": self.fingerprint,
+            "is_demo": self.is_demo,
+            "num_synthetic": self.num_synthetic,
+            "shared_walkers": list(self.shared_walkers),
+            "warnings": list(self.warnings),
+        }
+
+    def save(self, run_dir: Path) -> None:
+        """Write `data.json` (for the next step) and `skipped.csv` (for people) into a run folder."""
+        content = {
+            "videos": self.videos.to_dict("records"),
+            "warnings": list(self.warnings),
+            "shared_walkers": list(self.shared_walkers),
+            "num_synthetic": self.num_synthetic,
+        }
+        with write_aside(run_dir / "skipped.csv") as aside:
+            self.skipped.map(escape_cell).to_csv(aside, index=False)
+        write_json(run_dir / "skipped.json", self.skipped.to_dict("records"))
+        write_json(run_dir / "data.json", content)
+
+
+def load_data(run_dir: Path) -> RunData:
+    """Read back what `RunData.save` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is nothing, or the cache has been emptied since.
+    """
+    content = read_json(run_dir / "data.json")
+    videos = pd.DataFrame(content["videos"])
+    if not all(Path(entry).is_dir() for entry in videos["entry"]):
+        raise InputError(
+            f"The prepared pictures of {run_dir.name} are no longer in {cache_dir()}: run 01_preprocessing "
+            "again."
+        )
+    skipped = pd.DataFrame(read_json(run_dir / "skipped.json"), columns=["video", "reason"])
+    return RunData(
+        videos,
+        skipped,
+        tuple(content["warnings"]),
+        tuple(content["shared_walkers"]),
+        content["num_synthetic"],
+    )
+
+
+def prepare_data(
+    videos_dir: Path, videos_test_dir: Path, config: RunConfig, labels_path: Path | None = None
+) -> RunData:
+    """Find, read and split the videos of a run; draw synthetic walkers where there are none.
+
+    Parameters
+    ----------
+    videos_dir, videos_test_dir : Path
+        Training videos and test videos. Where the second holds no labelled video, walkers of the first
+        are held out.
+    config : RunConfig
+    labels_path : Path, optional
+        Manifest or rating sheet.
+
+    Returns
+    -------
+    RunData
+
+    Raises
+    ------
+    InputError
+        If there are too few usable videos, emotions or walkers, or a walker or file is on both sides.
+    """
+    if labels_path is None and videos_dir.is_dir() and not list_videos(videos_dir):
+        videos_dir, videos_test_dir = make_demo_folders(config)
+    train, test = _find_both(videos_dir, videos_test_dir, labels_path)
+    tables = [train.videos.assign(split="train")]
+    if test is not None:
+        check_emotions(train.videos, test.videos)
+        tables.append(test.videos.assign(split="test"))
+    videos, skipped = _prepare(pd.concat(tables, ignore_index=True), config)
+    found = [part for part in (train, test) if part is not None]
+    data = RunData(
+        videos,
+        pd.concat([*(part.skipped for part in found), skipped], ignore_index=True),
+        tuple(warning for part in found for warning in part.warnings),
+        num_synthetic=int((videos.pop("comment") == SYNTHETIC_COMMENT).sum()),
+    )
+    return _split(data, config)
+
+
+def make_demo_folders(config: RunConfig) -> tuple[Path, Path]:
+    """Draw the synthetic walkers into the cache, unless they are there; return both folders."""
+    folder = cache_dir() / "demo" / f"walkers{config.demo_walkers}_seed{config.seed}"
+    folders = folder / "videos", folder / "videosTest"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not all(part.is_dir() for part in folders):
+            make_demo(*folders, num_walkers=config.demo_walkers, seed=config.seed)
+    return folders
+
+
+def _find_both(
+    videos_dir: Path, videos_test_dir: Path, labels_path: Path | None
+) -> tuple[LabelledVideos, LabelledVideos | None]:
+    train = find_videos(videos_dir, labels_path)
+    if train.source == "none":
+        raise InputError(
+            f"The videos in {videos_dir} have no labels: put them into one folder an emotion, add a "
+            "labels.csv with the columns video,emotion, or pass --labels FILE."
+        )
+    if not videos_test_dir.is_dir() or not list_videos(videos_test_dir):
+        return train, None
+    test = _find_test(videos_test_dir, labels_path)
+    if test.source == "none":
+        reason = "no label: `gaitlib predict` reads unlabelled videos"
+        unlabelled = test.videos[["video"]].assign(reason=reason)
+        skipped = pd.concat([train.skipped, unlabelled], ignore_index=True)
+        return replace(train, skipped=skipped), None
+    # One label file may list both folders: what the other folder holds is not missing.
+    train_names, test_names = set(train.videos["video"]), set(test.videos["video"])
+    train = replace(train, skipped=train.skipped[~train.skipped["video"].isin(test_names)])
+    return train, replace(test, skipped=test.skipped[~test.skipped["video"].isin(train_names)])
+
+
+def _find_test(videos_test_dir: Path, labels_path: Path | None) -> LabelledVideos:
+    own = find_videos(videos_test_dir)
+    if own.source != "none" or labels_path is None:
+        return own
+    try:
+        return find_videos(videos_test_dir, labels_path)
+    except InputError:
+        return own
+
+
+def _prepare(videos: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+    prepared = prepare_videos([Path(path) for path in videos["path"]], config)
+    is_used = np.array([isinstance(video, PreparedVideo) for video in prepared])
+    reasons = [video for video in prepared if isinstance(video, str)]
+    skipped = pd.DataFrame({"video": videos.loc[~is_used, "video"], "reason": reasons})
+    if not is_used.any():
+        raise InputError(f"None of the {len(videos)} videos could be used. The first: {reasons[0]}")
+    used = videos[is_used].reset_index(drop=True)
+    entries = [video for video in prepared if isinstance(video, PreparedVideo)]
+    return used.assign(**_describe(entries, config)), skipped
+
+
+def _describe(entries: Sequence[PreparedVideo], config: RunConfig) -> dict[str, list[Any]]:
+    metas = [entry.meta for entry in entries]
+    return {
+        "digest": [entry.digest for entry in entries],
+        "entry": [str(entry.folder) for entry in entries],
+        "num_clips": [len(window_starts(entry, config)) for entry in entries],
+        "walk_seconds": [meta["num_pictures"] / config.frame_rate_hz for meta in metas],
+        "method": ["+".join(meta["methods"]) for meta in metas],
+        "note": [" ".join(meta["notes"]) for meta in metas],
+        "comment": [meta["comment"] for meta in metas],
+    }
+
+
+def _split(data: RunData, config: RunConfig) -> RunData:
+    """Drop copies, hold out test walkers where no test folder does, and hold out validation walkers."""
+    parts, copies = [], []
+    for _, part in data.videos.groupby("split", sort=False):
+        kept, dropped = drop_duplicates(part)
+        parts.append(kept)
+        copies.append(dropped)
+    videos = pd.concat(parts, ignore_index=True)
+    skipped = pd.concat([data.skipped, *copies], ignore_index=True)
+    if not (videos["split"] == "test").any():
+        videos.loc[hold_out_walkers(videos, config.test_fraction, config.seed), "split"] = "test"
+    is_test = videos["split"] == "test"
+    shared = check_walkers_disjoint(videos[~is_test], videos[is_test], config.allow_shared_walkers)
+    check_emotions(videos[~is_test], videos[is_test])
+    training = videos.index[~is_test]
+    is_validation = hold_out_walkers(videos.loc[training], config.validation_fraction, config.seed)
+    videos.loc[training[is_validation], "split"] = "validation"
+    return replace(data, videos=videos, skipped=skipped, shared_walkers=tuple(shared))
+
+
+def config_from(run_dir: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run so far with a step's own settings on top."""
+    path = run_dir / "config.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {**before, **settings}

@@ -1,0 +1,210 @@
+"""One fit: seeds, class weights, callbacks, going on after a kill, saving what was learnt."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from sklearn.utils.class_weight import compute_class_weight
+
+from gaitlib.backend import load_keras, seed_everything
+from gaitlib.batches import ClipSet, evaluation_batches, training_batches
+from gaitlib.config import InputError, RunConfig
+from gaitlib.files import cache_dir, write_aside
+from gaitlib.models import build_model
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained model and how it came about.
+
+    Attributes
+    ----------
+    model : keras.Model
+        With the weights of the best epoch.
+    history : DataFrame
+        One row an epoch: `epoch` (from 1), `loss`, `accuracy`, `val_loss`, `val_accuracy`,
+        `learning_rate`.
+    best_epoch : int
+        From 1; chosen by the validation loss.
+    resumed_epoch : int
+        Epochs that an earlier, killed training had done; 0 for a fresh one.
+    """
+
+    model: "keras.Model"
+    history: pd.DataFrame
+    best_epoch: int
+    resumed_epoch: int
+
+
+def train_model(
+    train: ClipSet,
+    validation: ClipSet,
+    config: RunConfig,
+    emotions: Sequence[str],
+    log_dir: Path | None = None,
+) -> TrainingResult:
+    """Train the configured model until the validation loss stops falling.
+
+    The state after each epoch lies in the cache until the training is done; the same training started
+    again goes on from there.
+
+    Parameters
+    ----------
+    train, validation : ClipSet
+        Of different walkers; the validation clips choose the epoch and never train.
+    config : RunConfig
+    emotions : sequence of str
+        Class names in the order of the labels.
+    log_dir : Path, optional
+        Where TensorBoard logs go if `config.tensorboard`.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    InputError
+        If another process trains exactly this at the moment, or the loss stops being a number.
+    """
+    state_dir = cache_dir() / "training" / _training_key(train, validation, config, emotions)
+    state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(state_dir / "lock", timeout=0):
+            result = _fit(train, validation, config, len(emotions), state_dir, log_dir)
+            shutil.rmtree(state_dir, ignore_errors=True)
+            return result
+    except Timeout:
+        raise InputError(
+            "Another process trains the same model on the same videos at this moment: wait until it is "
+            "done, or change the seed."
+        ) from None
+
+
+def _fit(
+    train: ClipSet,
+    validation: ClipSet,
+    config: RunConfig,
+    num_classes: int,
+    state_dir: Path,
+    log_dir: Path | None,
+) -> TrainingResult:
+    from gaitlib.callbacks import EpochState
+
+    keras = load_keras()
+    seed_everything(config.seed)
+    state = EpochState(state_dir)
+    model = state.load() or compiled_model(train, config, num_classes)
+    stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=False)
+    callbacks = [
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.ReduceLROnPlateau(patience=max(2, config.patience // 2), factor=0.5),
+        stopping,
+        state,
+    ]
+    if config.tensorboard and log_dir is not None:
+        callbacks.append(keras.callbacks.TensorBoard(log_dir))
+    if not state.is_finished:
+        state.attach(callbacks[1], stopping)
+        model.fit(
+            training_batches(train, config, state.epochs_done),
+            validation_data=evaluation_batches(validation),
+            epochs=config.epochs,
+            initial_epoch=state.epochs_done,
+            steps_per_epoch=-(-len(train) // config.batch_size),
+            class_weight=class_weights(train.clip_labels, num_classes) if config.class_weights else None,
+            callbacks=callbacks,
+            verbose=0,
+        )
+    history = state.history()
+    if not len(history):
+        raise InputError("The loss stopped being a number in the first epoch: lower the learning rate.")
+    state.restore_best(model)
+    return TrainingResult(model, history, state.best_epoch, state.resumed_epoch)
+
+
+def compiled_model(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Model":
+    """Build the configured model for these clips, with its optimiser, loss and metric."""
+    keras = load_keras()
+    _, side, _, channels = clips.read(0).shape
+    model = build_model(
+        config.model, config.num_frames, side, channels, num_classes, l2_strength=config.l2_strength
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(config.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:
+    """Return for each class the weight that makes all classes count the same in training.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (num_clips,), int
+        Of the training clips alone.
+    num_classes : int
+    """
+    present = np.unique(labels)
+    weights = compute_class_weight("balanced", classes=present, y=labels)
+    by_class = dict(zip(present.tolist(), weights.tolist(), strict=True))
+    return {number: by_class.get(number, 1.0) for number in range(num_classes)}
+
+
+def save_model(model: "keras.Model", folder: Path) -> None:
+    """Save `model.keras` and `model.h5`, each read back and compared before it takes its name.
+
+    Raises
+    ------
+    InputError
+        If a file does not give back the same weights.
+    """
+    keras = load_keras()
+    for name in ("model.keras", "model.h5"):
+        with write_aside(folder / name) as aside:
+            model.save(aside)
+            copy = keras.saving.load_model(aside, compile=False, safe_mode=True)
+            same = all(map(np.array_equal, model.get_weights(), copy.get_weights()))
+            if not same:
+                raise InputError(f"{folder / name} did not keep the weights: save again to another disk.")
+
+
+def load_model(path: Path) -> "keras.Model":
+    """Load a saved model without running any code that the file may carry.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or holds no usable model.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no model at {path}: train one first, or name the right file.")
+    try:
+        return load_keras().saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds for a bad file
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path} is no model that can be loaded safely ({first_line[:160]}).") from error
+
+
+def _training_key(
+    train: ClipSet, validation: ClipSet, config: RunConfig, emotions: Sequence[str]
+) -> str:
+    """Name a training by all that shapes its outcome."""
+    keras = load_keras()
+    parts: list[Any] = [config.model_dump(), list(emotions), keras.__version__]
+    for clips in (train, validation):
+        digests = [video.digest for video in clips.videos]
+        parts.append([digests, clips.labels.tolist(), clips.starts.tolist()])
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

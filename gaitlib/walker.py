@@ -1,0 +1,257 @@
+"""Find the walking person without any downloaded weights and cut a steady square around them.
+
+In this order: what differs from the learnt background and moves like a person; OpenCV's people
+detector where the camera moves or the person stays on the spot; the whole frame, flagged.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from gaitlib.foreground import Background, learn_background
+from gaitlib.tracking import Track, link_boxes, path_speed, smooth_path
+
+Method = Literal["background", "people_detector", "whole_frame", "nobody"]
+
+# Share of the square's side that the body fills: room for a wide stride and swinging arms.
+HEIGHT_FRACTION = 0.8
+# Slower than this on average over a step is standing; the slowest sad walks measured reach 0.25.
+MIN_SPEED_HEIGHTS_PER_S = 0.12
+MIN_HEIGHT_PIXELS = 24
+MIN_TRACK_SECONDS = 0.8
+# Upright people are taller than wide, also with arms swinging; cars and doors are not.
+PERSON_ASPECT = (1.15, 7.0)
+# Mean change of the lower half of the crop, grey levels, by which steps on the spot show.
+MIN_LIMB_MOTION = 4.0
+DETECTOR_RATE_HZ = 3.0
+
+
+@dataclass(frozen=True)
+class WalkerTrack:
+    """Where the walker is in each picture of a stretch of video.
+
+    Attributes
+    ----------
+    boxes : ndarray of shape (num_frames, 4), float32
+        Left, top, width, height of the body in pixels; NaN where nobody was found.
+    squares : ndarray of shape (num_frames, 3), float32
+        Centre right, centre down and side of the steady square around the body, in pixels.
+    speeds : ndarray of shape (num_frames,), float32
+        Body heights a second along the path in the picture.
+    segments : ndarray of shape (num_frames,), int32
+        Number of the unbroken walk that a picture belongs to, -1 where nobody walks in full view.
+    method : str
+        How the walker was found.
+    num_people : int
+        People seen at the same time, at most.
+    """
+
+    boxes: np.ndarray
+    squares: np.ndarray
+    speeds: np.ndarray
+    segments: np.ndarray
+    method: Method
+    num_people: int
+
+
+@dataclass(frozen=True)
+class _Person:
+    indices: np.ndarray
+    boxes: np.ndarray
+    path: np.ndarray
+    speeds: np.ndarray
+    is_walking: np.ndarray
+
+    @property
+    def score(self) -> float:
+        """How much walking in how large a picture: the main walker has most."""
+        return float(self.path[self.is_walking, 2].sum())
+
+
+def find_walker(frames: np.ndarray, frame_rate_hz: float) -> WalkerTrack:
+    """Follow the main walking person through a stretch of video.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (num_frames, height, width), uint8, grey
+    frame_rate_hz : float
+        Pictures a second in `frames`.
+
+    Returns
+    -------
+    WalkerTrack
+        `method` is ``"nobody"`` where nothing moves, and ``"whole_frame"`` where something moves but
+        no person could be made out.
+    """
+    background = learn_background(frames, frame_rate_hz)
+    people: list[_Person] = []
+    method: Method = "background"
+    if not background.is_camera_moving:
+        people = _people_before(background, frames, frame_rate_hz)
+    if not any(person.is_walking.any() for person in people):
+        detected = _detected_people(frames, frame_rate_hz)
+        if detected or background.is_camera_moving:
+            people, method = detected, "people_detector"
+    if any(person.is_walking.any() for person in people):
+        return _main_walk(people, len(frames), method)
+    if people or not _anything_moves(frames, background):
+        return _nobody(len(frames), people)
+    return _whole_frame(frames)
+
+
+def cut_crops(frames: np.ndarray, squares: np.ndarray, frame_size: int) -> np.ndarray:
+    """Cut the square around the walker out of each picture and bring it to one size.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (num_frames, height, width) or (num_frames, height, width, 3), uint8
+    squares : ndarray of shape (num_frames, 3)
+        Centre right, centre down and side, in pixels; outside the picture its edge is repeated.
+    frame_size : int
+        Side of the result, pixels.
+
+    Returns
+    -------
+    ndarray of shape (num_frames, frame_size, frame_size, 1 or 3), uint8
+    """
+    num_channels = frames.shape[3] if frames.ndim == 4 else 1
+    crops = np.empty((len(frames), frame_size, frame_size, num_channels), np.uint8)
+    fine = 2 * frame_size
+    for number, (frame, (right, down, side)) in enumerate(zip(frames, squares, strict=True)):
+        scale = side / fine
+        offset = np.array([right, down]) - side / 2 + (scale - 1) / 2
+        matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpAffine(frame, matrix, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        small = cv2.resize(warped, (frame_size, frame_size), interpolation=cv2.INTER_AREA)
+        crops[number] = small.reshape(frame_size, frame_size, num_channels)
+    return crops
+
+
+def _people_before(background: Background, frames: np.ndarray, frame_rate_hz: float) -> list[_Person]:
+    blobs = [background.blobs(frame) for frame in frames]
+    tracks = link_boxes(blobs, frame_rate_hz)
+    people = [_judge(track, frames.shape, frame_rate_hz) for track in tracks]
+    return [person for person in people if person is not None]
+
+
+def _judge(track: Track, shape: tuple[int, ...], frame_rate_hz: float) -> _Person | None:
+    """Return the track as a person with a verdict for each picture, None if it is no person."""
+    indices, boxes = track.filled()
+    aspect = np.median(boxes[:, 3] / np.maximum(boxes[:, 2], 1))
+    if (
+        len(indices) < MIN_TRACK_SECONDS * frame_rate_hz
+        or np.median(boxes[:, 3]) < MIN_HEIGHT_PIXELS
+        or not PERSON_ASPECT[0] <= aspect <= PERSON_ASPECT[1]
+    ):
+        return None
+    path = smooth_path(boxes, frame_rate_hz)
+    speeds = path_speed(path, frame_rate_hz)
+    in_view = (boxes[:, 0] >= 2) & (boxes[:, 0] + boxes[:, 2] <= shape[2] - 2)
+    is_walking = in_view & _lasting(speeds >= MIN_SPEED_HEIGHTS_PER_S, frame_rate_hz)
+    return _Person(indices, boxes, path, speeds, is_walking)
+
+
+def _lasting(flags: np.ndarray, frame_rate_hz: float) -> np.ndarray:
+    """Close gaps and drop stretches shorter than a step or so (0.7 s)."""
+    size = max(3, round(0.7 * frame_rate_hz)) | 1
+    row = flags.astype(np.uint8)[None]
+    kernel = np.ones((1, size), np.uint8)
+    closed = cv2.morphologyEx(row, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
+    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE)
+    return opened[0].astype(bool)
+
+
+def _detected_people(frames: np.ndarray, frame_rate_hz: float) -> list[_Person]:
+    """Find people with OpenCV's histogram-of-gradients detector (Dalal & Triggs, CVPR 2005)."""
+    detector = cv2.HOGDescriptor()
+    detector.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+    step = max(1, round(frame_rate_hz / DETECTOR_RATE_HZ))
+    boxes = [_detect(detector, frame) for frame in frames[::step]]
+    people = []
+    for track in link_boxes(boxes, frame_rate_hz, frame_step=step):
+        person = _judge(track, frames.shape, frame_rate_hz) if len(track.boxes) >= 3 else None
+        if person is not None:
+            motion = _limb_motion(frames, person, frame_rate_hz)
+            is_walking = _lasting(motion > MIN_LIMB_MOTION, frame_rate_hz)
+            people.append(_Person(person.indices, person.boxes, person.path, person.speeds, is_walking))
+    return people
+
+
+def _detect(detector: cv2.HOGDescriptor, frame: np.ndarray) -> np.ndarray:
+    found, weights = detector.detectMultiScale(frame, winStride=(8, 8), padding=(8, 8), scale=1.08)
+    boxes = np.array([box for box, weight in zip(found, np.ravel(weights), strict=True) if weight > 0.4])
+    boxes = boxes.reshape(-1, 4).astype(float)
+    # The detector was trained with a margin around the person: an eighth above and below, more beside.
+    boxes[:, :2] += boxes[:, 2:] * (0.2, 0.08)
+    boxes[:, 2:] *= (0.6, 0.84)
+    return boxes
+
+
+def _limb_motion(frames: np.ndarray, person: _Person, frame_rate_hz: float) -> np.ndarray:
+    """Return how much the lower half of the body changes within a quarter of a second, grey levels.
+
+    The body is held still by its own smooth path, so that neither the walker's way nor a moving
+    camera counts; legs that step do, standing ones do not.
+    """
+    squares = person.path * (1, 1, 1 / HEIGHT_FRACTION)
+    crops = cut_crops(frames[person.indices], squares, 48)[..., 0].astype(np.int16)
+    lag = max(1, round(0.27 * frame_rate_hz))
+    legs = crops[:, 24:44, 14:34]
+    change = np.abs(legs - np.roll(legs, lag, axis=0)).mean(axis=(1, 2))
+    change[:lag] = change[min(lag, len(change) - 1)]
+    return np.convolve(np.pad(change, 7, mode="edge"), np.ones(15) / 15, mode="valid")
+
+
+def _main_walk(people: list[_Person], num_frames: int, method: Method) -> WalkerTrack:
+    """Keep, at each moment, the person with most walking to show; others are counted."""
+    empty = _nobody(num_frames, people)
+    boxes, squares, speeds, segments = empty.boxes, empty.squares, empty.speeds, empty.segments
+    number = 0
+    for person in sorted(people, key=lambda person: person.score, reverse=True):
+        if not person.is_walking.any():
+            continue
+        free = np.isnan(boxes[person.indices, 0])
+        if free.mean() < 0.8:
+            continue
+        places = person.indices[free]
+        boxes[places] = person.boxes[free]
+        squares[places] = (person.path * (1, 1, 1 / HEIGHT_FRACTION))[free]
+        speeds[places] = person.speeds[free]
+        walking = person.is_walking & free
+        starts = np.diff(np.concatenate([[0], walking.astype(int)])) == 1
+        segments[person.indices[walking]] = (number - 1 + np.cumsum(starts))[walking]
+        number += int(starts.sum())
+    return WalkerTrack(boxes, squares, speeds, segments, method, empty.num_people)
+
+
+def _nobody(num_frames: int, people: list[_Person]) -> WalkerTrack:
+    """Return an empty track that still counts the people who stand around."""
+    present = np.zeros(num_frames, int)
+    for person in people:
+        present[person.indices] += 1
+    return WalkerTrack(
+        boxes=np.full((num_frames, 4), np.nan, np.float32),
+        squares=np.full((num_frames, 3), np.nan, np.float32),
+        speeds=np.full(num_frames, np.nan, np.float32),
+        segments=np.full(num_frames, -1, np.int32),
+        method="nobody",
+        num_people=int(present.max(initial=0)),
+    )
+
+
+def _anything_moves(frames: np.ndarray, background: Background) -> bool:
+    if background.is_camera_moving:
+        return True
+    step = max(1, len(frames) // 30)
+    return any(len(background.blobs(frame)) for frame in frames[::step])
+
+
+def _whole_frame(frames: np.ndarray) -> WalkerTrack:
+    num_frames, height, width = frames.shape[:3]
+    empty = _nobody(num_frames, [])
+    squares = np.tile(np.float32([width / 2, height / 2, max(width, height)]), (num_frames, 1))
+    segments = np.zeros(num_frames, np.int32)
+    return WalkerTrack(empty.boxes, squares, empty.speeds, segments, "whole_frame", 0)
