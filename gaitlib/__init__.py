@@ -1,3 +1,5 @@
 """EmotionGait: read the emotion from the way a person walks."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("gaitlib")

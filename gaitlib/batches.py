@@ -151,7 +151,7 @@ def training_batches(clips: ClipSet, config: RunConfig, first_epoch: int = 0) ->
             return clips.read(clip)
         return clips.read_varied(clip, np.random.default_rng([config.seed, epoch, clip]))
 
-    return _dataset(read_batches, clips).prefetch(4)
+    return _dataset(read_batches, clips).apply(_counted(None)).prefetch(4)
 
 
 def evaluation_batches(clips: ClipSet, batch_size: int = 32) -> "tf.data.Dataset":
@@ -162,7 +162,8 @@ def evaluation_batches(clips: ClipSet, batch_size: int = 32) -> "tf.data.Dataset
             chosen = np.arange(first, min(first + batch_size, len(clips)))
             yield np.stack([clips.read(clip) for clip in chosen]), clips.clip_labels[chosen]
 
-    return _dataset(read_batches, clips).prefetch(2)
+    num_batches = -(-len(clips) // batch_size)
+    return _dataset(read_batches, clips).apply(_counted(num_batches)).prefetch(2)
 
 
 def _dataset(
@@ -173,3 +174,11 @@ def _dataset(
     shape = (None, *clips.read(0).shape)
     signature = (tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64))
     return tf.data.Dataset.from_generator(read_batches, output_signature=signature)
+
+
+def _counted(num_batches: int | None) -> Callable[["tf.data.Dataset"], "tf.data.Dataset"]:
+    """Tell Keras how many batches will come (None: without end), which a generator cannot."""
+    import tensorflow as tf
+
+    count = tf.data.INFINITE_CARDINALITY if num_batches is None else num_batches
+    return tf.data.experimental.assert_cardinality(count)

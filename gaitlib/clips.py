@@ -88,7 +88,7 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
     Raises
     ------
     InputError
-        If the video cannot be read or nobody walks in it.
+        If the video cannot be read. Where nobody walks in it, the entry is empty.
     """
     digest = file_digest(path)
     entry = PreparedVideo(cache_dir() / "pictures" / _key(digest, config), digest)
@@ -96,8 +96,6 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
         with write_aside(entry.folder) as aside:
             aside.mkdir()
             _store_pictures(path, config, aside)
-    if not entry.meta["num_pictures"]:
-        raise InputError(f"{path.name}: {entry.meta['why_empty']}")
     return entry
 
 
@@ -149,11 +147,18 @@ def _prepare_or_reason(path: Path, config: RunConfig) -> PreparedVideo | str:
         video = prepare_video(path, config)
     except InputError as error:
         return str(error)
-    if not len(window_starts(video, config)):
-        longest = max(count for _, count in video.walks()) / config.frame_rate_hz
-        needed = config.num_frames / config.frame_rate_hz
-        return f"{path.name}: the longest unbroken walk lasts {longest:.1f} s, a clip needs {needed:.1f} s."
-    return video
+    return why_no_clips(path.name, video, config) or video
+
+
+def why_no_clips(name: str, video: PreparedVideo, config: RunConfig) -> str:
+    """Return the sentence that says why a video gives no clip, empty if it gives some."""
+    if len(window_starts(video, config)):
+        return ""
+    if not video.meta["num_pictures"]:
+        return f"{name}: {video.meta['why_empty']}"
+    longest = max(count for _, count in video.walks()) / config.frame_rate_hz
+    needed = config.num_frames / config.frame_rate_hz
+    return f"{name}: the longest unbroken walk lasts {longest:.1f} s, a clip needs {needed:.1f} s."
 
 
 def _key(digest: str, config: RunConfig) -> str:

@@ -164,8 +164,8 @@ class Decoder:
             try:
                 self._clock.check()
                 packet = next(packets)
-            except StopIteration:
-                break
+            except (StopIteration, IndexError):
+                break  # PyAV ends with an IndexError where damage has made up a new stream
             except TimeoutError as error:
                 self._give_up(error)
                 break

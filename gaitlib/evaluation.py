@@ -163,7 +163,7 @@ def _interval(
 ) -> list[float]:
     """Return the 95 % interval of a metric over resampled walkers.
 
-    Where no resample differs (all walkers alike, all right say), the bootstrap would claim certainty;
+    Where everything is right, or wrong, no resample differs and the bootstrap would claim certainty;
     then the exact binomial interval (Clopper & Pearson 1934) with one trial a walker is given.
     """
 
@@ -182,7 +182,7 @@ def _interval(
             rng=np.random.default_rng(seed),
         )
         low, high = bootstrap.confidence_interval
-        if high > low:
+        if high > low or 0 < low < 1:
             return [float(low), float(high)]
     value = _metrics(counts.sum(axis=0))[name]
     share = float(value if number is None else value[number])

@@ -108,7 +108,6 @@ class RunData:
         }
         with write_aside(run_dir / "skipped.csv") as aside:
             self.skipped.map(escape_cell).to_csv(aside, index=False)
-        write_json(run_dir / "skipped.json", self.skipped.to_dict("records"))
         write_json(run_dir / "data.json", content)
 
 
@@ -127,7 +126,7 @@ def load_data(run_dir: Path) -> RunData:
             f"The prepared pictures of {run_dir.name} are no longer in {cache_dir()}: run 01_preprocessing "
             "again."
         )
-    skipped = pd.DataFrame(read_json(run_dir / "skipped.json"), columns=["video", "reason"])
+    skipped = pd.read_csv(run_dir / "skipped.csv", dtype=str, keep_default_na=False)
     return RunData(
         videos,
         skipped,
@@ -176,6 +175,35 @@ def prepare_data(
         num_synthetic=int((videos.pop("comment") == SYNTHETIC_COMMENT).sum()),
     )
     return _split(data, config)
+
+
+def prepare_test(data: RunData, videos_test_dir: Path, config: RunConfig, labels_path: Path | None) -> RunData:
+    """Put other test videos in the place of a run's own, against the same training videos.
+
+    Raises
+    ------
+    InputError
+        If there is no labelled video, an emotion that training never saw, or a shared walker or file.
+    """
+    found = find_videos(videos_test_dir, labels_path)
+    if found.source == "none":
+        raise InputError(
+            f"The videos in {videos_test_dir} have no labels to test against: put them into one folder an "
+            "emotion, or use `gaitlib predict`."
+        )
+    training = data.videos[data.videos["split"] != "test"]
+    check_emotions(training, found.videos)
+    videos, skipped = _prepare(found.videos.assign(split="test"), config)
+    num_synthetic = int((videos.pop("comment") == SYNTHETIC_COMMENT).sum())
+    test, copies = drop_duplicates(videos)
+    shared = check_walkers_disjoint(training, test, config.allow_shared_walkers)
+    return RunData(
+        pd.concat([training, test], ignore_index=True),
+        pd.concat([found.skipped, skipped, copies], ignore_index=True),
+        tuple(found.warnings),
+        tuple(shared),
+        num_synthetic,
+    )
 
 
 def make_demo_folders(config: RunConfig) -> tuple[Path, Path]:

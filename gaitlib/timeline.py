@@ -1,6 +1,7 @@
 """From the timestamps that a video carries to times that run forward, whatever their faults."""
 
 from array import array
+from collections import deque
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Timeline:
         self.left_out_seconds = 0.0
         self._num_placed = 0
         self._steps = array("d")
+        self._recent: deque[float] = deque(maxlen=8)
         is_sane = nominal_rate_hz is not None and 1 <= nominal_rate_hz <= 1000
         self._step = 1 / (nominal_rate_hz if is_sane and nominal_rate_hz else _ASSUMED_RATE_HZ)
         self._time = 0.0
@@ -113,7 +115,8 @@ class Timeline:
     def _keep(self, step: float) -> None:
         if len(self._steps) < _MAX_STEPS_KEPT:
             self._steps.append(step)
-        self._step = step if len(self._steps) < 3 else float(np.median(self._steps[-9:]))
+        self._step = sorted((*self._recent, step))[len(self._recent) // 2]
+        self._recent.append(step)
 
     def _go_on(self, stamp: float, expected: float | None, step: float) -> float:
         self._stamp, self._expected = stamp, expected

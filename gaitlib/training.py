@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from gaitlib.models import build_model
 
 if TYPE_CHECKING:
     import keras
+
+# Name of the card inside a model file.
+_CARD = "gaitlib.json"
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ def _fit(
             steps_per_epoch=-(-len(train) // config.batch_size),
             class_weight=class_weights(train.clip_labels, num_classes) if config.class_weights else None,
             callbacks=callbacks,
+            shuffle=False,  # the batches come shuffled, by seed and epoch
             verbose=0,
         )
     history = state.history()
@@ -163,39 +168,71 @@ def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:
     return {number: by_class.get(number, 1.0) for number in range(num_classes)}
 
 
-def save_model(model: "keras.Model", folder: Path) -> None:
+def model_card(config: RunConfig, emotions: Sequence[str], is_demo: bool) -> dict[str, Any]:
+    """Return what a model file must tell to be used: class names, settings, kind of training data."""
+    return {"emotions": list(emotions), "config": config.model_dump(), "is_demo": is_demo}
+
+
+def save_model(model: "keras.Model", folder: Path, card: dict[str, Any]) -> None:
     """Save `model.keras` and `model.h5`, each read back and compared before it takes its name.
+
+    Parameters
+    ----------
+    model : keras.Model
+    folder : Path
+    card : dict
+        See `model_card`; it travels inside the files, which stay readable by plain Keras.
 
     Raises
     ------
     InputError
-        If a file does not give back the same weights.
+        If a file does not give back the same weights and card.
     """
-    keras = load_keras()
+    import h5py
+
     for name in ("model.keras", "model.h5"):
         with write_aside(folder / name) as aside:
             model.save(aside)
-            copy = keras.saving.load_model(aside, compile=False, safe_mode=True)
+            if aside.suffix == ".h5":
+                with h5py.File(aside, "a") as file:
+                    file.attrs[_CARD] = json.dumps(card)
+            else:
+                with zipfile.ZipFile(aside, "a") as archive:
+                    archive.writestr(_CARD, json.dumps(card))
+            copy, copied_card = load_model(aside)
             same = all(map(np.array_equal, model.get_weights(), copy.get_weights()))
-            if not same:
-                raise InputError(f"{folder / name} did not keep the weights: save again to another disk.")
+            if not same or copied_card != card:
+                raise InputError(f"{folder / name} did not keep the model: save it to another disk.")
 
 
-def load_model(path: Path) -> "keras.Model":
-    """Load a saved model without running any code that the file may carry.
+def load_model(path: Path) -> tuple["keras.Model", dict[str, Any]]:
+    """Load a saved model and its card, without running any code that the file may carry.
 
     Raises
     ------
     InputError
-        If the file is missing or holds no usable model.
+        If the file is missing, holds no usable model or no card.
     """
     if not path.is_file():
         raise InputError(f"There is no model at {path}: train one first, or name the right file.")
     try:
-        return load_keras().saving.load_model(path, compile=False, safe_mode=True)
+        card = _read_card(path)
+        return load_keras().saving.load_model(path, compile=False, safe_mode=True), card
     except Exception as error:  # Keras raises many kinds for a bad file
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path} is no model that can be loaded safely ({first_line[:160]}).") from error
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise InputError(
+            f"{path} cannot be used as a model ({first_line}): name the model.keras of a run."
+        ) from error
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    import h5py
+
+    if path.suffix == ".h5":
+        with h5py.File(path) as file:
+            return json.loads(file.attrs[_CARD])
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(_CARD))
 
 
 def _training_key(

@@ -1,0 +1,5 @@
+"""Run ``python -m gaitlib``."""
+
+from gaitlib.cli import main
+
+main()

@@ -1,0 +1,192 @@
+"""Commands: each one checks what it was given and calls one function."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gaitlib import __version__
+from gaitlib.config import InputError
+
+app = typer.Typer(
+    help="Read the emotion from the way a person walks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Videos = Annotated[Path, typer.Option(help="Training videos: one folder an emotion, or with labels.csv.")]
+VideosTest = Annotated[Path, typer.Option(help="Test videos of other people; may be empty.")]
+Labels = Annotated[Path | None, typer.Option(help="CSV (video,emotion[,walker]) or rating sheet.")]
+Profile = Annotated[str, typer.Option(help="quick (3 minutes, for a look) or standard.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A setting, such as epochs=10; repeatable."),
+]
+Shared = Annotated[
+    bool, typer.Option(help="Go on although a walker is in training and test; marks every page.")
+]
+Out = Annotated[Path | None, typer.Option(help="Run folder; by default reports/ and the date and time.")]
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"gaitlib {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    context.obj = debug
+
+
+def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn an error that people can mend into one sentence on stderr and exit code 1."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        from gaitlib.demo.folders import DemoError
+
+        try:
+            command(*arguments, **options)
+        except (InputError, DemoError, OSError, MemoryError) as error:
+            if "--debug" in sys.argv:
+                raise
+            typer.echo(f"gaitlib: {_sentence(error)}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("gaitlib: stopped; the same command goes on where it was.", err=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory: take a smaller batch_size or frame_size."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    return " ".join(str(error).split())
+
+
+def _settings(parameters: list[str] | None) -> dict[str, str]:
+    """Split NAME=VALUE texts; wrong usage (exit code 2) if one is none."""
+    settings = {}
+    for text in parameters or []:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise typer.BadParameter(f"{text!r}: expected NAME=VALUE, such as epochs=10.")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+@app.command()
+@_plain_errors
+def check(videos: Videos = Path("videos"), videos_test: VideosTest = Path("videosTest")) -> None:
+    """Say what is installed, what the folders hold, and how to mend what is missing."""
+    from gaitlib.checking import check_setup
+
+    lines, is_ready = check_setup(videos, videos_test)
+    typer.echo("\n".join(lines))
+    if not is_ready:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_plain_errors
+def demo(
+    videos: Annotated[Path, typer.Option(help="New folder for the training videos.")],
+    videos_test: Annotated[Path, typer.Option(help="New folder for the test videos.")],
+    walkers: Annotated[int, typer.Option(min=2, max=500, help="Training walkers; a third more for the test.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Other walkers for another seed.")] = 0,
+) -> None:
+    """Write videos of synthetic walkers, to try everything without a camera."""
+    from gaitlib.demo import make_demo
+
+    summary = make_demo(videos, videos_test, num_walkers=walkers, seed=seed)
+    typer.echo(
+        f"Wrote {summary.num_videos} synthetic videos of {summary.num_walkers} walkers to {videos} and "
+        f"{summary.num_test_videos} of {summary.num_test_walkers} others to {videos_test}."
+    )
+
+
+@app.command()
+@_plain_errors
+def report(
+    videos: Videos = Path("videos"),
+    videos_test: VideosTest = Path("videosTest"),
+    out: Out = None,
+    labels: Labels = None,
+    profile: Profile = "standard",
+    allow_shared_walkers: Shared = False,
+    parameters: Parameters = None,
+) -> None:
+    """Do the whole job: run all notebooks and write the HTML report."""
+    from gaitlib.report import ReportRequest, make_report
+
+    settings = _settings(parameters)
+    if allow_shared_walkers:
+        settings["allow_shared_walkers"] = "true"
+    places = [path.absolute() if path else None for path in (videos, videos_test, out, labels)]
+    index = make_report(ReportRequest(*places, profile, settings))  # type: ignore[arg-type]
+    typer.echo(f"Report: {index}")
+
+
+@app.command()
+@_plain_errors
+def train(
+    videos: Videos = Path("videos"),
+    videos_test: VideosTest = Path("videosTest"),
+    out: Out = None,
+    labels: Labels = None,
+    profile: Profile = "standard",
+    allow_shared_walkers: Shared = False,
+    parameters: Parameters = None,
+) -> None:
+    """Train a model and print its layers and its scores, without notebooks."""
+    from gaitlib.config import make_config, parse_settings
+    from gaitlib.steps import train_run
+
+    settings = parse_settings(_settings(parameters))
+    config = make_config(profile, **{**settings, "allow_shared_walkers": allow_shared_walkers})
+    typer.echo(train_run(videos, videos_test, config, out, labels))
+
+
+@app.command()
+@_plain_errors
+def evaluate(
+    model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
+    videos_test: VideosTest = Path("videosTest"),
+    out: Annotated[Path | None, typer.Option(help="Folder for predictions.csv and results.json.")] = None,
+    labels: Labels = None,
+    allow_shared_walkers: Shared = False,
+) -> None:
+    """Test a trained model on labelled videos and print the scores."""
+    from gaitlib.steps import evaluate_run
+
+    typer.echo(evaluate_run(model, videos_test, out, labels, allow_shared_walkers))
+
+
+@app.command()
+@_plain_errors
+def predict(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="Videos, or folders of them.")],
+    model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
+    json: Annotated[Path | None, typer.Option(help="Write all of it, with the timeline, as JSON.")] = None,
+) -> None:
+    """Say which emotion the walk in any video shows, or why that cannot be said."""
+    from gaitlib.predict import predict_files
+
+    typer.echo(predict_files(files, model, json))
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="gaitlib")

@@ -1,0 +1,80 @@
+"""Executed notebooks become HTML pages that open offline, with a word on every page about the data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import nbformat
+from markupsafe import Markup
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from gaitlib.files import write_aside
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a run.
+
+    Attributes
+    ----------
+    href : str
+        File name.
+    text : str
+        What the link to it says.
+    """
+
+    href: str
+    text: str
+
+
+def export_notebook(notebook_path: Path, hide_code: bool) -> tuple[str, str]:
+    """Return title and HTML body of an executed notebook.
+
+    Markup in outputs is cleaned, so that a script in a file's name stays text.
+    """
+    notebook = nbformat.read(notebook_path, as_version=4)
+    exporter = HTMLExporter(
+        template_name="basic", sanitize_html=True, exclude_input=hide_code, exclude_input_prompt=True
+    )
+    notebook.cells = [_without_progress(cell) for cell in notebook.cells]
+    body, _ = exporter.from_notebook_node(notebook)
+    return _title(notebook, notebook_path.stem), body
+
+
+def write_page(
+    path: Path, title: str, body: str, links: Sequence[Page], banners: Sequence[str], footer: str
+) -> None:
+    """Write a whole page around a body that is HTML already; all other texts are escaped."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
+    css = (_TEMPLATES / "page.css").read_text() + HtmlFormatter(style="sas").get_style_defs(".highlight")
+    page = environment.get_template("page.html.j2").render(
+        title=title,
+        body=Markup(body),
+        css=Markup(css),
+        links=[{"href": link.href, "text": link.text, "is_here": link.href == path.name} for link in links],
+        banners=banners,
+        footer=footer,
+    )
+    with write_aside(path) as aside:
+        aside.write_text(page, encoding="utf-8")
+
+
+def _without_progress(cell: Any) -> Any:
+    """Keep only the last state of each progress bar, as a terminal would show it."""
+    for output in cell.get("outputs", []):
+        if output.output_type == "stream":
+            lines = output.text.split("\n")
+            output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
+    return cell
+
+
+def _title(notebook: Any, default: str) -> str:
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            return cell.source.splitlines()[0][2:].strip()
+    return default

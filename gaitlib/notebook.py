@@ -1,0 +1,104 @@
+"""What every notebook does around its lessons: start, check, show, save."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from gaitlib.backend import load_keras
+from gaitlib.config import InputError, RunConfig, make_config
+from gaitlib.files import project_path, write_aside, write_json
+from gaitlib.plotting import alt_text
+from gaitlib.preparation import RunData, config_from, load_data, prepare_data
+from gaitlib.results import record_step, versions
+
+
+class Step:
+    """One notebook's place in a run: its folder, its settings and its clock.
+
+    Parameters
+    ----------
+    name : str
+        Name of the notebook, such as ``"03_training"``.
+    run_dir : str
+        The run folder, through which notebooks pass on what they made; relative to the project.
+    **settings
+        The settings that this notebook decides; those of earlier notebooks come from the run folder.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or has the wrong type.
+    """
+
+    def __init__(self, name: str, run_dir: str, **settings: Any):
+        self.name = name
+        self.run_dir = project_path(run_dir)
+        self.config: RunConfig = make_config(**config_from(self.run_dir, settings))
+        self._start = time.perf_counter()
+        (self.run_dir / "figures").mkdir(parents=True, exist_ok=True)
+        write_json(self.run_dir / "config.json", self.config.model_dump())
+
+    def check(self) -> pd.DataFrame:
+        """Return what this notebook runs on: versions, device and folder."""
+        load_keras()
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        device = gpus[0].name if gpus else "CPU"
+        rows = {**versions(), "device": device, "run folder": self.run_dir.name}
+        return pd.DataFrame({"what": rows.keys(), "value": rows.values()})
+
+    def prepare(self, videos: str, videos_test: str, labels: str = "") -> RunData:
+        """Read and split the videos, and keep the outcome for the next notebook."""
+        labels_path = project_path(labels) if labels else None
+        data = prepare_data(project_path(videos), project_path(videos_test), self.config, labels_path)
+        data.save(self.run_dir)
+        return data
+
+    def data(self) -> RunData:
+        """Return the videos that notebook 01 prepared."""
+        if not (self.run_dir / "data.json").exists():
+            raise InputError(f"{self.run_dir} holds no prepared videos: run 01_preprocessing first.")
+        return load_data(self.run_dir)
+
+    def data_or_prepare(self, videos: str, videos_test: str, labels: str = "") -> RunData:
+        """Return what notebook 01 prepared, or prepare it now if it has not run."""
+        if (self.run_dir / "data.json").exists():
+            return self.data()
+        return self.prepare(videos, videos_test, labels)
+
+    def show(self, figure: Figure, name: str) -> None:
+        """Display a figure with its description, and save it into the run's figures folder."""
+        with write_aside(self.run_dir / "figures" / f"{name}.png") as aside:
+            figure.savefig(aside, dpi=150, bbox_inches="tight", facecolor="white")
+        show_figure(figure)
+
+    def finish(self) -> str:
+        """Note that the notebook has reached its end; return what to say about it."""
+        seconds = time.perf_counter() - self._start
+        record_step(self.run_dir, self.name, seconds)
+        return f"{self.name} done in {seconds:.0f} s."
+
+
+def show_figure(figure: Figure) -> None:
+    """Display a figure with its description as alternative text."""
+    display(figure, metadata={"image/png": {"alt": alt_text(figure)}})
+    plt.close(figure)
+
+
+def show_table(table: pd.DataFrame, caption: str, decimals: int = 2) -> None:
+    """Display a table with its caption; texts from users are escaped."""
+    html = table.to_html(index=False, escape=True, border=0, float_format=f"{{:.{decimals}f}}".format)
+    start = html.index(">") + 1
+    display(HTML(f"{html[:start]}<caption>{caption}</caption>{html[start:]}"))
+
+
+def project_relative(path: Path) -> str:
+    """Return a path as the project's README would write it."""
+    root = project_path(".")
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -1,0 +1,259 @@
+"""The whole job: check the parameters, run the notebooks in order, export the pages, list the runs."""
+
+import html
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from filelock import FileLock, Timeout
+from jinja2.filters import do_urlencode as quoted
+from papermill.exceptions import PapermillExecutionError
+
+from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_config, parse_settings
+from gaitlib.export import Page, export_notebook, write_page
+from gaitlib.files import project_dir, read_json, write_json
+from gaitlib.results import step_durations
+
+NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
+# The report proper: its code is hidden, and it becomes the run's index.html.
+REPORT_NOTEBOOK = "05_results"
+# Parameters of notebooks that are no settings of the run, given by `ReportRequest`.
+_PLACES = ("run_dir", "videos", "videos_test", "labels")
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What to make a report of.
+
+    Attributes
+    ----------
+    videos, videos_test : Path
+        Training and test videos; synthetic walkers are drawn where the first is empty.
+    out : Path, optional
+        The run folder; by default ``reports/`` and the date and time.
+    labels : Path, optional
+        Manifest or rating sheet.
+    profile : str
+        ``"quick"`` or ``"standard"``.
+    parameters : mapping of str to str
+        Settings as text, which override the profile's.
+    """
+
+    videos: Path
+    videos_test: Path
+    out: Path | None = None
+    labels: Path | None = None
+    profile: str = "standard"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_report(request: ReportRequest) -> Path:
+    """Run all notebooks and write the report.
+
+    Returns
+    -------
+    Path
+        The run's `index.html`.
+
+    Raises
+    ------
+    InputError
+        If a parameter or path is wrong, before anything runs; or if a notebook fails: then the run
+        folder holds the notebooks as far as they came and `error.txt`, and no `index.html`.
+    """
+    config = _configure(request)
+    out = (request.out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}").absolute()
+    if out.exists() and not _is_failed_run(out) and any(out.iterdir()):
+        raise InputError(f"{out} already exists: choose another --out, or delete it first.")
+    _make_folder(out.parent)
+    try:
+        with FileLock(out.parent / f".{out.name}.lock", timeout=0):
+            return _run(request, config, out)
+    except Timeout:
+        raise InputError(f"Another run is writing {out} at this moment: choose another --out.") from None
+    finally:
+        (out.parent / f".{out.name}.lock").unlink(missing_ok=True)
+
+
+def _configure(request: ReportRequest) -> RunConfig:
+    if request.profile not in PROFILES:
+        raise InputError(f"Unknown profile {request.profile!r}: expected one of {', '.join(PROFILES)}.")
+    for name in request.parameters:
+        check_known(name, RunConfig.model_fields)
+    config = make_config(request.profile, **parse_settings(request.parameters))
+    declared = {name for notebook in NOTEBOOKS for name in notebook_parameters(notebook)}
+    unknown = declared - set(RunConfig.model_fields) - set(_PLACES)
+    if unknown:
+        raise InputError(f"Notebook parameters that are no settings: {', '.join(sorted(unknown))}.")
+    return config
+
+
+def notebook_path(name: str) -> Path:
+    """Return the path of one of `NOTEBOOKS` in the checkout.
+
+    Raises
+    ------
+    InputError
+        If it is not there, as when the package was installed without its project.
+    """
+    for folder in (project_dir(), Path(__file__).parent.parent):
+        path = folder / "notebooks" / f"{name}.ipynb"
+        if path.is_file():
+            return path
+    raise InputError(f"notebooks/{name}.ipynb is missing: run from a checkout of the project.")
+
+
+def notebook_parameters(name: str) -> list[str]:
+    """Return the names in a notebook's `parameters` cell."""
+    return list(papermill.inspect_notebook(str(notebook_path(name))))
+
+
+def _run(request: ReportRequest, config: RunConfig, out: Path) -> Path:
+    work = out.parent / f".{out.name}.work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    start = time.perf_counter()
+    values = {**config.model_dump(), "run_dir": str(work)}
+    values |= {name: str(getattr(request, name) or "") for name in ("videos", "videos_test", "labels")}
+    try:
+        for name in NOTEBOOKS:
+            _execute(name, values, work)
+        _name_finally(work, out)
+        _complete_results(work, time.perf_counter() - start)
+        _export_pages(work, out.name)
+    except InputError as error:
+        (work / "error.txt").write_text(f"{error}\n", encoding="utf-8")
+        for page in work.glob("*.html"):
+            page.unlink()
+        _put_in_place(work, out)
+        raise
+    _put_in_place(work, out)
+    write_index(out.parent)
+    return out / "index.html"
+
+
+def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
+    """Run one notebook; judge it by its exit and by the step that it must record at its end."""
+    print(f"{name} …", flush=True)
+    source = notebook_path(name)
+    parameters = {key: values[key] for key in notebook_parameters(name)}
+    target = work / f"{name}.ipynb"
+    try:
+        papermill.execute_notebook(
+            str(source), str(target), parameters, kernel_name="python3", cwd=str(source.parent.parent),
+            progress_bar=False, log_output=False,
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        text = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
+        raise InputError(f"{name} failed: {text}") from error
+    except Exception as error:  # a kernel that died, a disk that is full
+        raise InputError(f"{name} failed: {type(error).__name__}: {error}") from error
+    if name not in step_durations(work):
+        raise InputError(f"{name} ended before its last cell, so its results are not complete.")
+
+
+def _name_finally(work: Path, out: Path) -> None:
+    """Make the executed notebooks name the folder that they will lie in."""
+    for path in work.glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.source = cell.source.replace(str(work), str(out))
+        nbformat.write(notebook, path)
+
+
+def _complete_results(work: Path, total_seconds: float) -> None:
+    """Add the durations of all steps, which the evaluation could not know yet."""
+    results = read_json(work / "results.json")
+    results["duration_seconds"] = {**step_durations(work), "total": round(total_seconds, 1)}
+    write_json(work / "results.json", results)
+    (work / "steps.json").unlink()
+
+
+def _export_pages(work: Path, run_name: str) -> None:
+    results = read_json(work / "results.json")
+    pages = [Page("index.html", "Results")]
+    pages += [Page(f"{name}.html", name.replace("_", " ")) for name in NOTEBOOKS if name != REPORT_NOTEBOOK]
+    footer = f"Run {run_name}, {results['created']}, data fingerprint {results['data']['fingerprint']}."
+    for name in NOTEBOOKS:
+        title, body = export_notebook(work / f"{name}.ipynb", hide_code=name == REPORT_NOTEBOOK)
+        targets = [f"{name}.html"] + (["index.html"] if name == REPORT_NOTEBOOK else [])
+        for target in targets:
+            write_page(work / target, title, body, pages, data_banners(results), footer)
+
+
+def data_banners(results: Mapping[str, Any]) -> list[str]:
+    """Return the sentences that every page of a run must carry."""
+    data, banners = results["data"], []
+    if data["is_demo"]:
+        banners.append(
+            "Synthetic walkers: the people in these videos were drawn by a program. The scores show that "
+            "the method works on such videos, not how well it reads real people."
+        )
+    if data["shared_walkers"]:
+        banners.append(
+            "Walkers are shared between training and test "
+            f"({', '.join(data['shared_walkers'])}): the scores do not hold for unseen people."
+        )
+    return banners
+
+
+def write_index(reports_dir: Path) -> None:
+    """Write `index.html`, the list of all finished runs, newest first, with their scores."""
+    runs = []
+    for path in reports_dir.glob("*/results.json"):
+        if (path.parent / "index.html").exists():
+            runs.append((read_json(path), path.parent.name))
+    runs.sort(key=lambda run: run[0]["created"], reverse=True)
+    rows = "".join(_index_row(results, name) for results, name in runs)
+    head = "".join(
+        f'<th scope="col">{text}</th>'
+        for text in ("Run", "Made", "Data", "Model", "Accuracy", "95 % interval", "Best baseline")
+    )
+    body = (
+        f"<h1>EmotionGait runs</h1><table><caption>All finished runs, newest first; accuracy per video on "
+        f"unseen walkers.</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+    write_page(reports_dir / "index.html", "Runs", body, [], [], f"{len(runs)} runs.")
+
+
+def _index_row(results: Mapping[str, Any], name: str) -> str:
+    test = results["test"]
+    low, high = test["accuracy_ci95"]
+    best, entry = max(test["baselines"].items(), key=lambda item: item[1]["accuracy"])
+    data = "synthetic walkers" if results["data"]["is_demo"] else "videos"
+    cells = (
+        f'<a href="{quoted(name)}/index.html">{html.escape(name)}</a>',
+        html.escape(results["created"].replace("T", " ")[:16]),
+        f"{test['num_videos']} test {data}" if data == "videos" else f"{data}, {test['num_videos']} test videos",
+        html.escape(results["config"]["model"]),
+        f"{test['accuracy']:.1%}",
+        f"{low:.1%} to {high:.1%}",
+        f"{html.escape(best)} {entry['accuracy']:.1%}",
+    )
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _is_failed_run(folder: Path) -> bool:
+    return (folder / "error.txt").exists() and not (folder / "index.html").exists()
+
+
+def _put_in_place(work: Path, out: Path) -> None:
+    """Rename the run to its final place; a failed run that stood there gives way."""
+    if _is_failed_run(out):
+        shutil.rmtree(out)
+    os.rename(work, out)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot make {folder}: {error.strerror}. Choose another --out.") from error

@@ -1,0 +1,101 @@
+"""The main job without notebooks: train and evaluate from the command line."""
+
+from datetime import datetime
+from pathlib import Path
+
+from gaitlib.config import InputError, RunConfig, make_config
+from gaitlib.files import project_dir, write_aside, write_json
+from gaitlib.preparation import RunData, load_data, prepare_data, prepare_test
+from gaitlib.results import Evaluation, describe_scores, evaluate_model, write_results
+from gaitlib.training import load_model, model_card, save_model, train_model
+
+
+def train_run(
+    videos_dir: Path, videos_test_dir: Path, config: RunConfig, out: Path | None, labels: Path | None
+) -> str:
+    """Prepare, train, save and evaluate.
+
+    Parameters
+    ----------
+    videos_dir, videos_test_dir : Path
+    config : RunConfig
+    out : Path, optional
+        The run folder; by default ``reports/`` and the date and time.
+    labels : Path, optional
+
+    Returns
+    -------
+    str
+        Layers and scores, to print.
+
+    Raises
+    ------
+    InputError
+        If the videos, labels or folder cannot be used.
+    """
+    out = out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    if (out / "model.keras").exists():
+        raise InputError(f"{out} already holds a model: choose another --out, or delete it first.")
+    data = prepare_data(videos_dir, videos_test_dir, config, labels)
+    train, validation = (data.clip_set(split, config) for split in ("train", "validation"))
+    result = train_model(train, validation, config, data.emotions, out / "logs")
+    data.save(out)
+    write_json(out / "config.json", config.model_dump())
+    with write_aside(out / "history.csv") as aside:
+        result.history.to_csv(aside, index=False)
+    save_model(result.model, out, model_card(config, data.emotions, data.is_demo))
+    evaluation = evaluate_model(result.model, data, config)
+    write_results(out, evaluation, data, config)
+    layers: list[str] = []
+    result.model.summary(print_fn=layers.append)
+    epochs = f"Trained {len(result.history)} epochs, kept epoch {result.best_epoch} (lowest validation loss)."
+    return "\n".join([*layers, epochs, *describe_data(data), "", describe_scores(evaluation.test), f"\nRun folder: {out}"])
+
+
+def evaluate_run(
+    model_path: Path, videos_test_dir: Path, out: Path | None, labels: Path | None, allow_shared: bool
+) -> str:
+    """Test a saved model on labelled videos.
+
+    The run folder beside the model tells who trained it: their walkers must not be in the test.
+
+    Returns
+    -------
+    str
+        The scores, to print.
+
+    Raises
+    ------
+    InputError
+        If the model, its run folder or the videos cannot be used.
+    """
+    model, card = load_model(model_path)
+    config = make_config(**{**card["config"], "allow_shared_walkers": allow_shared})
+    if not (model_path.parent / "data.json").exists():
+        raise InputError(
+            f"{model_path.parent} holds no data.json, which says who the model was trained on: evaluate the "
+            "model in its run folder."
+        )
+    data = prepare_test(load_data(model_path.parent), videos_test_dir, config, labels)
+    evaluation = evaluate_model(model, data, config)
+    if out is not None:
+        _write(out, evaluation, data, config)
+    return "\n".join([*describe_data(data), "", describe_scores(evaluation.test)])
+
+
+def describe_data(data: RunData) -> list[str]:
+    """Return what must be said of the videos: synthetic, shared walkers, skipped files, warnings."""
+    lines = [f"Warning: {warning}" for warning in data.warnings]
+    if data.is_demo:
+        lines.append(f"Synthetic walkers: {data.num_synthetic} videos were drawn by a program.")
+    if data.shared_walkers:
+        lines.append(f"Walkers in training and test: {', '.join(data.shared_walkers)}. The scores do not hold for others.")
+    lines += [f"Skipped {row.video}: {row.reason}" for row in data.skipped.itertuples()]
+    return lines
+
+
+def _write(out: Path, evaluation: Evaluation, data: RunData, config: RunConfig) -> None:
+    if (out / "results.json").exists():
+        raise InputError(f"{out} already holds results: choose another --out, or delete it first.")
+    write_results(out, evaluation, data, config)
+    data.save(out)
