@@ -1,12 +1,9 @@
 """TensorFlow and Keras, loaded when first needed and without their start-up messages."""
 
 import os
-import random
 import sys
 from functools import cache
 from types import ModuleType
-
-import numpy as np
 
 
 @cache
@@ -36,5 +33,3 @@ def load_keras() -> ModuleType:
 def seed_everything(seed: int) -> None:
     """Start every random generator that Keras, NumPy and Python draw from at `seed`."""
     load_keras().utils.set_random_seed(seed)
-    random.seed(seed)
-    np.random.seed(seed)

@@ -60,9 +60,7 @@ class ClipSet:
         """
         video = self.videos[self.video_numbers[clip]]
         start = int(self.starts[clip])
-        first, count = next(
-            walk for walk in reversed(video.walks()) if walk[0] <= start < walk[0] + walk[1]
-        )
+        first, count = next(walk for walk in reversed(video.walks()) if walk[0] <= start < walk[0] + walk[1])
         tempo = rng.uniform(0.9, 1.1)
         middle = (self.num_frames - 1) / 2
         wanted = start + middle + (np.arange(self.num_frames) - middle) * tempo
@@ -160,7 +158,7 @@ def evaluation_batches(clips: ClipSet, batch_size: int = 32) -> "tf.data.Dataset
     def read_batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for first in range(0, len(clips), batch_size):
             chosen = np.arange(first, min(first + batch_size, len(clips)))
-            yield np.stack([clips.read(clip) for clip in chosen]), clips.clip_labels[chosen]
+            yield np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_labels[chosen]
 
     num_batches = -(-len(clips) // batch_size)
     return _dataset(read_batches, clips).apply(_counted(num_batches)).prefetch(2)

@@ -19,7 +19,7 @@ Callback = load_keras().callbacks.Callback
 _REMEMBERED = ("wait", "best", "best_epoch", "cooldown_counter", "stopped_epoch")
 
 
-class EpochState(Callback):
+class EpochState(Callback):  # type: ignore[misc, valid-type]
     """Keep model, optimiser, best weights, history and the other callbacks' memory after each epoch.
 
     Parameters

@@ -74,7 +74,11 @@ def _describe_folder(folder: Path, is_training: bool) -> tuple[str, list[str]]:
         problem = [f"{folder} is missing: create it, or name another with --videos."] if is_training else []
         return f"{folder}: not there", problem
     if not list_videos(folder):
-        use = "synthetic walkers will be drawn" if is_training else "walkers of the training videos will be held out"
+        use = (
+            "synthetic walkers will be drawn"
+            if is_training
+            else "walkers of the training videos will be held out"
+        )
         return f"{folder}: no video, {use}", []
     try:
         found = find_videos(folder)
@@ -82,7 +86,10 @@ def _describe_folder(folder: Path, is_training: bool) -> tuple[str, list[str]]:
         return f"{folder}: not usable", [str(error)]
     if found.source == "none":
         problem = [f"{folder} has videos without labels: one folder an emotion, or a labels.csv."]
-        return f"{folder}: {len(found.videos)} videos without labels", problem if is_training else []
+        return (
+            f"{folder}: {len(found.videos)} videos without labels",
+            problem if is_training else [],
+        )
     counts = ", ".join(f"{name} {count}" for name, count in found.videos["emotion"].value_counts().items())
     return (
         f"{folder}: {len(found.videos)} videos of {found.videos['walker'].nunique()} walkers ({counts}), "

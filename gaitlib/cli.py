@@ -104,7 +104,9 @@ def check(videos: Videos = Path("videos"), videos_test: VideosTest = Path("video
 def demo(
     videos: Annotated[Path, typer.Option(help="New folder for the training videos.")],
     videos_test: Annotated[Path, typer.Option(help="New folder for the test videos.")],
-    walkers: Annotated[int, typer.Option(min=2, max=500, help="Training walkers; a third more for the test.")] = 24,
+    walkers: Annotated[
+        int, typer.Option(min=2, max=500, help="Training walkers; a third more for the test.")
+    ] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Other walkers for another seed.")] = 0,
 ) -> None:
     """Write videos of synthetic walkers, to try everything without a camera."""
@@ -134,8 +136,15 @@ def report(
     settings = _settings(parameters)
     if allow_shared_walkers:
         settings["allow_shared_walkers"] = "true"
-    places = [path.absolute() if path else None for path in (videos, videos_test, out, labels)]
-    index = make_report(ReportRequest(*places, profile, settings))  # type: ignore[arg-type]
+    request = ReportRequest(
+        videos.absolute(),
+        videos_test.absolute(),
+        out.absolute() if out else None,
+        labels.absolute() if labels else None,
+        profile,
+        settings,
+    )
+    index = make_report(request)
     typer.echo(f"Report: {index}")
 
 
@@ -177,7 +186,9 @@ def evaluate(
 @app.command()
 @_plain_errors
 def predict(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="Videos, or folders of them.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="Videos, or folders of them.")
+    ],
     model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
     json: Annotated[Path | None, typer.Option(help="Write all of it, with the timeline, as JSON.")] = None,
 ) -> None:

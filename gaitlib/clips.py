@@ -209,13 +209,18 @@ def _follow(chunk: FrameChunk, config: RunConfig) -> WalkerTrack:
         return track
     # As published: every picture, whole. The track stays for the speed of the walker.
     height, width = frames.shape[1:]
-    squares = np.tile(np.float32([width / 2, height / 2, max(width, height)]), (len(frames), 1))
+    square = np.array([width / 2, height / 2, max(width, height)], np.float32)
+    squares = np.tile(square, (len(frames), 1))
     segments = np.zeros(len(frames), np.int32)
     return WalkerTrack(track.boxes, squares, track.speeds, segments, track.method, track.num_people)
 
 
 def _store_chunk(
-    chunk: FrameChunk, track: WalkerTrack, config: RunConfig, stream: BinaryIO, before: list[pd.DataFrame]
+    chunk: FrameChunk,
+    track: WalkerTrack,
+    config: RunConfig,
+    stream: BinaryIO,
+    before: list[pd.DataFrame],
 ) -> pd.DataFrame:
     """Append the chunk's pictures to the stream; return its rows of the track table."""
     walking = track.segments >= 0

@@ -53,9 +53,7 @@ def predict_videos(model: "keras.Model", clips: ClipSet) -> np.ndarray:
     return totals / totals.sum(axis=1, keepdims=True)
 
 
-def score(
-    predictions: Predictions, emotions: Sequence[str], num_resamples: int, seed: int
-) -> dict[str, Any]:
+def score(predictions: Predictions, emotions: Sequence[str], num_resamples: int, seed: int) -> dict[str, Any]:
     """Score predictions, with 95 % intervals from resampling the walkers.
 
     Videos of one person resemble each other, so that the number of walkers, not that of videos, says
@@ -83,8 +81,7 @@ def score(
         result[name] = float(_metrics(total)[name])
         result[f"{name}_ci95"] = _interval(counts, name, num_resamples, seed)
     result["per_class"] = {
-        emotion: _class_scores(counts, number, num_resamples, seed)
-        for number, emotion in enumerate(emotions)
+        emotion: _class_scores(counts, number, num_resamples, seed) for number, emotion in enumerate(emotions)
     }
     result["confusion_matrix"] = total.tolist()
     result["labels"] = list(emotions)
@@ -105,7 +102,10 @@ def accuracy_with_interval(predictions: Predictions, num_resamples: int, seed: i
     num_classes = int(max(predictions.labels.max(), predictions.predicted.max())) + 1
     counts = _confusion_by_walker(predictions, num_classes)
     accuracy = float(predictions.is_right.mean())
-    return {"accuracy": accuracy, "accuracy_ci95": _interval(counts, "accuracy", num_resamples, seed)}
+    return {
+        "accuracy": accuracy,
+        "accuracy_ci95": _interval(counts, "accuracy", num_resamples, seed),
+    }
 
 
 def _confusion_by_walker(predictions: Predictions, num_classes: int) -> np.ndarray:
@@ -113,7 +113,9 @@ def _confusion_by_walker(predictions: Predictions, num_classes: int) -> np.ndarr
     return np.stack(
         [
             confusion_matrix(
-                predictions.labels[chosen], predictions.predicted[chosen], labels=np.arange(num_classes)
+                predictions.labels[chosen],
+                predictions.predicted[chosen],
+                labels=np.arange(num_classes),
             )
             for walker in np.unique(predictions.walkers)
             for chosen in [predictions.walkers == walker]

@@ -39,7 +39,10 @@ def export_notebook(notebook_path: Path, hide_code: bool) -> tuple[str, str]:
     """
     notebook = nbformat.read(notebook_path, as_version=4)
     exporter = HTMLExporter(
-        template_name="basic", sanitize_html=True, exclude_input=hide_code, exclude_input_prompt=True
+        template_name="basic",
+        sanitize_html=True,
+        exclude_input=hide_code,
+        exclude_input_prompt=True,
     )
     notebook.cells = [_without_progress(cell) for cell in notebook.cells]
     body, _ = exporter.from_notebook_node(notebook)

@@ -9,7 +9,6 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 # Okabe & Ito's colours, told apart by colour-blind readers too; further emotions take the rest.
 PALETTE = {"angry": "#D55E00", "happy": "#E69F00", "neutral": "#999999", "sad": "#0072B2"}
@@ -37,15 +36,23 @@ def plot_counts(videos: pd.DataFrame) -> Figure:
     videos : DataFrame
         Columns `emotion`, `walker`, `split`.
     """
-    figure, axes = _figure(2, height=2.8)
+    figure, axes = make_figure(2, height=2.8)
     splits = [split for split in ("train", "validation", "test") if split in set(videos["split"])]
     for ax, column, title in zip(axes, ("video", "walker"), ("Videos", "Walkers"), strict=True):
         counts = videos.groupby(["emotion", "split"])[column].nunique().reset_index(name="count")
-        sns.barplot(counts, x="emotion", y="count", hue="split", hue_order=splits, ax=ax, palette="colorblind")
+        sns.barplot(
+            counts,
+            x="emotion",
+            y="count",
+            hue="split",
+            hue_order=splits,
+            ax=ax,
+            palette="colorblind",
+        )
         ax.set(xlabel="", ylabel=f"Number of {title.lower()}", title=title)
         ax.legend(title="", frameon=False, fontsize=8)
     totals = ", ".join(f"{split} {(videos['split'] == split).sum()}" for split in splits)
-    return _described(figure, f"Bar charts of videos and walkers by emotion; videos: {totals}.")
+    return described(figure, f"Bar charts of videos and walkers by emotion; videos: {totals}.")
 
 
 def plot_strips(strips: Mapping[str, np.ndarray], seconds: Sequence[float], title: str = "") -> Figure:
@@ -77,7 +84,7 @@ def plot_strips(strips: Mapping[str, np.ndarray], seconds: Sequence[float], titl
         ax.set_xlabel(f"{second:.1f} s", fontsize=8)
     if title:
         axes[0, 0].set_title(title, loc="left", fontsize=10)
-    return _described(figure, f"Pictures over time, one row a video: {'; '.join(strips)}.")
+    return described(figure, f"Pictures over time, one row a video: {'; '.join(strips)}.")
 
 
 def plot_learning_curves(history: pd.DataFrame, best_epoch: int) -> Figure:
@@ -90,7 +97,7 @@ def plot_learning_curves(history: pd.DataFrame, best_epoch: int) -> Figure:
     best_epoch : int
         The epoch whose weights were kept.
     """
-    figure, axes = _figure(2, height=2.8)
+    figure, axes = make_figure(2, height=2.8)
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
         ax.plot(history["epoch"], history[name], color=BASELINE_COLOR, ls="--", label="training walkers")
         ax.plot(history["epoch"], history[f"val_{name}"], color=MODEL_COLOR, label="validation walkers")
@@ -99,10 +106,10 @@ def plot_learning_curves(history: pd.DataFrame, best_epoch: int) -> Figure:
         ax.set_ylim(bottom=0, top=1.02 if name == "accuracy" else None)
     axes[0].legend(frameon=False, fontsize=8)
     last = history.iloc[-1]
-    return _described(
+    return described(
         figure,
-        f"Learning curves over {len(history)} epochs. Best validation loss in epoch {best_epoch}; in the "
-        f"last epoch training accuracy {last['accuracy']:.2f}, validation accuracy {last['val_accuracy']:.2f}.",
+        f"Learning curves over {len(history)} epochs. Best validation loss in epoch {best_epoch}; last "
+        f"accuracy {last['accuracy']:.2f} in training, {last['val_accuracy']:.2f} in validation.",
     )
 
 
@@ -111,9 +118,12 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Fi
     counts = np.asarray(matrix)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     texts = np.array(
-        [[f"{count}\n{share:.0%}" for count, share in zip(*rows, strict=True)] for rows in zip(counts, shares, strict=True)]
+        [
+            [f"{count}\n{share:.0%}" for count, share in zip(*rows, strict=True)]
+            for rows in zip(counts, shares, strict=True)
+        ]
     )
-    figure, (ax,) = _figure(1, height=3.6, width=4.6)
+    figure, (ax,) = make_figure(1, height=3.6, width=4.6)
     sns.heatmap(
         shares, annot=texts, fmt="", cmap="Blues", vmin=0, vmax=1, square=True, ax=ax,
         xticklabels=labels, yticklabels=labels, cbar_kws={"label": "Share of the row"},
@@ -124,12 +134,12 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Fi
         f"{label}: " + ", ".join(f"{count} as {other}" for count, other in zip(row, labels, strict=True))
         for label, row in zip(labels, counts, strict=True)
     )
-    return _described(figure, f"Confusion matrix, videos by true emotion. {rows}.")
+    return described(figure, f"Confusion matrix, videos by true emotion. {rows}.")
 
 
 def plot_class_scores(per_class: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Show precision, recall and F-score of each emotion with 95 % intervals."""
-    figure, (ax,) = _figure(1, height=3.0)
+    figure, (ax,) = make_figure(1, height=3.0)
     colors = emotion_colors(list(per_class))
     names = {"precision": "Precision", "recall": "Recall", "f1": "F-score"}
     step = 0.8 / len(per_class)
@@ -141,9 +151,15 @@ def plot_class_scores(per_class: Mapping[str, Mapping[str, Any]]) -> Figure:
         ax.errorbar(places, values, errors, fmt="none", ecolor="black", capsize=2, lw=1)
     ax.set_xticks(range(3), list(names.values()))
     ax.set(ylim=(0, 1.05), ylabel="Score per video")
-    ax.legend(frameon=False, ncols=len(per_class), loc="upper center", bbox_to_anchor=(0.5, 1.16), fontsize=8)
+    ax.legend(
+        frameon=False,
+        ncols=len(per_class),
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1.16),
+        fontsize=8,
+    )
     words = "; ".join(f"{emotion} F-score {scores['f1']:.2f}" for emotion, scores in per_class.items())
-    return _described(figure, f"Precision, recall and F-score by emotion with 95 % intervals. {words}.")
+    return described(figure, f"Precision, recall and F-score by emotion with 95 % intervals. {words}.")
 
 
 def plot_ladder(scores: Mapping[str, Mapping[str, Any]], model_name: str) -> Figure:
@@ -155,17 +171,19 @@ def plot_ladder(scores: Mapping[str, Mapping[str, Any]], model_name: str) -> Fig
         `accuracy` and `accuracy_ci95` by name; the model under `model_name`.
     """
     ordered = sorted(scores.items(), key=lambda item: item[1]["accuracy"])
-    figure, (ax,) = _figure(1, height=0.9 + 0.36 * len(ordered))
+    figure, (ax,) = make_figure(1, height=0.9 + 0.36 * len(ordered))
     for place, (name, entry) in enumerate(ordered):
         color = MODEL_COLOR if name == model_name else BASELINE_COLOR
         errors = _error_bars([entry["accuracy"]], [entry["accuracy_ci95"]])
         ax.errorbar([entry["accuracy"]], [place], xerr=errors, fmt="o", color=color, capsize=3, lw=2)
-        ax.annotate(f"{entry['accuracy']:.0%}", (entry["accuracy"], place), xytext=(0, 6), ha="center", fontsize=8, textcoords="offset points")  # fmt: skip
+        place_above = (entry["accuracy"], place + 0.18)
+        ax.text(*place_above, f"{entry['accuracy']:.0%}", ha="center", fontsize=8)
     ax.set_yticks(range(len(ordered)), [name.replace("_", " ") for name, _ in ordered])
-    ax.set(xlim=(0, 1.02), ylim=(-0.6, len(ordered) - 0.2), xlabel="Accuracy per video on unseen walkers (dot) and 95 % interval (bar)")  # fmt: skip
+    ax.set(xlim=(0, 1.02), ylim=(-0.6, len(ordered) - 0.2))
+    ax.set_xlabel("Accuracy per video on unseen walkers (dot), 95 % interval (bar)")
     ax.grid(axis="x", color="#dddddd", lw=0.6)
     words = "; ".join(f"{name} {entry['accuracy']:.0%}" for name, entry in reversed(ordered))
-    return _described(figure, f"Accuracy of the model and the baselines with 95 % intervals: {words}.")
+    return described(figure, f"Accuracy of the model and the baselines with 95 % intervals: {words}.")
 
 
 def plot_confidence(confidence: np.ndarray, is_right: np.ndarray) -> Figure:
@@ -177,57 +195,19 @@ def plot_confidence(confidence: np.ndarray, is_right: np.ndarray) -> Figure:
         Probability of the predicted emotion.
     is_right : ndarray of shape (num_videos,), bool
     """
-    figure, (ax,) = _figure(1, height=2.6)
-    bins = np.linspace(0, 1, 21)
+    figure, (ax,) = make_figure(1, height=2.6)
+    bins = np.linspace(0, 1, 21).tolist()
     parts = [confidence[is_right], confidence[~is_right]]
     labels = [f"right ({len(parts[0])})", f"wrong ({len(parts[1])})"]
     ax.hist(parts, bins, stacked=True, color=[RIGHT_COLOR, WRONG_COLOR], label=labels, edgecolor="white")
-    ax.set(xlabel="Confidence (probability of the predicted emotion)", ylabel="Number of videos", xlim=(0, 1))
+    ax.set(
+        xlabel="Confidence (probability of the predicted emotion)",
+        ylabel="Number of videos",
+        xlim=(0, 1),
+    )
     ax.legend(frameon=False)
     means = [f"{part.mean():.2f}" if len(part) else "none" for part in parts]
-    return _described(figure, f"Histogram of confidence; mean when right {means[0]}, when wrong {means[1]}.")
-
-
-def plot_lstm_unit() -> Figure:
-    """Draw what one unit of an LSTM layer does between two pictures (Hochreiter & Schmidhuber 1997)."""
-    figure, (ax,) = _figure(1, height=3.2)
-    ax.set(xlim=(0, 10), ylim=(0, 5.2), aspect="equal")
-    ax.axis("off")
-    arrow = {"arrowstyle": "-|>", "mutation_scale": 12, "color": "black", "lw": 1.2}
-    for start, end in (((0.2, 4.3), (9.8, 4.3)), ((0.2, 0.8), (6.9, 0.8)), ((7.6, 4.3), (7.6, 2.8))):
-        ax.add_patch(FancyArrowPatch(start, end, **arrow))
-    gates = (
-        (1.8, "forget\ngate", "how much of the\nmemory stays", "×"),
-        (3.9, "new\ncontent", "what this picture\nwould add", "+"),
-        (5.6, "input\ngate", "how much of\nit enters", ""),
-        (7.6, "output\ngate", "how much of the\nmemory is told", "×"),
-    )
-    for place, name, meaning, sign in gates:
-        _gate(ax, place, name, meaning)
-        ax.add_patch(FancyArrowPatch((place, 0.8), (place, 1.45), **arrow))
-        if sign and place < 7:
-            ax.add_patch(Circle((place, 4.3), 0.26, fc="white", ec="black", zorder=3))
-            ax.text(place, 4.3, sign, ha="center", va="center", fontsize=12, zorder=4)
-            ax.add_patch(FancyArrowPatch((place, 2.35), (place, 4.0), **arrow))
-    ax.add_patch(FancyArrowPatch((5.2, 2.2), (4.1, 3.1), **arrow))
-    ax.add_patch(FancyArrowPatch((8.2, 1.9), (9.8, 1.9), **arrow))
-    ax.text(0.2, 4.55, "memory c(t-1)", fontsize=9)
-    ax.text(8.6, 4.55, "memory c(t)", fontsize=9)
-    ax.text(0.2, 0.35, "picture's features x(t) and last output h(t-1)", fontsize=9)
-    ax.text(8.7, 1.45, "output h(t)", fontsize=9)
-    return _described(
-        figure,
-        "Drawing of an LSTM unit. Its memory runs from left to right; the forget gate scales it, new content "
-        "scaled by the input gate is added to it, and the output gate says how much of it is passed on.",
-    )
-
-
-def _gate(ax: Axes, place: float, name: str, meaning: str) -> None:
-    box = FancyBboxPatch((place - 0.55, 1.5), 1.1, 0.8, boxstyle="round,pad=0.05", fc="#dbe9f6", ec="black")
-    ax.add_patch(box)
-    ax.text(place, 1.9, name, ha="center", va="center", fontsize=8)
-    ax.text(place, 3.25 if place > 7 else 2.95, meaning, ha="center", va="center", fontsize=7, color="#333333",
-            bbox={"fc": "white", "ec": "none", "pad": 1}, zorder=5)  # fmt: skip
+    return described(figure, f"Histogram of confidence; mean when right {means[0]}, when wrong {means[1]}.")
 
 
 def _error_bars(values: Sequence[float], intervals: Sequence[Sequence[float]]) -> np.ndarray:
@@ -236,13 +216,15 @@ def _error_bars(values: Sequence[float], intervals: Sequence[Sequence[float]]) -
     return np.maximum([np.asarray(values) - low, high - np.asarray(values)], 0)
 
 
-def _figure(num_axes: int, height: float, width: float = WIDTH_INCHES) -> tuple[Figure, Sequence[Axes]]:
+def make_figure(num_axes: int, height: float, width: float = WIDTH_INCHES) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure with axes side by side, without a frame at the top and right."""
     figure, axes = plt.subplots(1, num_axes, figsize=(width, height), squeeze=False, layout="constrained")
     for ax in axes[0]:
         ax.spines[["top", "right"]].set_visible(False)
     return figure, list(axes[0])
 
 
-def _described(figure: Figure, text: str) -> Figure:
+def described(figure: Figure, text: str) -> Figure:
+    """Give a figure its description in words, see `alt_text`."""
     figure.set_label(text)
     return figure

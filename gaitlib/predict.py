@@ -90,7 +90,10 @@ def predict_files(files: Sequence[Path], model_path: Path, json_path: Path | Non
     verdicts = [predict_video(path, model, config, card["emotions"]) for path in bar]
     if json_path is not None:
         videos = [asdict(verdict) for verdict in verdicts]
-        write_json(json_path, {"schema_version": SCHEMA_VERSION, "model": str(model_path), "videos": videos})
+        write_json(
+            json_path,
+            {"schema_version": SCHEMA_VERSION, "model": str(model_path), "videos": videos},
+        )
     return _as_table(verdicts, card["is_demo"])
 
 
@@ -98,9 +101,7 @@ def _videos_in(folder: Path) -> list[Path]:
     return list_videos(folder)
 
 
-def predict_video(
-    path: Path, model: "keras.Model", config: RunConfig, emotions: Sequence[str]
-) -> Verdict:
+def predict_video(path: Path, model: "keras.Model", config: RunConfig, emotions: Sequence[str]) -> Verdict:
     """Predict one video; faults of the video become part of the verdict.
 
     Parameters
@@ -137,7 +138,11 @@ def predict_video(
 
 
 def _fill_in(
-    verdict: Verdict, video: PreparedVideo, model: "keras.Model", config: RunConfig, emotions: Sequence[str]
+    verdict: Verdict,
+    video: PreparedVideo,
+    model: "keras.Model",
+    config: RunConfig,
+    emotions: Sequence[str],
 ) -> None:
     clips = make_clip_set([video], np.zeros(1, int), config)
     by_clip = model.predict(evaluation_batches(clips), verbose=0)
@@ -173,5 +178,9 @@ def _as_table(verdicts: Sequence[Verdict], is_demo: bool) -> str:
         }
         for verdict in verdicts
     ]
-    note = "\nThe model was trained on synthetic walkers: its words on real people are a trial." if is_demo else ""
+    note = (
+        "\nThe model was trained on synthetic walkers: its words on real people are a trial."
+        if is_demo
+        else ""
+    )
     return pd.DataFrame(rows).to_string(index=False) + note

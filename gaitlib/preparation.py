@@ -70,7 +70,10 @@ class RunData:
     def prepared(self, split: str) -> list[PreparedVideo]:
         """Return the cached pictures of the videos of one split, in the order of `rows`."""
         rows = self.rows(split)
-        return [PreparedVideo(Path(entry), digest) for entry, digest in zip(rows["entry"], rows["digest"], strict=True)]
+        return [
+            PreparedVideo(Path(entry), digest)
+            for entry, digest in zip(rows["entry"], rows["digest"], strict=True)
+        ]
 
     def clip_set(self, split: str, config: RunConfig) -> ClipSet:
         """Return the clips of one split with their labels."""
@@ -177,7 +180,9 @@ def prepare_data(
     return _split(data, config)
 
 
-def prepare_test(data: RunData, videos_test_dir: Path, config: RunConfig, labels_path: Path | None) -> RunData:
+def prepare_test(
+    data: RunData, videos_test_dir: Path, config: RunConfig, labels_path: Path | None
+) -> RunData:
     """Put other test videos in the place of a run's own, against the same training videos.
 
     Raises

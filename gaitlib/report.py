@@ -232,7 +232,9 @@ def _index_row(results: Mapping[str, Any], name: str) -> str:
     cells = (
         f'<a href="{quoted(name)}/index.html">{html.escape(name)}</a>',
         html.escape(results["created"].replace("T", " ")[:16]),
-        f"{test['num_videos']} test {data}" if data == "videos" else f"{data}, {test['num_videos']} test videos",
+        f"{test['num_videos']} test {data}"
+        if data == "videos"
+        else f"{data}, {test['num_videos']} test videos",
         html.escape(results["config"]["model"]),
         f"{test['accuracy']:.1%}",
         f"{low:.1%} to {high:.1%}",

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     import keras
 
 SCHEMA_VERSION = 1
-_PACKAGES = ("gaitlib", "tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "av")
+_PACKAGES = (
+    "gaitlib",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scikit-learn",
+    "opencv-python-headless",
+    "av",
+)
 
 
 @dataclass(frozen=True)
@@ -187,7 +195,10 @@ def describe_scores(test: dict[str, Any]) -> str:
     for name, entry in test["baselines"].items():
         low, high = entry["accuracy_ci95"]
         lines.append(f"  {name:<12} {entry['accuracy']:6.1%}  ({low:.1%} to {high:.1%})")
-    lines += ["", pd.DataFrame(score_table(test)).to_string(index=False, float_format="{:.2f}".format)]
+    lines += [
+        "",
+        pd.DataFrame(score_table(test)).to_string(index=False, float_format="{:.2f}".format),
+    ]
     matrix = pd.DataFrame(test["confusion_matrix"], test["labels"], test["labels"])
     lines += ["", "Confusion matrix (rows: true, columns: predicted):", matrix.to_string()]
     return "\n".join(lines)
@@ -196,6 +207,9 @@ def describe_scores(test: dict[str, Any]) -> str:
 def score_table(test: dict[str, Any]) -> list[dict[str, Any]]:
     """Return precision, recall and F-score, a row an emotion."""
     return [
-        {"emotion": emotion, **{name: scores[name] for name in ("precision", "recall", "f1", "num_videos")}}
+        {
+            "emotion": emotion,
+            **{name: scores[name] for name in ("precision", "recall", "f1", "num_videos")},
+        }
         for emotion, scores in test["per_class"].items()
     ]

@@ -11,7 +11,11 @@ from gaitlib.training import load_model, model_card, save_model, train_model
 
 
 def train_run(
-    videos_dir: Path, videos_test_dir: Path, config: RunConfig, out: Path | None, labels: Path | None
+    videos_dir: Path,
+    videos_test_dir: Path,
+    config: RunConfig,
+    out: Path | None,
+    labels: Path | None,
 ) -> str:
     """Prepare, train, save and evaluate.
 
@@ -49,11 +53,24 @@ def train_run(
     layers: list[str] = []
     result.model.summary(print_fn=layers.append)
     epochs = f"Trained {len(result.history)} epochs, kept epoch {result.best_epoch} (lowest validation loss)."
-    return "\n".join([*layers, epochs, *describe_data(data), "", describe_scores(evaluation.test), f"\nRun folder: {out}"])
+    return "\n".join(
+        [
+            *layers,
+            epochs,
+            *describe_data(data),
+            "",
+            describe_scores(evaluation.test),
+            f"\nRun folder: {out}",
+        ]
+    )
 
 
 def evaluate_run(
-    model_path: Path, videos_test_dir: Path, out: Path | None, labels: Path | None, allow_shared: bool
+    model_path: Path,
+    videos_test_dir: Path,
+    out: Path | None,
+    labels: Path | None,
+    allow_shared: bool,
 ) -> str:
     """Test a saved model on labelled videos.
 
@@ -89,7 +106,8 @@ def describe_data(data: RunData) -> list[str]:
     if data.is_demo:
         lines.append(f"Synthetic walkers: {data.num_synthetic} videos were drawn by a program.")
     if data.shared_walkers:
-        lines.append(f"Walkers in training and test: {', '.join(data.shared_walkers)}. The scores do not hold for others.")
+        shared = ", ".join(data.shared_walkers)
+        lines.append(f"Walkers in training and test: {shared}. The scores do not hold for others.")
     lines += [f"Skipped {row.video}: {row.reason}" for row in data.skipped.itertuples()]
     return lines
 

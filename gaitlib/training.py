@@ -235,9 +235,7 @@ def _read_card(path: Path) -> dict[str, Any]:
         return json.loads(archive.read(_CARD))
 
 
-def _training_key(
-    train: ClipSet, validation: ClipSet, config: RunConfig, emotions: Sequence[str]
-) -> str:
+def _training_key(train: ClipSet, validation: ClipSet, config: RunConfig, emotions: Sequence[str]) -> str:
     """Name a training by all that shapes its outcome."""
     keras = load_keras()
     parts: list[Any] = [config.model_dump(), list(emotions), keras.__version__]

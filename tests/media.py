@@ -55,30 +55,20 @@ def write_video(
     the encoder), ``time_base``, ``mux_format``.
     """
     stamps: Sequence[float] = [number / 30 for number in range(60)] if seconds is None else seconds
-    pictures = settings.get("pictures") or [
-        bar_code(number, *size) for number in range(len(stamps))
-    ]
+    pictures = settings.get("pictures") or [bar_code(number, *size) for number in range(len(stamps))]
     options = dict(settings.get("container_options") or {})
     time_base = settings.get("time_base") or TIME_BASE
     with av.open(str(path), "w", format=settings.get("mux_format"), options=options) as container:
         container.metadata.update(settings.get("metadata") or {})
-        stream = container.add_stream(
-            codec, rate=30, options=dict(settings.get("codec_options") or {})
-        )
+        stream = container.add_stream(codec, rate=30, options=dict(settings.get("codec_options") or {}))
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.time_base = stream.time_base = time_base
         stream.codec_context.gop_size = 10
         for name, value in dict(settings.get("attributes") or {}).items():
             setattr(stream.codec_context, name, value)
-        sound = (
-            container.add_stream("aac", rate=8000, layout="mono")
-            if settings.get("with_sound")
-            else None
-        )
+        sound = container.add_stream("aac", rate=8000, layout="mono") if settings.get("with_sound") else None
         for stamp, picture in zip(stamps, pictures, strict=True):
-            frame = av.VideoFrame.from_ndarray(
-                picture, format=settings.get("picture_format", "gray")
-            )
+            frame = av.VideoFrame.from_ndarray(picture, format=settings.get("picture_format", "gray"))
             frame = frame.reformat(format=pix_fmt)
             frame.pts, frame.time_base = round(stamp / time_base), time_base
             container.mux(stream.encode(frame))
@@ -124,8 +114,6 @@ def damage(path: Path, start: float, stop: float, num_bits: int = 30) -> Path:
 
 
 def _silence(stream: av.AudioStream) -> list[av.Packet]:
-    frame = av.AudioFrame.from_ndarray(
-        np.zeros((1, 8000), np.float32), format="fltp", layout="mono"
-    )
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), format="fltp", layout="mono")
     frame.sample_rate = 8000
     return stream.encode(frame) + stream.encode()

@@ -235,9 +235,7 @@ def test_only_the_shadow_leaves_the_box(truth):
     row = {**truth.iloc[7].to_dict(), "noise_sd": 0.0}
     scene = SceneParameters.from_row(row)
     frames, boxes = render_video(row)
-    empty = cv2.GaussianBlur(
-        paint_background(scene, make_camera(scene)), (3, 3), scene.blur_sigma_px
-    )
+    empty = cv2.GaussianBlur(paint_background(scene, make_camera(scene)), (3, 3), scene.blur_sigma_px)
     for picture, (left, top, width, height) in zip(frames[::9], boxes[::9], strict=True):
         changed = np.abs(picture.astype(int) - empty).max(axis=-1)[: int(top + 0.6 * height)] > 3
         columns = np.flatnonzero(changed.any(axis=0))

@@ -166,9 +166,7 @@ def test_manifest_in_the_folder_comes_before_folders(tmp_path):
     assert found.videos["emotion"].tolist() == ["sad", "happy"]
     assert found.videos["walker"].tolist() == ["007", "b"]
     assert found.videos["reference"].tolist() == [None, "x"]
-    assert found.skipped.to_numpy().tolist() == [
-        ["extra_1.mp4", f"Not listed in {tmp_path / 'labels.csv'}."]
-    ]
+    assert found.skipped.to_numpy().tolist() == [["extra_1.mp4", f"Not listed in {tmp_path / 'labels.csv'}."]]
 
 
 def test_given_label_file_comes_first(tmp_path):
@@ -204,9 +202,7 @@ def test_missing_videos_are_named_and_counted(tmp_path):
     assert "not there" in found.skipped["reason"][0]
     assert "3 videos, of which 2 are not there, the first 'b_1.mp4'" in found.warnings[0]
     write(tmp_path / "labels.csv", "video,emotion\nb_1.mp4,sad\n")
-    with pytest.raises(
-        InputError, match="labels.csv lists 1 videos, of which none is in the folder"
-    ):
+    with pytest.raises(InputError, match="labels.csv lists 1 videos, of which none is in the folder"):
         find_videos(tmp_path)
 
 
@@ -224,9 +220,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
 
 
 def test_two_emotions_of_one_video_are_refused(tmp_path):
-    path = write(
-        tmp_path / "labels.csv", "video,emotion\na_1.mp4,happy\nb_1.mp4,sad\na_1.mp4,sad\n"
-    )
+    path = write(tmp_path / "labels.csv", "video,emotion\na_1.mp4,happy\nb_1.mp4,sad\na_1.mp4,sad\n")
     fault = r"a_1.mp4 has two different emotions \(happy, sad in row 2 and row 4\): keep one row"
     with pytest.raises(InputError, match=f"labels.csv: {fault}"):
         read_labels(path)
@@ -322,9 +316,7 @@ def test_merged_cells_are_an_error_that_says_so(tmp_path):
 
 def test_formula_without_a_value_is_an_error_that_names_the_cell(tmp_path):
     rows = [["video", "emotion"], ["a.mp4", '=LOWER("HAPPY")']]
-    with pytest.raises(
-        InputError, match="cell B2 holds a formula without a stored value: open and save"
-    ):
+    with pytest.raises(InputError, match="cell B2 holds a formula without a stored value: open and save"):
         read_labels(write_sheet(tmp_path / "labels.xlsx", rows))
 
 
@@ -352,9 +344,7 @@ def test_decompression_bomb_is_refused(tmp_path):
 
 def test_entity_bomb_is_refused(tmp_path):
     good = write_sheet(tmp_path / "good.xlsx", [["video", "emotion"], ["a.mp4", "happy"]])
-    entities = "".join(
-        f'<!ENTITY e{k} "{f"&e{k - 1};" * 10 if k else "x" * 100}">' for k in range(9)
-    )
+    entities = "".join(f'<!ENTITY e{k} "{f"&e{k - 1};" * 10 if k else "x" * 100}">' for k in range(9))
     with zipfile.ZipFile(good) as source, zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as target:
         for member in source.namelist():
             content = source.read(member).decode()
@@ -404,9 +394,7 @@ def test_rating_sheet_becomes_labels(tmp_path):
     assert table["emotion"].tolist() == ["happy", "angry", "happy"]
     assert table["num_raters"].tolist() == [2, 3, 2]
     assert table["margin"].tolist() == pytest.approx([2.5, 1.0, 0.0])
-    assert table.loc[1, ["happy", "angry", "sad", "neutral"]].tolist() == pytest.approx(
-        [4 / 3, 4, 1, 3]
-    )
+    assert table.loc[1, ["happy", "angry", "sad", "neutral"]].tolist() == pytest.approx([4 / 3, 4, 1, 3])
     assert table["walker"].isna().all()
     assert table.attrs["warnings"] == [
         "VID_003: a tie of mean ratings, taken as happy, the first of them in the sheet."
@@ -478,9 +466,7 @@ def test_raters_in_long_form(tmp_path):
     assert len(ratings) == 7 * 4
     assert ratings.groupby("video")["rater"].nunique().tolist() == [2, 3, 2]
     manifest = write(tmp_path / "labels.csv", "video,emotion\na,happy\n")
-    with pytest.raises(
-        InputError, match="labels.csv is not a rating sheet: expected video names in row 1"
-    ):
+    with pytest.raises(InputError, match="labels.csv is not a rating sheet: expected video names in row 1"):
         read_raters(manifest)
 
 
@@ -513,9 +499,7 @@ def test_emotions_of_train_and_test():
     test = pd.DataFrame({"video": ["c", "d"], "emotion": ["sad", "angry"]})
     check_emotions(train)
     check_emotions(train, train)
-    with pytest.raises(
-        InputError, match="Test video d shows 'angry', which no training video shows"
-    ):
+    with pytest.raises(InputError, match="Test video d shows 'angry', which no training video shows"):
         check_emotions(train, test)
     with pytest.raises(InputError, match="only 'happy': at least two emotions"):
         check_emotions(train[:1])

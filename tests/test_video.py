@@ -15,8 +15,8 @@ import pytest
 from media import bar_code, cut, damage, read_codes, turn, write_sound, write_video
 
 from gaitlib.config import InputError
-from gaitlib.timeline import Timeline
 from gaitlib.video import file_digest, read_chunks, read_video
+from gaitlib.video.timeline import Timeline
 
 EVERY_SECOND = list(range(0, 60, 2))  # the numbers on screen at 15 Hz of 60 pictures at 30 Hz
 AT_30_HZ = {"time_base": Fraction(1, 30)}
@@ -317,9 +317,7 @@ def test_largest_of_two_streams_is_read(tmp_path):
         for number, stream in itertools.product(range(10), streams):
             picture = bar_code(number, stream.width, stream.height)
             container.mux(
-                stream.encode(
-                    av.VideoFrame.from_ndarray(picture, "gray").reformat(format="yuv420p")
-                )
+                stream.encode(av.VideoFrame.from_ndarray(picture, "gray").reformat(format="yuv420p"))
             )
         for stream in streams:
             container.mux(stream.encode())

@@ -33,9 +33,7 @@ def _ground_points(scene: SceneParameters, camera: Camera) -> tuple[np.ndarray, 
     return ahead.astype(np.float32), across.astype(np.float32)
 
 
-def _paint_ground(
-    scene: SceneParameters, camera: Camera, generator: np.random.Generator
-) -> np.ndarray:
+def _paint_ground(scene: SceneParameters, camera: Camera, generator: np.random.Generator) -> np.ndarray:
     """Paint the whole picture with ground: tiles or planks indoors, blotches outdoors."""
     ahead, across = _ground_points(scene, camera)
     color = _muted(generator, 95, 165)
@@ -54,9 +52,7 @@ def _paint_ground(
     return color * light[..., None]
 
 
-def _paint_wall(
-    scene: SceneParameters, base_row: int, generator: np.random.Generator
-) -> np.ndarray:
+def _paint_wall(scene: SceneParameters, base_row: int, generator: np.random.Generator) -> np.ndarray:
     """Paint the whole picture with wall or sky, lighter towards the top."""
     color = _muted(generator, 120, 195)
     if scene.background == "park":

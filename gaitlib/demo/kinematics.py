@@ -20,9 +20,7 @@ LEVEL_HEAD_PITCH_DEG = -9.0
 def _sagittal(angle_rad: np.ndarray, abduction_rad: float = 0.0) -> np.ndarray:
     """Return unit vectors hanging down, swung forward by an angle and then out to the left."""
     down = np.cos(angle_rad)
-    return np.stack(
-        [np.sin(angle_rad), down * np.sin(abduction_rad), -down * np.cos(abduction_rad)], axis=-1
-    )
+    return np.stack([np.sin(angle_rad), down * np.sin(abduction_rad), -down * np.cos(abduction_rad)], axis=-1)
 
 
 def _upward(lean_rad: float) -> np.ndarray:

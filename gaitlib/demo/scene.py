@@ -92,10 +92,7 @@ class SceneParameters:
     def from_row(cls, row: Mapping) -> SceneParameters:
         """Read the fields from a row of ``truth.csv``; its other columns are ignored."""
         readers: dict[str, Callable] = {"int": int, "float": float, "str": str}
-        values = {
-            field.name: readers[str(field.type)](row[field.name])
-            for field in dataclasses.fields(cls)
-        }
+        values = {field.name: readers[str(field.type)](row[field.name]) for field in dataclasses.fields(cls)}
         return cls(**values)
 
 

@@ -237,9 +237,7 @@ def _ball_circles(
     radii_px = (camera.focal_px * radii_m / depth)[..., None, None, None]
     toward_light = np.array([light @ camera.axes[0], -(light @ camera.axes[1])])
     size, move = np.array(SHADES).T[:2, :, None, None]
-    return _fixed_point(
-        pixels[:, :, None, None, :] + radii_px * (size * CIRCLE + move * toward_light)
-    )
+    return _fixed_point(pixels[:, :, None, None, :] + radii_px * (size * CIRCLE + move * toward_light))
 
 
 def _shadow_circles(

@@ -10,8 +10,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from gaitlib.foreground import Background, learn_background
-from gaitlib.tracking import Track, link_boxes, path_speed, smooth_path
+from gaitlib.walker.foreground import Background, learn_background
+from gaitlib.walker.tracking import Track, link_boxes, path_speed, smooth_path
 
 Method = Literal["background", "people_detector", "whole_frame", "nobody"]
 
@@ -167,7 +167,7 @@ def _lasting(flags: np.ndarray, frame_rate_hz: float) -> np.ndarray:
 def _detected_people(frames: np.ndarray, frame_rate_hz: float) -> list[_Person]:
     """Find people with OpenCV's histogram-of-gradients detector (Dalal & Triggs, CVPR 2005)."""
     detector = cv2.HOGDescriptor()
-    detector.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+    detector.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector()))
     step = max(1, round(frame_rate_hz / DETECTOR_RATE_HZ))
     boxes = [_detect(detector, frame) for frame in frames[::step]]
     people = []
@@ -252,6 +252,7 @@ def _anything_moves(frames: np.ndarray, background: Background) -> bool:
 def _whole_frame(frames: np.ndarray) -> WalkerTrack:
     num_frames, height, width = frames.shape[:3]
     empty = _nobody(num_frames, [])
-    squares = np.tile(np.float32([width / 2, height / 2, max(width, height)]), (num_frames, 1))
+    square = np.array([width / 2, height / 2, max(width, height)], np.float32)
+    squares = np.tile(square, (num_frames, 1))
     segments = np.zeros(num_frames, np.int32)
     return WalkerTrack(empty.boxes, squares, empty.speeds, segments, "whole_frame", 0)

@@ -7,11 +7,17 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from gaitlib.config import InputError
-from gaitlib.folders import Search, search_folder
-from gaitlib.manifests import drop_repeats, file_keys, manifest_from_rows, match_files, normal_name
+from gaitlib.labels.folders import Search, search_folder
+from gaitlib.labels.manifests import (
+    drop_repeats,
+    file_keys,
+    manifest_from_rows,
+    match_files,
+    normal_name,
+)
+from gaitlib.labels.ratings import is_rating_sheet, mean_ratings, rater_agreement, ratings_from_rows
+from gaitlib.labels.tables import escape_cell, read_rows
 from gaitlib.names import show_name, walker_from_name
-from gaitlib.ratings import is_rating_sheet, mean_ratings, rater_agreement, ratings_from_rows
-from gaitlib.tables import escape_cell, read_rows
 
 __all__ = [
     "LabelledVideos",
@@ -157,9 +163,7 @@ def find_videos(
     _fill_walkers(videos, search.warnings)
     videos["path"] = [str(search.files[name]) for name in videos["video"]]
     videos["video"] = [show_name(name) for name in videos["video"]]
-    skipped = pd.DataFrame(
-        sorted(search.skipped.items()), columns=["video", "reason"], dtype=object
-    )
+    skipped = pd.DataFrame(sorted(search.skipped.items()), columns=["video", "reason"], dtype=object)
     first = ["video", "path", "emotion", "walker"]
     videos = videos[first + [name for name in videos if name not in (*first, "where")]]
     videos.attrs = {}
@@ -182,9 +186,7 @@ def check_emotions(train: pd.DataFrame, test: pd.DataFrame | None = None) -> Non
     known = sorted(train["emotion"].dropna().unique())
     if len(known) < 2:
         have = f"only {known[0]!r}" if known else "no emotion"
-        raise InputError(
-            f"The training videos show {have}: at least two emotions are needed to learn."
-        )
+        raise InputError(f"The training videos show {have}: at least two emotions are needed to learn.")
     if test is None:
         return
     unseen = test[test["emotion"].notna() & ~test["emotion"].isin(known)]
@@ -231,15 +233,11 @@ def _from_file(search: Search, labels_path: Path) -> tuple[pd.DataFrame, str]:
     table["where"] = table.attrs.get("where", f"{file}: rating sheet")
     listed = list(table["video"])
     keys = file_keys(search.files)
-    matches = [
-        match_files(name, keys, where) for name, where in zip(listed, table["where"], strict=True)
-    ]
+    matches = [match_files(name, keys, where) for name, where in zip(listed, table["where"], strict=True)]
     for name, files in zip(listed, matches, strict=True):
         if len(files) != 1:
             several = f"Listed in {file}, but several files have this name: {', '.join(files)}."
-            search.skipped[show_name(name)] = (
-                several if files else f"Listed in {file}, but not there."
-            )
+            search.skipped[show_name(name)] = several if files else f"Listed in {file}, but not there."
     num_missing = sum(not files for files in matches)
     if num_missing == len(listed):
         raise InputError(
@@ -249,8 +247,7 @@ def _from_file(search: Search, labels_path: Path) -> tuple[pd.DataFrame, str]:
     if num_missing:
         first = next(name for name, files in zip(listed, matches, strict=True) if not files)
         search.warnings.append(
-            f"{file} lists {len(listed)} videos, of which {num_missing} are not there, the first "
-            f"{first!r}."
+            f"{file} lists {len(listed)} videos, of which {num_missing} are not there, the first {first!r}."
         )
     table["video"] = [files[0] if len(files) == 1 else None for files in matches]
     table = drop_repeats(table[table["video"].notna()], search.warnings)

@@ -54,9 +54,7 @@ def open_regular(path: str | Path) -> io.FileIO:
         if stat.S_ISDIR(kind):
             raise InputError(f"{name} is a folder, not a video: give the files in it.")
         if not stat.S_ISREG(kind):
-            raise InputError(
-                f"{name} is not a regular file but a pipe, socket or device: give a file."
-            )
+            raise InputError(f"{name} is not a regular file but a pipe, socket or device: give a file.")
         file = io.FileIO(path, "rb", opener=_open_without_blocking)
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # exchanged since the look above
             file.close()
@@ -67,9 +65,7 @@ def open_regular(path: str | Path) -> io.FileIO:
         raise InputError(f"{name} {fault}: check its name.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"{name} cannot be opened ({reason}): check the file and its permissions."
-        ) from None
+        raise InputError(f"{name} cannot be opened ({reason}): check the file and its permissions.") from None
 
 
 def file_digest(path: str | Path) -> str:
@@ -133,26 +129,17 @@ def main_stream(container: InputContainer, name: str, notes: list[str]) -> Video
     moving = [stream for stream in container.streams.video if not _is_cover(stream)]
     known = [stream for stream in moving if stream.codec_context is not None]
     if not moving:
-        held = (
-            "a cover picture only" if container.streams.video else "no pictures that can be found"
-        )
-        held = (
-            "sound but no pictures"
-            if not container.streams.video and container.streams.audio
-            else held
-        )
+        held = "a cover picture only" if container.streams.video else "no pictures that can be found"
+        held = "sound but no pictures" if not container.streams.video and container.streams.audio else held
         raise InputError(f"{name} holds {held}: give a video.")
     if not known:
         raise InputError(f"{name} is in a format that cannot be decoded: convert it to H.264 MP4.")
     stream = max(known, key=lambda one: one.width * one.height)
     if stream.width * stream.height > MAX_PIXELS:
-        raise InputError(
-            f"{name} claims {stream.width}x{stream.height} pixels: convert it to 1080p."
-        )
+        raise InputError(f"{name} claims {stream.width}x{stream.height} pixels: convert it to 1080p.")
     if len(moving) > 1:
         notes.append(
-            f"Holds {len(moving)} video streams: the largest is read, "
-            f"{stream.width}x{stream.height}."
+            f"Holds {len(moving)} video streams: the largest is read, {stream.width}x{stream.height}."
         )
     return stream
 

@@ -10,11 +10,11 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from gaitlib.config import InputError
-from gaitlib.cutoff import ends_midway
-from gaitlib.decoding import Decoder, ReadReport
 from gaitlib.names import show_name
-from gaitlib.pictures import Geometry
-from gaitlib.probe import Clockwork, file_digest, main_stream, open_regular, open_video
+from gaitlib.video.cutoff import ends_midway
+from gaitlib.video.decoding import Decoder, ReadReport
+from gaitlib.video.pictures import Geometry
+from gaitlib.video.probe import Clockwork, file_digest, main_stream, open_regular, open_video
 
 __all__ = ["FrameChunk", "ReadReport", "VideoReader", "file_digest", "read_chunks", "read_video"]
 
@@ -92,9 +92,7 @@ class VideoReader:
                 yield shown
                 tick += 1
             shown = time_seconds, frame
-        while (
-            shown and tick / self.frame_rate_hz < decoder.timeline.end_seconds() - _EPSILON_SECONDS
-        ):
+        while shown and tick / self.frame_rate_hz < decoder.timeline.end_seconds() - _EPSILON_SECONDS:
             yield shown
             tick += 1
 
@@ -112,9 +110,7 @@ class VideoReader:
                 last = frame, geometry.make_picture(frame, self.color)
             yield time_seconds, last[1]
 
-    def _chunks(
-        self, pictures: Iterator[tuple[float, np.ndarray]], clock: Clockwork
-    ) -> Iterator[FrameChunk]:
+    def _chunks(self, pictures: Iterator[tuple[float, np.ndarray]], clock: Clockwork) -> Iterator[FrameChunk]:
         """Collect pictures into chunks."""
         num_before = 0
         sources: list[float] = []
@@ -192,9 +188,7 @@ def read_chunks(
     []
     """
     if not (frame_rate_hz > 0 and math.isfinite(frame_rate_hz) and max_side > 0):
-        raise InputError(
-            f"frame_rate_hz {frame_rate_hz} and max_side {max_side} must be positive numbers."
-        )
+        raise InputError(f"frame_rate_hz {frame_rate_hz} and max_side {max_side} must be positive numbers.")
     return VideoReader(path, frame_rate_hz, max_side, color, chunk_seconds, time_limit_seconds)
 
 

@@ -11,9 +11,9 @@ from av.container.core import Flags
 from av.video.stream import VideoStream
 
 from gaitlib.config import InputError
-from gaitlib.cutoff import promised_seconds
-from gaitlib.probe import MAX_PIXELS, Clockwork
-from gaitlib.timeline import Timeline
+from gaitlib.video.cutoff import promised_seconds
+from gaitlib.video.probe import MAX_PIXELS, Clockwork
+from gaitlib.video.timeline import Timeline
 
 _MAX_ERRORS_IN_A_ROW = 100
 _INVENT_TIMES = cast(int, Flags.gen_pts.value)
@@ -66,7 +66,7 @@ class Decoder:
     Parameters
     ----------
     container, stream : InputContainer, VideoStream
-        From `gaitlib.probe`.
+        From `gaitlib.video.probe`.
     clock : Clockwork
         Ends the reading of a file that takes too long.
     report : ReadReport
@@ -118,9 +118,7 @@ class Decoder:
                 self._report.frames_read += 1
                 self._report.corrupt_frames += frame.is_corrupt
                 self._note_kind(frame)
-                self._clock.position_seconds = self.timeline.place(
-                    _stamp_seconds(frame, self._stream)
-                )
+                self._clock.position_seconds = self.timeline.place(_stamp_seconds(frame, self._stream))
                 yield self._clock.position_seconds, frame
 
     def finish(self) -> None:
@@ -172,9 +170,7 @@ class Decoder:
             except (av.error.FFmpegError, OSError) as error:
                 num_errors += 1
                 reason = error.strerror or type(error).__name__
-                self._report.note(
-                    f"The file is damaged or cut off ({reason}): read as far as it goes."
-                )
+                self._report.note(f"The file is damaged or cut off ({reason}): read as far as it goes.")
                 packets = self._container.demux(self._stream)
                 continue
             if packet.size == 0:  # the demuxer's own end; ours comes below, whatever ended the loop
@@ -187,9 +183,7 @@ class Decoder:
 
     def _give_up(self, error: TimeoutError) -> None:
         if not self._report.frames_read:
-            raise InputError(
-                f"{self._name} was given up: {error}. Convert it to H.264 MP4."
-            ) from None
+            raise InputError(f"{self._name} was given up: {error}. Convert it to H.264 MP4.") from None
         self._report.note(f"Reading stopped: {error}.")
 
     def _note_kind(self, frame: av.VideoFrame) -> None:

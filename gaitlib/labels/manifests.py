@@ -19,7 +19,7 @@ def manifest_from_rows(rows: list[list[str]], name: str) -> pd.DataFrame:
     Parameters
     ----------
     rows : list of list of str
-        The file, as `gaitlib.tables.read_rows` returns it.
+        The file, as `gaitlib.labels.tables.read_rows` returns it.
     name : str
         Name of the file, for messages.
 
@@ -49,12 +49,8 @@ def manifest_from_rows(rows: list[list[str]], name: str) -> pd.DataFrame:
         cells = dict(zip(header, row, strict=False))
         for column in ("video", "emotion"):
             if not cells.get(column):
-                raise InputError(
-                    f"{name}: row {number} has no {column} (merged cells?): fill it in."
-                )
-        records.append(
-            [cells.get(column) or None for column in columns] + [f"{name}: row {number}"]
-        )
+                raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
+        records.append([cells.get(column) or None for column in columns] + [f"{name}: row {number}"])
     if not records:
         raise InputError(f"{name} has a header but no rows: expected one row a video.")
     table = pd.DataFrame(records, columns=[*columns, "where"], dtype=object)
@@ -77,16 +73,13 @@ def drop_repeats(table: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
                 file = table.loc[values.index[0], "where"].rpartition(": ")[0]
                 shown = ", ".join(str(value) for value in values)
                 raise InputError(
-                    f"{file}: {video} has two different {column}s ({shown} in {places}): keep one "
-                    "row."
+                    f"{file}: {video} has two different {column}s ({shown} in {places}): keep one row."
                 )
     repeated = table.duplicated("video")
     if repeated.any():
         file = table["where"].iloc[0].rpartition(": ")[0]
         first = table.loc[repeated, "video"].iloc[0]
-        warnings.append(
-            f"{file}: {repeated.sum()} repeated row(s) left out, the first for {first}."
-        )
+        warnings.append(f"{file}: {repeated.sum()} repeated row(s) left out, the first for {first}.")
     return table[~repeated].reset_index(drop=True)
 
 

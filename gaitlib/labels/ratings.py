@@ -29,7 +29,7 @@ def ratings_from_rows(rows: Sequence[Sequence[str]], name: str) -> pd.DataFrame:
     Parameters
     ----------
     rows : sequence of sequence of str
-        The sheet, as `gaitlib.tables.read_rows` returns it.
+        The sheet, as `gaitlib.labels.tables.read_rows` returns it.
     name : str
         Name of the file, for messages.
 
@@ -59,9 +59,7 @@ def ratings_from_rows(rows: Sequence[Sequence[str]], name: str) -> pd.DataFrame:
         if index < len(row) and row[index] and row[0].casefold() not in _SUMMARY_ROWS
     ]
     if not records:
-        raise InputError(
-            f"{name} holds no rating: expected numbers from 1 to 5 below the questions."
-        )
+        raise InputError(f"{name} holds no rating: expected numbers from 1 to 5 below the questions.")
     return pd.DataFrame(records, columns=["video", "rater", "emotion", "rating"])
 
 
@@ -131,16 +129,12 @@ def _top_share(values: pd.Series) -> pd.Series:
     return pd.Series(is_top / is_top.sum(), index=values.index)
 
 
-def _columns(
-    videos: Sequence[str], questions: Sequence[str], name: str
-) -> list[tuple[int, str, str]]:
+def _columns(videos: Sequence[str], questions: Sequence[str], name: str) -> list[tuple[int, str, str]]:
     """Return (column index, video, emotion) of every rating column."""
     columns: dict[tuple[str, str], int] = {}
     video = ""
     for index, question in enumerate(questions[1:], start=1):
-        video = (
-            videos[index] if index < len(videos) else ""
-        ) or video  # one merged cell over a block
+        video = (videos[index] if index < len(videos) else "") or video  # one merged cell over a block
         found = _EMOTION.search(question)
         if not found and not question:
             continue
@@ -164,7 +158,6 @@ def _rating(cell: str, row_number: int, video: str, name: str) -> float:
         rating = float("nan")
     if not _SCALE[0] <= rating <= _SCALE[1]:
         raise InputError(
-            f"{name}: row {row_number} rates {video} {cell!r}: expected a number from 1 to 5 or "
-            "nothing."
+            f"{name}: row {row_number} rates {video} {cell!r}: expected a number from 1 to 5 or nothing."
         )
     return rating

@@ -48,14 +48,10 @@ def read_rows(path: Path) -> list[list[str]]:
         if not path.is_file():
             raise InputError(f"Label file {name} is not there: check its name.")
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(
-                f"{name} is larger than {MAX_BYTES // 10**6} MB: no label file should be."
-            )
+            raise InputError(f"{name} is larger than {MAX_BYTES // 10**6} MB: no label file should be.")
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"{name} cannot be read ({error.strerror}): check its permissions."
-        ) from None
+        raise InputError(f"{name} cannot be read ({error.strerror}): check its permissions.") from None
     is_excel = content.startswith(b"PK") or path.suffix.lower() in (".xlsx", ".xlsm")
     rows = _excel_rows(content, name) if is_excel else _csv_rows(content, name)
     rows = [_trimmed(row) for row in rows]
@@ -92,9 +88,7 @@ def _csv_rows(content: bytes, name: str) -> list[list[str]]:
     try:
         rows = list(islice(csv.reader(lines, delimiter=separator), MAX_ROWS + 1))
     except csv.Error as error:
-        raise InputError(
-            f"{name} is not a CSV table ({error}): save it as CSV (UTF-8) again."
-        ) from None
+        raise InputError(f"{name} is not a CSV table ({error}): save it as CSV (UTF-8) again.") from None
     if len(rows) > MAX_ROWS:
         raise InputError(f"{name} has more than {MAX_ROWS} rows: no label file should.")
     return rows
@@ -126,8 +120,7 @@ def _excel_rows(content: bytes, name: str) -> list[list[str]]:
         formulas = _sheet_rows(content, data_only=False)
     except Exception as error:  # openpyxl has no common class of errors for damaged files
         raise InputError(
-            f"{name} cannot be read as an Excel file ({type(error).__name__}): save it as .xlsx "
-            "again."
+            f"{name} cannot be read as an Excel file ({type(error).__name__}): save it as .xlsx again."
         ) from error
     for row_number, (cells, sources) in enumerate(zip(values, formulas, strict=True), start=1):
         for column, (cell, source) in enumerate(zip(cells, sources, strict=False), start=1):
@@ -146,9 +139,7 @@ def _check_archive(content: bytes, name: str) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
     except zipfile.BadZipFile:
-        raise InputError(
-            f"{name} is not an Excel file, or is damaged: save it as .xlsx again."
-        ) from None
+        raise InputError(f"{name} is not an Excel file, or is damaged: save it as .xlsx again.") from None
     unpacked = sum(member.file_size for member in members)
     if unpacked > MAX_UNPACKED_BYTES:
         raise InputError(

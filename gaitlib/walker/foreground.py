@@ -139,7 +139,7 @@ def clean(difference: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def join_parts(mask: np.ndarray, reach: float = 1.0) -> tuple[int, np.ndarray]:
-    """Number the blobs of a mask, taking parts that lie close together as one.
+    """Label the blobs of a mask, taking parts that lie close together as one.
 
     A walker may fall apart into pieces (grey trousers on a grey floor, lights on a black ground);
     the reach is longer up and down than sideways, so that neighbours stay apart.
@@ -224,7 +224,7 @@ def _is_camera_moving(frames: np.ndarray) -> bool:
         corners = cv2.goodFeaturesToTrack(before, 150, 0.02, 8)
         if corners is None:
             continue
-        moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
+        moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, np.empty_like(corners))
         good = found.ravel() == 1
         start = corners.reshape(-1, 2)[good]
         distance = np.linalg.norm(moved.reshape(-1, 2)[good] - start, axis=1)

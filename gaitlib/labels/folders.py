@@ -40,9 +40,7 @@ def search_folder(videos_dir: Path) -> Search:
     """
     if not videos_dir.is_dir():
         what = "is not a folder" if videos_dir.exists() else "is not there"
-        raise InputError(
-            f"Videos folder {show_name(videos_dir)} {what}: check its name or make it."
-        )
+        raise InputError(f"Videos folder {show_name(videos_dir)} {what}: check its name or make it.")
     search = Search()
     for path in _files_below(videos_dir, set()):
         name = path.relative_to(videos_dir).as_posix()

@@ -1,0 +1,12 @@
+"""Read any video by its timestamps, at a steady rate, in memory that does not grow with its length."""
+
+from gaitlib.video.reading import (
+    FrameChunk,
+    ReadReport,
+    VideoReader,
+    file_digest,
+    read_chunks,
+    read_video,
+)
+
+__all__ = ["FrameChunk", "ReadReport", "VideoReader", "file_digest", "read_chunks", "read_video"]
