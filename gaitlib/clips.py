@@ -19,7 +19,7 @@ import cv2
 import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_aside

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bleach
 import jinja2
 import nbformat
 from markupsafe import Markup
@@ -14,6 +15,12 @@ from pygments.formatters import HtmlFormatter
 from gaitlib.files import write_aside
 
 _TEMPLATES = Path(__file__).parent / "templates"
+# What notebooks' texts and tables are made of; everything else, above all scripts, becomes plain text.
+_TAGS = frozenset(
+    "a abbr b blockquote br caption code div em h1 h2 h3 h4 hr i li ol p pre small span strong sub sup "
+    "table tbody td th thead tr ul".split()
+)
+_ATTRIBUTES = {"*": ["class", "id", "title", "scope"], "a": ["href"]}
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ def export_notebook(notebook_path: Path, hide_code: bool) -> tuple[str, str]:
         exclude_input=hide_code,
         exclude_input_prompt=True,
     )
+    exporter.register_filter("clean_html", _clean)
     notebook.cells = [_without_progress(cell) for cell in notebook.cells]
     body, _ = exporter.from_notebook_node(notebook)
     return _title(notebook, notebook_path.stem), body
@@ -65,6 +73,10 @@ def write_page(
     )
     with write_aside(path) as aside:
         aside.write_text(page, encoding="utf-8")
+
+
+def _clean(html: str) -> Markup:
+    return Markup(bleach.clean(html, tags=_TAGS, attributes=_ATTRIBUTES))
 
 
 def _without_progress(cell: Any) -> Any:

@@ -8,6 +8,8 @@ a saved file opens in plain Keras.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gaitlib.backend import load_keras
 from gaitlib.config import InputError
 
@@ -106,3 +108,22 @@ def copy_weights(source: "keras.Model", target: "keras.Model") -> None:
     shapes = [weight.shape for weight in target.get_weights()]
     weights = source.get_weights()
     target.set_weights([weight.reshape(shape) for weight, shape in zip(weights, shapes, strict=True)])
+
+
+def layer_table(model: "keras.Model") -> list[dict[str, object]]:
+    """Return name, kind, output shape and number of weights of each layer."""
+    return [
+        {
+            "layer": layer.name,
+            "kind": type(layer).__name__,
+            "output shape": " x ".join(str(size) for size in layer.output.shape[1:]),
+            "weights": layer.count_params(),
+        }
+        for layer in model.layers
+    ]
+
+
+def largest_difference(model: "keras.Model", twin: "keras.Model", clips: np.ndarray) -> float:
+    """Return the largest difference between two models' probabilities after copying the weights."""
+    copy_weights(model, twin)
+    return float(np.abs(model.predict(clips, verbose=0) - twin.predict(clips, verbose=0)).max())

@@ -1,7 +1,7 @@
 """What every notebook does around its lessons: start, check, show, save."""
 
 import time
-from pathlib import Path
+from html import escape
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -44,13 +44,13 @@ class Step:
         write_json(self.run_dir / "config.json", self.config.model_dump())
 
     def check(self) -> pd.DataFrame:
-        """Return what this notebook runs on: versions, device and folder."""
+        """Return what this notebook runs on: versions and device."""
         load_keras()
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
         device = gpus[0].name if gpus else "CPU"
-        rows = {**versions(), "device": device, "run folder": self.run_dir.name}
+        rows = {**versions(), "device": device}
         return pd.DataFrame({"what": rows.keys(), "value": rows.values()})
 
     def prepare(self, videos: str, videos_test: str, labels: str = "") -> RunData:
@@ -95,10 +95,9 @@ def show_table(table: pd.DataFrame, caption: str, decimals: int = 2) -> None:
     """Display a table with its caption; texts from users are escaped."""
     html = table.to_html(index=False, escape=True, border=0, float_format=f"{{:.{decimals}f}}".format)
     start = html.index(">") + 1
-    display(HTML(f"{html[:start]}<caption>{caption}</caption>{html[start:]}"))
+    display(HTML(f"{html[:start]}<caption>{escape(caption)}</caption>{html[start:]}"))
 
 
-def project_relative(path: Path) -> str:
-    """Return a path as the project's README would write it."""
-    root = project_path(".")
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+def show_text(*sentences: str) -> None:
+    """Display sentences as paragraphs; empty ones are left out, texts from users are escaped."""
+    display(HTML("".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)))

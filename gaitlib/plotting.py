@@ -15,6 +15,8 @@ PALETTE = {"angry": "#D55E00", "happy": "#E69F00", "neutral": "#999999", "sad": 
 _MORE_COLORS = ("#009E73", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 MODEL_COLOR, BASELINE_COLOR, RIGHT_COLOR, WRONG_COLOR = "#0072B2", "#999999", "#009E73", "#D55E00"
 WIDTH_INCHES = 7.2
+# Names come from users: a dollar sign in one is no formula.
+plt.rcParams["text.parse_math"] = False
 
 
 def emotion_colors(emotions: Sequence[str]) -> dict[str, str]:
@@ -85,6 +87,50 @@ def plot_strips(strips: Mapping[str, np.ndarray], seconds: Sequence[float], titl
     if title:
         axes[0, 0].set_title(title, loc="left", fontsize=10)
     return described(figure, f"Pictures over time, one row a video: {'; '.join(strips)}.")
+
+
+def plot_sheet(picture: np.ndarray, rows: Sequence[str], seconds_between: float) -> Figure:
+    """Show a contact sheet whose rows are emotions and whose columns are times.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (height, width, 3), uint8, RGB
+    rows : sequence of str
+        What each row shows, from the top.
+    seconds_between : float
+        Time from one column to the next.
+    """
+    figure, (ax,) = make_figure(1, height=WIDTH_INCHES * picture.shape[0] / picture.shape[1] + 0.4)
+    ax.imshow(picture)
+    cell = picture.shape[0] / len(rows)
+    ax.set_yticks([(number + 0.5) * cell for number in range(len(rows))], rows)
+    columns = round(picture.shape[1] / cell)
+    ticks = [(number + 0.5) * cell for number in range(columns)]
+    ax.set_xticks(ticks, [f"{number * seconds_between:.1f}" for number in range(columns)])
+    ax.set_xlabel("Time, s")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return described(figure, f"One synthetic walker over time, one row an emotion: {', '.join(rows)}.")
+
+
+def plot_speeds(speeds: pd.DataFrame) -> Figure:
+    """Show the walking speed of every video by emotion.
+
+    Parameters
+    ----------
+    speeds : DataFrame
+        Columns `emotion` and `speed_heights_per_s`.
+    """
+    figure, (ax,) = make_figure(1, height=2.6)
+    emotions = sorted(speeds["emotion"].unique())
+    sns.stripplot(
+        speeds, x="speed_heights_per_s", y="emotion", order=emotions, hue="emotion", size=4, ax=ax,
+        palette=emotion_colors(emotions), legend=False, alpha=0.7,
+    )  # fmt: skip
+    ax.set(xlabel="Walking speed in the picture, body heights a second", ylabel="", xlim=(0, None))
+    medians = speeds.groupby("emotion")["speed_heights_per_s"].median()
+    words = ", ".join(f"{emotion} {value:.2f}" for emotion, value in medians.items())
+    return described(figure, f"Walking speed of each video by emotion; medians in heights a second: {words}.")
 
 
 def plot_learning_curves(history: pd.DataFrame, best_epoch: int) -> Figure:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from gaitlib.batches import evaluation_batches, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips

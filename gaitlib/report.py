@@ -149,6 +149,8 @@ def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
         papermill.execute_notebook(
             str(source), str(target), parameters, kernel_name="python3", cwd=str(source.parent.parent),
             progress_bar=False, log_output=False,
+            # Else the kernel warns on every start that it talks over the loopback address.
+            extra_arguments=["--log-level=ERROR"],
         )  # fmt: skip
     except PapermillExecutionError as error:
         text = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"

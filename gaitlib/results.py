@@ -140,6 +140,12 @@ def write_results(run_dir: Path, evaluation: Evaluation, data: RunData, config: 
     )
 
 
+def read_results(run_dir: Path) -> dict[str, Any]:
+    """Read back `results.json`, with the steps that have finished since."""
+    results = read_json(run_dir / "results.json")
+    return {**results, "duration_seconds": {**results["duration_seconds"], **step_durations(run_dir)}}
+
+
 def read_evaluation(run_dir: Path) -> Evaluation:
     """Read back what `write_results` wrote."""
     table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype={"walker": str})
@@ -197,19 +203,33 @@ def describe_scores(test: dict[str, Any]) -> str:
         lines.append(f"  {name:<12} {entry['accuracy']:6.1%}  ({low:.1%} to {high:.1%})")
     lines += [
         "",
-        pd.DataFrame(score_table(test)).to_string(index=False, float_format="{:.2f}".format),
+        score_table(test).to_string(index=False, float_format="{:.2f}".format),
     ]
     matrix = pd.DataFrame(test["confusion_matrix"], test["labels"], test["labels"])
     lines += ["", "Confusion matrix (rows: true, columns: predicted):", matrix.to_string()]
     return "\n".join(lines)
 
 
-def score_table(test: dict[str, Any]) -> list[dict[str, Any]]:
+def score_table(test: dict[str, Any]) -> pd.DataFrame:
     """Return precision, recall and F-score, a row an emotion."""
-    return [
+    rows = [
         {
             "emotion": emotion,
             **{name: scores[name] for name in ("precision", "recall", "f1", "num_videos")},
         }
         for emotion, scores in test["per_class"].items()
     ]
+    return pd.DataFrame(rows)
+
+
+def run_table(results: dict[str, Any]) -> pd.DataFrame:
+    """Return settings, versions, data and times of a run as a table for readers."""
+    rows = {
+        "made": results["created"],
+        "data fingerprint": results["data"]["fingerprint"],
+        "git commit": results["git_commit"] or "not a git checkout",
+        **{f"version of {name}": number for name, number in results["versions"].items()},
+        **{f"seconds for {step}": seconds for step, seconds in results["duration_seconds"].items()},
+        **results["config"],
+    }
+    return pd.DataFrame({"what": rows.keys(), "value": [str(value) for value in rows.values()]})

@@ -4,10 +4,10 @@ from datetime import datetime
 from pathlib import Path
 
 from gaitlib.config import InputError, RunConfig, make_config
-from gaitlib.files import project_dir, write_aside, write_json
+from gaitlib.files import project_dir, write_json
 from gaitlib.preparation import RunData, load_data, prepare_data, prepare_test
 from gaitlib.results import Evaluation, describe_scores, evaluate_model, write_results
-from gaitlib.training import load_model, model_card, save_model, train_model
+from gaitlib.training import load_model, model_card, save_history, save_model, train_model
 
 
 def train_run(
@@ -45,8 +45,7 @@ def train_run(
     result = train_model(train, validation, config, data.emotions, out / "logs")
     data.save(out)
     write_json(out / "config.json", config.model_dump())
-    with write_aside(out / "history.csv") as aside:
-        result.history.to_csv(aside, index=False)
+    save_history(result.history, out)
     save_model(result.model, out, model_card(config, data.emotions, data.is_demo))
     evaluation = evaluate_model(result.model, data, config)
     write_results(out, evaluation, data, config)

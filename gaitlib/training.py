@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -153,6 +154,37 @@ def compiled_model(clips: ClipSet, config: RunConfig, num_classes: int) -> "kera
     return model
 
 
+def training_speed(names: Sequence[str], clips: ClipSet, config: RunConfig) -> dict[str, float]:
+    """Measure training speed in clips a second, the models taking turns so that all meet the same machine.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of models.
+    clips : ClipSet
+    config : RunConfig
+
+    Returns
+    -------
+    dict of str to float
+        Median over the rounds.
+    """
+    chosen = np.arange(config.batch_size) % len(clips)
+    batch = np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_labels[chosen]
+    num_classes = int(clips.labels.max()) + 1
+    models = {
+        name: compiled_model(clips, config.model_copy(update={"model": name}), num_classes) for name in names
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(5):
+        for name, model in models.items():
+            start = time.perf_counter()
+            model.train_on_batch(*batch)
+            seconds[name].append(time.perf_counter() - start)
+    # The first step also compiles.
+    return {name: config.batch_size / float(np.median(values[1:])) for name, values in seconds.items()}
+
+
 def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:
     """Return for each class the weight that makes all classes count the same in training.
 
@@ -166,6 +198,17 @@ def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:
     weights = compute_class_weight("balanced", classes=present, y=labels)
     by_class = dict(zip(present.tolist(), weights.tolist(), strict=True))
     return {number: by_class.get(number, 1.0) for number in range(num_classes)}
+
+
+def save_history(history: pd.DataFrame, folder: Path) -> None:
+    """Write `history.csv`, one row an epoch."""
+    with write_aside(folder / "history.csv") as aside:
+        history.to_csv(aside, index=False)
+
+
+def read_history(folder: Path) -> pd.DataFrame:
+    """Read back what `save_history` wrote."""
+    return pd.read_csv(folder / "history.csv")
 
 
 def model_card(config: RunConfig, emotions: Sequence[str], is_demo: bool) -> dict[str, Any]:

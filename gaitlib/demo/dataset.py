@@ -15,7 +15,7 @@ import cv2
 import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from gaitlib.demo.folders import DemoError, build_aside, check_free
 from gaitlib.demo.parameters import DEFAULT_ALPHA, EMOTIONS, WalkParameters
