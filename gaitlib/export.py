@@ -17,8 +17,8 @@ from gaitlib.files import write_aside
 _TEMPLATES = Path(__file__).parent / "templates"
 # What notebooks' texts and tables are made of; everything else, above all scripts, becomes plain text.
 _TAGS = frozenset(
-    "a abbr b blockquote br caption code div em h1 h2 h3 h4 hr i li ol p pre small span strong sub sup "
-    "table tbody td th thead tr ul".split()
+    """a abbr b blockquote br caption code div em h1 h2 h3 h4 hr i li ol p pre small span strong sub sup
+    table tbody td th thead tr ul""".split()
 )
 _ATTRIBUTES = {"*": ["class", "id", "title", "scope"], "a": ["href"]}
 

@@ -1,0 +1,45 @@
+# Every target sets up what it needs. PYTHON=python3.12 chooses another interpreter (3.11 to 3.13).
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: report test lab lint clean lock example
+
+report: .venv/.installed
+	$(BIN)/python -m gaitlib report $(ARGS)
+
+test: .venv/.installed
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: .venv/.installed
+	$(BIN)/jupyter lab notebooks
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+
+# Removes the environment and the tools' leftovers; videos, reports and the cache stay.
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info
+	find gaitlib tests -name __pycache__ -type d -exec rm -rf {} +
+
+.venv/.installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: run make PYTHON=python3.12 (3.11 to 3.13)." % v)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+# Renews the exact versions in requirements.txt from pyproject.toml (needs uv).
+lock:
+	{ echo '# Exact versions for Python 3.11 to 3.13, renewed by "make lock"; the first line is the project itself.'; \
+	  echo '-e .'; \
+	  uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate pyproject.toml; } > requirements.new
+	mv requirements.new requirements.txt
+
+# Makes docs/example_report.html and docs/result.png from the synthetic walkers.
+example: .venv/.installed
+	$(BIN)/python -m gaitlib report --out reports/example $(ARGS)
+	cp reports/example/index.html docs/example_report.html
+	cp reports/example/figures/ladder.png docs/result.png
