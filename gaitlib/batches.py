@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from gaitlib.clips import PreparedVideo, window_starts
+from gaitlib.clips import PreparedVideo, walks_left, window_starts
 from gaitlib.config import RunConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+# Emotion changes the tempo: it may vary by less than people differ, or sad walks would look neutral.
+MAX_TEMPO = 0.05
+# How far a varied clip may begin before or after its place, in clip lengths.
+MAX_SHIFT_CLIPS = 0.25
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class ClipSet:
         Which video a clip comes from.
     starts : ndarray of shape (num_clips,), int
         First stored picture of a clip.
+    is_mirrored : ndarray of shape (num_clips,), bool
+        Clips to mirror, so that all walkers go right.
     num_frames : int
         Pictures in a clip.
     """
@@ -38,6 +45,7 @@ class ClipSet:
     labels: np.ndarray
     video_numbers: np.ndarray
     starts: np.ndarray
+    is_mirrored: np.ndarray
     num_frames: int
 
     def __len__(self) -> int:
@@ -50,23 +58,28 @@ class ClipSet:
 
     def read(self, clip: int) -> np.ndarray:
         """Return a clip, shape (num_frames, frame_size, frame_size, num_channels), uint8."""
-        return self.videos[self.video_numbers[clip]].read(int(self.starts[clip]), self.num_frames)
+        video = self.videos[self.video_numbers[clip]]
+        return self._turned(video.read(int(self.starts[clip]), self.num_frames), clip)
+
+    def _turned(self, pictures: np.ndarray, clip: int) -> np.ndarray:
+        return pictures[:, :, ::-1] if self.is_mirrored[clip] else pictures
 
     def read_varied(self, clip: int, rng: np.random.Generator) -> np.ndarray:
         """Return a clip with a little of what may differ between two takes of the same walk.
 
-        Tempo, direction, position, size and light vary; what the person does, does not. Pictures for
-        another tempo come from before and after the clip, as far as the same walk reaches.
+        Moment, tempo, position, size, slant and light vary; what the person does, does not. Pictures
+        from before and after the clip come in, as far as the same walk reaches.
         """
         video = self.videos[self.video_numbers[clip]]
         start = int(self.starts[clip])
-        first, count = next(walk for walk in reversed(video.walks()) if walk[0] <= start < walk[0] + walk[1])
-        tempo = rng.uniform(0.9, 1.1)
-        middle = (self.num_frames - 1) / 2
-        wanted = start + middle + (np.arange(self.num_frames) - middle) * tempo
-        wanted = np.clip(np.round(wanted), first, first + count - 1).astype(int)
-        pictures = video.read(int(wanted[0]), int(wanted[-1] - wanted[0]) + 1)
-        return vary_pictures(pictures[wanted - wanted[0]], rng)
+        first, count = next(walk for walk in reversed(video.walks()) if walk[0] <= start)
+        tempo = min(rng.uniform(1 - MAX_TEMPO, 1 + MAX_TEMPO), (count - 1) / (self.num_frames - 1))
+        length = round(tempo * (self.num_frames - 1))
+        moment = start + round(rng.uniform(-MAX_SHIFT_CLIPS, MAX_SHIFT_CLIPS) * self.num_frames)
+        moment = int(np.clip(moment, first, first + count - 1 - length))
+        pictures = video.read(moment, length + 1)
+        wanted = np.linspace(0, length, self.num_frames).round().astype(int)
+        return vary_pictures(self._turned(pictures[wanted], clip), rng)
 
 
 def make_clip_set(videos: Sequence[PreparedVideo], labels: np.ndarray, config: RunConfig) -> ClipSet:
@@ -83,13 +96,23 @@ def make_clip_set(videos: Sequence[PreparedVideo], labels: np.ndarray, config: R
     ClipSet
     """
     starts = [window_starts(video, config) for video in videos]
-    numbers = np.repeat(np.arange(len(videos)), [len(part) for part in starts])
-    joined = np.concatenate(starts) if starts else np.zeros(0, int)
-    return ClipSet(tuple(videos), np.asarray(labels, int), numbers, joined, config.num_frames)
+    turns = config.face_right and config.crop != "frame"
+    is_mirrored = [
+        walks_left(video, part, config.num_frames) if turns else np.zeros(len(part), bool)
+        for video, part in zip(videos, starts, strict=True)
+    ]
+    return ClipSet(
+        videos=tuple(videos),
+        labels=np.asarray(labels, int),
+        video_numbers=np.repeat(np.arange(len(videos)), [len(part) for part in starts]),
+        starts=np.concatenate([np.zeros(0, int), *starts]),
+        is_mirrored=np.concatenate([np.zeros(0, bool), *is_mirrored]),
+        num_frames=config.num_frames,
+    )
 
 
 def vary_pictures(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mirror, shift, scale and relight all pictures of a clip in the same way.
+    """Shift, scale, slant and relight all pictures of a clip in the same way.
 
     Parameters
     ----------
@@ -101,24 +124,18 @@ def vary_pictures(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ndarray of the same shape and dtype
     """
     size = pictures.shape[1]
-    is_mirrored = rng.random() < 0.5
-    scale = rng.uniform(0.93, 1.07)
-    shift = rng.uniform(-0.04, 0.04, 2) * size
-    contrast, brightness = rng.uniform(0.75, 1.25), rng.uniform(-15, 15)
-    flip = -1 if is_mirrored else 1
-    centre = (size - 1) / 2
-    matrix = np.array(
-        [
-            [scale * flip, 0, centre + shift[0] - scale * flip * centre],
-            [0, scale, centre + shift[1] - scale * centre],
-        ]
-    )
+    width, height = rng.uniform(0.87, 1.13) * np.array([1.0, rng.uniform(0.95, 1.05)])
+    slant = rng.uniform(-0.06, 0.06)
+    linear = np.array([[width, slant], [0, height]])
+    centre = np.full(2, (size - 1) / 2)
+    shift = rng.uniform(-0.06, 0.06, 2) * size
+    matrix = np.column_stack([linear, centre + shift - linear @ centre])
     varied = np.empty_like(pictures)
     for number, picture in enumerate(pictures):
         moved = cv2.warpAffine(picture, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
         varied[number] = moved.reshape(picture.shape)
-    table = np.clip((np.arange(256) - 127.5) * contrast + 127.5 + brightness, 0, 255)
-    return table.round().astype(np.uint8)[varied]
+    exposure = np.clip(np.arange(256) * rng.uniform(0.65, 1.45), 0, 255)
+    return exposure.round().astype(np.uint8)[varied]
 
 
 def training_batches(clips: ClipSet, config: RunConfig, first_epoch: int = 0) -> "tf.data.Dataset":

@@ -9,7 +9,7 @@ pictures: how long they are and how far apart costs nothing to change.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,11 +27,13 @@ from gaitlib.video import FrameChunk, file_digest, read_chunks
 from gaitlib.walker import WalkerTrack, cut_crops, find_walker
 
 # Raise when the pictures would come out differently for the same file and settings.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Settings that shape the stored pictures; the others only choose among them.
 PICTURE_SETTINGS = ("frame_rate_hz", "frame_size", "num_channels", "crop")
 WORKING_SIDE_PIXELS = 480
 CHUNK_SECONDS = 60.0
+# Share of the square's side by which a walker must move within a clip to go left or right.
+MIN_SIDE_STEP = 0.1
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,16 @@ def window_starts(video: PreparedVideo, config: RunConfig) -> np.ndarray:
     return np.array(starts, int)
 
 
+def walks_left(video: PreparedVideo, starts: np.ndarray, num_frames: int) -> np.ndarray:
+    """Say for each clip whether the walker goes left in it, shape (num_clips,), bool.
+
+    Somebody who comes towards the camera goes neither way.
+    """
+    stored = video.track[video.track["segment"] >= 0]
+    right, side = stored["square_x"].to_numpy(), stored["square_side"].to_numpy()
+    return (right[starts + num_frames - 1] - right[starts]) / side[starts] < -MIN_SIDE_STEP
+
+
 def _prepare_or_reason(path: Path, config: RunConfig) -> PreparedVideo | str:
     # One core a video: OpenCV's own threads would fight with the other workers.
     cv2.setNumThreads(1)
@@ -205,14 +217,14 @@ def _follow(chunk: FrameChunk, config: RunConfig) -> WalkerTrack:
     if frames.ndim == 4:
         frames = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
     track = find_walker(frames, config.frame_rate_hz)
-    if config.crop == "walker":
+    if config.crop != "frame":
         return track
     # As published: every picture, whole. The track stays for the speed of the walker.
     height, width = frames.shape[1:]
     square = np.array([width / 2, height / 2, max(width, height)], np.float32)
     squares = np.tile(square, (len(frames), 1))
     segments = np.zeros(len(frames), np.int32)
-    return WalkerTrack(track.boxes, squares, track.speeds, segments, track.method, track.num_people)
+    return replace(track, squares=squares, segments=segments)
 
 
 def _store_chunk(
@@ -224,7 +236,11 @@ def _store_chunk(
 ) -> pd.DataFrame:
     """Append the chunk's pictures to the stream; return its rows of the track table."""
     walking = track.segments >= 0
-    crops = cut_crops(chunk.frames[walking], track.squares[walking], config.frame_size)
+    frames = chunk.frames[walking]
+    if config.crop == "silhouette" and track.background is not None:
+        pairs = zip(frames, track.boxes[walking], strict=True)
+        frames = np.stack([track.background.silhouette(frame, box) for frame, box in pairs])
+    crops = cut_crops(frames, track.squares[walking], config.frame_size)
     stream.write(crops.tobytes())
     stored = sum(int((table["segment"] >= 0).sum()) for table in before)
     last_segment = max((int(table["segment"].max()) for table in before), default=-1)

@@ -6,9 +6,9 @@ test holds the two against each other.
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Profile = Literal["quick", "standard"]
 PROFILES: tuple[Profile, ...] = ("quick", "standard")
@@ -41,10 +41,12 @@ class RunConfig(BaseModel):
     num_frames: int = Field(30, ge=2, le=600, description="pictures in a clip")
     frame_size: int = Field(64, ge=16, le=512, description="height and width of a picture, pixels")
     num_channels: Literal[1, 3] = Field(1, description="1 grey, 3 colour")
-    crop: Literal["walker", "frame"] = Field(
-        "walker", description="square around the walker, or the whole frame as published"
+    crop: Literal["silhouette", "square", "frame"] = Field(
+        "silhouette",
+        description="square around the walker without or with the scene, or the whole frame as published",
     )
-    clip_stride: int = Field(10, ge=1, description="pictures between the starts of two clips")
+    face_right: bool = Field(True, description="mirror clips of walkers who go left; not with crop=frame")
+    clip_stride: int = Field(8, ge=1, description="pictures between the starts of two clips")
     max_clips_per_video: int = Field(12, ge=1, description="clips taken from a video at most")
     validation_fraction: float = Field(
         0.2, gt=0, lt=1, description="share of the training walkers that choose the epoch"
@@ -63,13 +65,19 @@ class RunConfig(BaseModel):
     # 03 training
     learning_rate: float = Field(0.00007, gt=0, description="Adam's step size, as published")
     epochs: int = Field(60, ge=1, description="passes over the training clips at most")
-    batch_size: int = Field(8, ge=1, description="clips in one step of the optimiser")
+    batch_size: int = Field(4, ge=1, description="clips in one step of the optimiser")
     patience: int = Field(15, ge=1, description="epochs without a better validation loss before the stop")
     augment: bool = Field(True, description="vary training clips (mirror, shift, scale, tempo, contrast)")
     class_weights: bool = Field(True, description="weigh emotions by their rarity in training")
     tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
     # 04 evaluation
     num_resamples: int = Field(2000, ge=100, description="bootstrap resamples of the test walkers")
+
+    @model_validator(mode="after")
+    def _check_color(self) -> Self:
+        if self.num_channels == 3 and self.crop == "silhouette":
+            raise ValueError("num_channels=3 needs crop='square' or crop='frame': silhouettes are grey")
+        return self
 
 
 def make_config(profile: str = "standard", **settings: Any) -> RunConfig:
@@ -118,6 +126,8 @@ def _validated(validate: Any, values: dict[str, Any]) -> RunConfig:
         return validate(values)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            raise InputError(f"{first['msg'].removeprefix('Value error, ')}.") from None
         name = ".".join(str(part) for part in first["loc"])
         problem = first["msg"][0].lower() + first["msg"][1:]
         raise InputError(f"Setting {name!r} is {first['input']!r}: {problem}.") from None

@@ -59,6 +59,9 @@ def build_model(
     clip = keras.Input((num_frames, frame_size, frame_size, num_channels), name="clip")
     # Scaling is a layer of the model: a saved file takes clips as they are stored, 0 to 255.
     values = keras.layers.Rescaling(1 / 255, name="scale")(clip)
+    # Each clip by itself gets mean 0 and variance 1: light and contrast no longer matter.
+    standardize = keras.layers.LayerNormalization(axis=(1, 2, 3, 4), center=False, scale=False, name="level")
+    values = standardize(values)
     values = _FRAME_LAYERS[name](values, num_frames)
     values = keras.layers.LSTM(32, name="over_time")(values)
     penalty = keras.regularizers.L2(l2_strength)

@@ -150,12 +150,12 @@ def sample_scene(
     """
     frame_rate_hz = int(generator.choice(FRAME_RATES_HZ, p=FRAME_RATE_WEIGHTS))
     drawn: dict[str, float] = {
-        "azimuth_deg": generator.uniform(-40, 40),
+        "azimuth_deg": generator.uniform(-20, 20),
         "camera_distance_m": generator.uniform(11, 15),
         "camera_height_m": generator.uniform(0.9, 2.4),
         "zoom_ratio": generator.uniform(0.9, 1.0),
         "light_azimuth_deg": generator.uniform(-180, 180),
-        "light_elevation_deg": generator.uniform(48, 75),
+        "light_elevation_deg": generator.uniform(60, 85),
         "brightness_ratio": generator.uniform(0.78, 1.08),
         "shadow_ratio": generator.uniform(0.2, 0.55),
         "noise_sd": generator.uniform(0.8, 2.2),

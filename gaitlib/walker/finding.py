@@ -4,7 +4,7 @@ In this order: what differs from the learnt background and moves like a person; 
 detector where the camera moves or the person stays on the spot; the whole frame, flagged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -46,6 +46,8 @@ class WalkerTrack:
         How the walker was found.
     num_people : int
         People seen at the same time, at most.
+    background : Background or None
+        The learnt scene where the camera stands still.
     """
 
     boxes: np.ndarray
@@ -54,6 +56,7 @@ class WalkerTrack:
     segments: np.ndarray
     method: Method
     num_people: int
+    background: Background | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ def find_walker(frames: np.ndarray, frame_rate_hz: float) -> WalkerTrack:
         if detected or background.is_camera_moving:
             people, method = detected, "people_detector"
     if any(person.is_walking.any() for person in people):
-        return _main_walk(people, len(frames), method)
+        track = _main_walk(people, len(frames), method)
+        return replace(track, background=background if method == "background" else None)
     if people or not _anything_moves(frames, background):
         return _nobody(len(frames), people)
     return _whole_frame(frames)

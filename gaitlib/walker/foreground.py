@@ -16,7 +16,11 @@ MIN_SCENE_CELLS = 8
 MIN_BLOB_SHARE = 0.0008
 # Silhouettes fill 0.35 to 0.6 of their box, point lights about 0.15.
 SPARSE_FILL = 0.31
+# A shadow lies flat at the feet: in the lowest part of the body, and farther out than a foot reaches.
 SHADOW_SHARE = 0.15
+FOOT_REACH = 0.08
+# Differences, in thresholds, between which a pixel goes from scene to somebody.
+SOFT_RANGE = (0.4, 1.9)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,30 @@ class Background:
         if abs(gain - 1) > 0.02:
             smooth = cv2.convertScaleAbs(smooth, alpha=gain, beta=4 * (gain - 1))
         return clean(cv2.absdiff(smooth, self.picture), self.threshold)
+
+    def silhouette(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Return how surely each pixel of a grey frame belongs to somebody, uint8, 0 to 255.
+
+        Soft where clothes resemble the scene, so that limbs fade rather than vanish; the scene, the
+        light and most of the colour of the clothes are gone.
+
+        Parameters
+        ----------
+        frame : ndarray of shape (height, width), uint8, grey
+        box : ndarray of shape (4,)
+            Left, top, width, height of the walker; what lies flat beside the feet is a shadow.
+        """
+        difference = cv2.absdiff(cv2.GaussianBlur(frame, (3, 3), 0), self.picture).astype(np.float32)
+        low, high = SOFT_RANGE
+        soft = np.clip((difference - low * self.threshold) * (255 / (high - low) / self.threshold), 0, 255)
+        near = cv2.dilate(self.foreground(frame), np.ones((11, 11), np.uint8))
+        silhouette = np.where(near > 0, soft, 0).astype(np.uint8)
+        if self.reach <= 1:
+            left, top, width, height = box
+            at_feet = slice(int(top + (1 - SHADOW_SHARE) * height), None)
+            silhouette[at_feet, : max(0, int(left - FOOT_REACH * height))] = 0
+            silhouette[at_feet, int(left + width + FOOT_REACH * height) :] = 0
+        return silhouette
 
     def blobs(self, frame: np.ndarray) -> np.ndarray:
         """Return the blobs of a grey frame that are large enough to be a person (`find_blobs`)."""

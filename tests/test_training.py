@@ -1,0 +1,247 @@
+"""One fit: the same after a kill, the same in another process."""
+
+import json
+import os
+import shutil
+import signal
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+from commands import kill_hard, run_python, start_python, wait_until
+
+from gaitlib.backend import load_keras
+from gaitlib.batches import evaluation_batches
+from gaitlib.config import InputError
+from gaitlib.preparation import load_data, prepare_data
+from gaitlib.training import (
+    class_weights,
+    compiled_model,
+    load_model,
+    model_card,
+    read_history,
+    save_history,
+    save_model,
+    train_model,
+)
+
+TRAIN = """
+import json, sys
+from pathlib import Path
+from gaitlib.config import make_config
+from gaitlib.preparation import load_data
+from gaitlib.training import train_model
+config = make_config(**json.loads(sys.argv[2]))
+data = load_data(Path(sys.argv[1]))
+train, validation = (data.clip_set(split, config) for split in ("train", "validation"))
+train_model(train, validation, config, data.emotions)
+"""
+
+# Plain Keras, without gaitlib.
+PREDICT = """
+import os, sys
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import keras, numpy as np
+model = keras.saving.load_model(sys.argv[1], compile=False)
+np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+"""
+
+
+@pytest.fixture(scope="module")
+def run_dir(demo_folders, tiny_config, tmp_path_factory):
+    """Return a run folder with prepared videos."""
+    folder = tmp_path_factory.mktemp("run")
+    prepare_data(*demo_folders, tiny_config).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip_sets(run_dir, tiny_config):
+    """Return training and validation clips."""
+    data = load_data(run_dir)
+    return [data.clip_set(split, tiny_config) for split in ("train", "validation")]
+
+
+@pytest.fixture(scope="module")
+def emotions(run_dir):
+    """Return the class names."""
+    return load_data(run_dir).emotions
+
+
+@pytest.fixture(scope="module")
+def long_config(tiny_config):
+    """Return settings of a training that is long enough to be killed."""
+    return tiny_config.model_copy(update={"epochs": 8, "learning_rate": 0.003, "patience": 4})
+
+
+@pytest.fixture(scope="module")
+def straight(clip_sets, emotions, long_config):
+    """Train without any disturbance."""
+    return train_model(*clip_sets, long_config, emotions)
+
+
+def test_history_has_a_row_an_epoch(straight):
+    columns = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert set(straight.history) >= columns
+    assert straight.history["epoch"].tolist() == list(range(1, len(straight.history) + 1))
+    assert np.isfinite(straight.history).all(axis=None)
+    assert straight.resumed_epoch == 0
+
+
+def test_best_epoch_is_the_one_that_is_kept(straight, clip_sets):
+    losses = straight.history["val_loss"]
+    assert straight.best_epoch == int(losses.idxmin()) + 1
+    loss, _ = straight.model.evaluate(evaluation_batches(clip_sets[1]), verbose=0)
+    assert loss == pytest.approx(losses.min(), rel=1e-5)
+
+
+def test_finished_training_leaves_no_state(straight, session_cache):
+    assert not list((session_cache / "training").glob("*/epoch_*"))
+
+
+def test_same_seed_same_training(straight, clip_sets, emotions, long_config):
+    again = train_model(*clip_sets, long_config, emotions)
+    assert again.history.equals(straight.history)
+    assert all(map(np.array_equal, again.model.get_weights(), straight.model.get_weights()))
+
+
+def test_killed_training_goes_on_to_the_same_end(
+    straight, run_dir, clip_sets, emotions, long_config, fresh_cache
+):
+    settings = json.dumps(long_config.model_dump())
+    process = start_python(TRAIN, run_dir, settings, GAITLIB_CACHE=str(fresh_cache))
+    wait_until(lambda: any((fresh_cache / "training").glob("*/epoch_0000[2-5]")), process)
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(InputError, match=r"Another process trains the same .*: wait until it is done"):
+            train_model(*clip_sets, long_config, emotions)
+    finally:
+        kill_hard(process)
+    resumed = train_model(*clip_sets, long_config, emotions)
+    assert 2 <= resumed.resumed_epoch < len(straight.history)
+    assert resumed.best_epoch == straight.best_epoch
+    assert resumed.history.equals(straight.history)
+    assert all(map(np.array_equal, resumed.model.get_weights(), straight.model.get_weights()))
+
+
+def test_patience_ends_a_training_that_gets_no_better(clip_sets, emotions, tiny_config):
+    config = tiny_config.model_copy(update={"epochs": 30, "learning_rate": 1e-12, "patience": 2})
+    result = train_model(*clip_sets, config, emotions)
+    assert len(result.history) < 30
+
+
+def test_augmented_training_learns_the_training_walkers(clip_sets, emotions, tiny_config):
+    config = tiny_config.model_copy(update={"epochs": 25, "learning_rate": 0.005, "patience": 25})
+    history = train_model(*clip_sets, config, emotions).history
+    assert history["loss"].iloc[-3:].mean() < 0.9 * history["loss"].iloc[0]
+
+
+def test_huge_learning_rate_is_one_sentence_or_an_earlier_epoch(clip_sets, emotions, tiny_config):
+    config = tiny_config.model_copy(update={"learning_rate": 1e30})
+    try:
+        result = train_model(*clip_sets, config, emotions)
+    except InputError as error:
+        assert "lower the learning rate" in str(error)
+    else:
+        assert np.isfinite(result.history["val_loss"]).all()
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_fresh_process_with_plain_keras_says_the_same(trained, tmp_path, name):
+    model, card = load_model(trained.folder / name)
+    clips = np.random.default_rng(0).integers(0, 256, (5, *model.input_shape[1:]), np.uint8)
+    np.save(tmp_path / "clips.npy", clips)
+    process = run_python(
+        "-c", PREDICT, trained.folder / name, tmp_path / "clips.npy", tmp_path / "answers.npy"
+    )
+    assert process.returncode == 0, process.stderr
+    answers = np.load(tmp_path / "answers.npy")
+    assert answers.shape == (5, len(card["emotions"]))
+    assert np.abs(answers - model.predict(clips, verbose=0)).max() < 1e-6
+
+
+def test_both_files_hold_the_same_model(trained):
+    (keras_model, keras_card), (h5_model, h5_card) = (
+        load_model(trained.folder / name) for name in ("model.keras", "model.h5")
+    )
+    assert keras_card == h5_card
+    assert all(map(np.array_equal, keras_model.get_weights(), h5_model.get_weights()))
+
+
+def test_card_tells_what_is_needed_to_use_the_model(trained):
+    _, card = load_model(trained.folder / "model.keras")
+    assert card["emotions"] == ["angry", "happy", "neutral", "sad"]
+    assert card["config"]["num_frames"] == 8
+    assert card["is_demo"] is True
+
+
+def test_missing_model_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"no model at .*gone\.keras: train one first"):
+        load_model(tmp_path / "gone.keras")
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5", "model.txt"])
+def test_text_is_no_model(tmp_path, name):
+    (tmp_path / name).write_text("weights")
+    with pytest.raises(InputError, match=rf"{name} cannot be used as a model .*name the model\.keras"):
+        load_model(tmp_path / name)
+
+
+def test_model_cut_off_is_refused(trained, tmp_path):
+    content = (trained.folder / "model.keras").read_bytes()
+    (tmp_path / "model.keras").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="cannot be used as a model"):
+        load_model(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_model_that_brings_its_own_code_is_not_run(tmp_path, name, tiny_config, recwarn):
+    keras = load_keras()
+    clip = keras.Input((2,))
+    evil = keras.Model(clip, keras.layers.Lambda(lambda values: values * 2)(clip))
+    evil.save(tmp_path / name)
+    card = json.dumps(model_card(tiny_config, ["a", "b"], False))
+    if name.endswith(".h5"):
+        with h5py.File(tmp_path / name, "a") as file:
+            file.attrs["gaitlib.json"] = card
+    else:
+        with zipfile.ZipFile(tmp_path / name, "a") as archive:
+            archive.writestr("gaitlib.json", card)
+    with pytest.raises(InputError, match="cannot be used as a model"):
+        load_model(tmp_path / name)
+
+
+def test_failed_save_leaves_nothing(tmp_path, clip_sets, tiny_config, emotions):
+    """A card that JSON cannot hold unchanged (a tuple comes back as a list) is found out."""
+    model = compiled_model(clip_sets[0], tiny_config, len(emotions))
+    card = {**model_card(tiny_config, emotions, True), "odd": (1, 2)}
+    with pytest.raises(InputError, match=r"model\.keras did not keep the model"):
+        save_model(model, tmp_path, card)
+    assert os.listdir(tmp_path) == []
+
+
+def test_history_survives_the_disk(straight, tmp_path):
+    save_history(straight.history, tmp_path)
+    assert np.allclose(read_history(tmp_path), straight.history)
+
+
+def test_emptied_cache_asks_for_the_first_notebook(run_dir, tmp_path):
+    content = json.loads((run_dir / "data.json").read_text())
+    for video in content["videos"]:
+        video["entry"] = str(tmp_path / "gone")
+    (tmp_path / "data.json").write_text(json.dumps(content))
+    shutil.copy(run_dir / "skipped.csv", tmp_path)
+    with pytest.raises(InputError, match="run 01_preprocessing again"):
+        load_data(tmp_path)
+
+
+def test_class_weights_give_every_emotion_the_same_say():
+    labels = np.array([0] * 6 + [1] * 3 + [2])
+    weights = class_weights(labels, 3)
+    shares = [weights[number] * (labels == number).sum() for number in range(3)]
+    assert shares == pytest.approx([10 / 3] * 3)
+
+
+def test_class_without_clips_gets_a_plain_weight():
+    assert class_weights(np.array([0, 0, 2, 2]), 3) == {0: 1.0, 1: 1.0, 2: 1.0}

@@ -1,0 +1,262 @@
+"""The square around the walker, against scenes whose truth is known."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from commands import run_python
+
+from gaitlib.demo import SceneParameters, WalkParameters, render_video, sample_truth
+from gaitlib.demo.dataset import write_video
+from gaitlib.demo.rendering import WalkPainter
+from gaitlib.video import read_video
+from gaitlib.walker import cut_crops, find_walker
+
+RATE_HZ = 15.0
+
+
+def textured(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Draw an empty scene with structure at all sizes, shape (height, width), uint8."""
+    rng = np.random.default_rng(seed)
+    tiles = rng.uniform(-30, 30, (height // 20 + 1, width // 20 + 1))
+    tiles = np.kron(tiles, np.ones((20, 20)))[:height, :width]
+    layers = [
+        cv2.resize(rng.normal(0, 10, (height // size, width // size)).astype(np.float32), (width, height))
+        for size in (8, 24, 60)
+    ]
+    return np.clip(130 + tiles + np.sum(layers, axis=0), 60, 230).astype(np.uint8)
+
+
+def with_noise(frames: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Add sensor noise."""
+    noise = np.random.default_rng(seed).normal(0, 2, frames.shape)
+    return np.clip(frames + noise, 0, 255).astype(np.uint8)
+
+
+def draw_person(picture: np.ndarray, centre: float, foot: float, height: float, phase: float) -> None:
+    """Draw a dark figure with swinging legs and arms (in place); `phase` in steps."""
+    unit = height / 8
+    hip, shoulder = (int(centre), int(foot - 4 * unit)), (int(centre), int(foot - 6.6 * unit))
+    swing = 1.4 * unit * np.sin(np.pi * phase)
+    width = max(2, int(0.9 * unit))
+    for side in (-1, 1):
+        cv2.line(picture, hip, (int(centre + side * swing), int(foot)), 20, width)
+        cv2.line(picture, shoulder, (int(centre - side * swing), int(foot - 3.6 * unit)), 30, width // 2 + 1)
+    cv2.line(picture, hip, shoulder, 15, int(1.6 * unit))
+    cv2.circle(picture, (int(centre), int(foot - 7.4 * unit)), int(0.6 * unit), 25, -1)
+
+
+def scene(num_frames: int, *people, size=(240, 480)) -> np.ndarray:
+    """Return frames in which people walk; each is (first place, pixels a frame, height)."""
+    frames = np.repeat(textured(*size)[None], num_frames, axis=0)
+    for number, frame in enumerate(frames):
+        for start, step, height in people:
+            draw_person(frame, start + step * number, size[0] - 25, height, number / 8 if step else 0.25)
+    return with_noise(frames)
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory) -> pd.DataFrame:
+    """Follow 24 synthetic walkers through their files; one row a picture in which somebody walks."""
+    folder = tmp_path_factory.mktemp("walks")
+    truth = sample_truth(range(31, 37), num_takes=1, seconds=(2.5, 3.5), seed=11)
+    tables = []
+    for row in truth.to_dict("records"):
+        path = folder / row["video"].replace("/", "_")
+        write_video(row, path)
+        chunk, _ = read_video(path)
+        track = find_walker(chunk.frames, RATE_HZ)
+        painter = WalkPainter(WalkParameters.from_row(row), SceneParameters.from_row(row))
+        on_screen = np.round(chunk.source_seconds * row["frame_rate_hz"]).astype(int)
+        scale = chunk.frames.shape[1] / painter.paint(0).shape[0]
+        left, top, width, height = (painter.boxes[on_screen] * scale).T
+        right, down, side = track.squares.T
+        table = pd.DataFrame({"video": row["video"], "is_walking": track.segments >= 0})
+        # Half a pixel belongs to the edge that anti-aliasing draws.
+        table["is_inside"] = (
+            (right - side / 2 <= left + 0.5)
+            & (right + side / 2 >= left + width - 0.5)
+            & (down - side / 2 <= top + 0.5)
+            & (down + side / 2 >= top + height - 0.5)
+        )
+        table["miss_heights"] = np.hypot(right - left - width / 2, down - top - height / 2) / height
+        table["filled"] = height / side
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_square_contains_the_person(followed):
+    assert followed.loc[followed["is_walking"], "is_inside"].mean() >= 0.98
+
+
+def test_square_is_centred_on_the_person(followed):
+    share = (followed.loc[followed["is_walking"], "miss_heights"] <= 0.1).mean()
+    assert share >= 0.97, f"within 10 % of the height in {share:.1%} of the pictures"
+
+
+def test_person_fills_the_same_share_of_every_square(followed):
+    filled = followed.loc[followed["is_walking"], "filled"]
+    assert 0.6 < filled.median() < 0.95
+    assert filled.std() < 0.08
+
+
+def test_nearly_every_picture_of_a_walk_is_used(followed):
+    assert followed.groupby("video")["is_walking"].mean().min() > 0.6
+    assert followed["is_walking"].mean() > 0.9
+
+
+def test_empty_scene_has_nobody():
+    track = find_walker(scene(45), RATE_HZ)
+    assert (track.method, track.num_people) == ("nobody", 0)
+    assert (track.segments == -1).all()
+    assert np.isnan(track.boxes).all()
+
+
+def test_black_video_has_nobody():
+    assert find_walker(np.zeros((30, 120, 160), np.uint8), RATE_HZ).method == "nobody"
+
+
+def test_standing_person_does_not_walk():
+    track = find_walker(scene(60, (240, 0, 150)), RATE_HZ)
+    assert track.method == "nobody"
+    assert (track.segments == -1).all()
+
+
+def test_standing_first_then_walking_keeps_the_walk_only():
+    standing = np.zeros(45)
+    places = np.concatenate([standing, np.arange(60) * 4.5]) + 90
+    frames = np.repeat(textured(240, 480)[None], len(places), axis=0)
+    for number, (frame, place) in enumerate(zip(frames, places, strict=True)):
+        draw_person(frame, place, 215, 140, max(number - 45, 0) / 8)
+    track = find_walker(with_noise(frames), RATE_HZ)
+    walking = track.segments >= 0
+    assert walking[:35].mean() < 0.1
+    assert walking[52:98].mean() > 0.9
+
+
+def test_main_walker_is_taken_and_the_other_counted():
+    track = find_walker(scene(60, (60, 5, 160), (440, -3, 80)), RATE_HZ)
+    assert (track.method, track.num_people) == ("background", 2)
+    walking = track.segments >= 0
+    expected = 60 + 5 * np.arange(60)
+    assert walking.mean() > 0.8
+    assert np.median(np.abs(track.squares[walking, 0] - expected[walking])) < 16
+    assert np.nanmedian(track.boxes[:, 3]) == pytest.approx(160, rel=0.15)
+
+
+def test_two_walkers_before_a_plain_wall_do_not_make_the_camera_move():
+    """The only corners are theirs."""
+    frames = np.full((60, 240, 480), 150, np.uint8)
+    for number, frame in enumerate(frames):
+        draw_person(frame, 60 + 5 * number, 215, 170, number / 8)
+        draw_person(frame, 420 - 4 * number, 215, 130, number / 8)
+    track = find_walker(with_noise(frames), RATE_HZ)
+    assert (track.method, track.num_people) == ("background", 2)
+
+
+def test_crossing_walkers_keep_their_ways():
+    """The large walker goes right, the small one left: the square must not turn round where they meet."""
+    frames = scene(75, (70, 4.5, 170), (420, -4.5, 120), size=(240, 560))
+    track = find_walker(frames, RATE_HZ)
+    walking = track.segments >= 0
+    expected = (70 + 4.5 * np.arange(75))[walking]
+    assert walking.mean() > 0.6
+    assert np.mean(np.abs(track.squares[walking, 0] - expected) < 40) > 0.9
+
+
+def test_slow_walker_in_a_short_clip_leaves_no_ghost():
+    """The walker covers each pixel of their way for most of the time."""
+    truth = sample_truth(range(3, 4), num_takes=1, seconds=(2.2, 2.2), seed=11)
+    row = {**truth[truth["emotion"] == "sad"].iloc[0], "cadence_steps_per_min": 62.0}
+    frames, boxes = render_video(row)
+    step = max(1, round(row["frame_rate_hz"] / RATE_HZ))
+    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames[::step]])
+    track = find_walker(grey, row["frame_rate_hz"] / step)
+    left, top, width, height = boxes[::step].T
+    walking = track.segments >= 0
+    assert walking.mean() > 0.6
+    assert track.num_people == 1
+    right, down = track.squares[:, 0], track.squares[:, 1]
+    miss = np.hypot(right - left - width / 2, down - top - height / 2) / height
+    assert (miss[walking] < 0.15).mean() > 0.9
+
+
+@pytest.mark.parametrize("shake", [0.0, 3.0])
+def test_moving_camera_does_not_use_the_background(shake):
+    num_frames, (height, width) = 45, (200, 320)
+    wide = textured(height + 40, width + 320)
+    shifts = (
+        np.random.default_rng(0).normal(0, shake, (num_frames, 2)) if shake else np.zeros((num_frames, 2))
+    )
+    frames = []
+    for number, (right, down) in enumerate(shifts):
+        left, top = int(10 + 6 * number + right), int(20 + np.clip(down, -15, 15))
+        frame = wide[top : top + height, max(left, 0) : max(left, 0) + width].copy()
+        draw_person(frame, 150 + 2 * np.sin(number), height - 15, 140, number / 8)
+        frames.append(frame)
+    track = find_walker(with_noise(np.stack(frames)), RATE_HZ)
+    assert track.method in ("people_detector", "whole_frame", "nobody")
+    if track.method == "whole_frame":
+        assert (track.segments == 0).all()
+        assert np.all(track.squares == (width / 2, height / 2, width))
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 8])
+def test_very_short_videos_do_not_crash(num_frames):
+    track = find_walker(scene(num_frames, (60, 5, 150)), RATE_HZ)
+    assert track.squares.shape == (num_frames, 3)
+    assert track.segments.shape == (num_frames,)
+
+
+def test_odd_picture_sizes_do_not_crash():
+    """In a process of its own, as native code may take the whole process down."""
+    code = """
+import numpy as np
+from gaitlib.walker import find_walker
+for size in ((17, 400), (400, 17), (33, 65), (96, 160), (128, 64)):
+    print(size, flush=True)
+    noise = np.random.default_rng(0).integers(0, 255, (20, *size), np.uint8)
+    assert find_walker(noise, 15.0).boxes.shape == (20, 4)
+"""
+    process = run_python("-c", code)
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+@pytest.mark.parametrize("centre", [(100, 60), (40.5, 90.25), (170, 30)])
+def test_crop_brings_a_disc_to_the_middle_at_its_known_size(centre):
+    picture = np.zeros((120, 200), np.uint8)
+    bits = 6
+    place = tuple(round(value * 2**bits) for value in centre)
+    cv2.circle(picture, place, 10 << bits, 255, -1, cv2.LINE_AA, bits)
+    (crop,) = cut_crops(picture[None], np.array([[*centre, 40.0]]), 64)[..., 0] / 255
+    rows, columns = np.mgrid[:64, :64]
+    assert (crop * columns).sum() / crop.sum() == pytest.approx(31.5, abs=1.0)
+    assert (crop * rows).sum() / crop.sum() == pytest.approx(31.5, abs=1.0)
+    drawn = (picture / 255).sum()
+    assert drawn == pytest.approx(np.pi * 10**2, rel=0.15)
+    assert crop.sum() == pytest.approx(drawn * (64 / 40) ** 2, rel=0.02)
+
+
+def test_crop_beyond_the_picture_repeats_its_edge():
+    picture = np.full((60, 60), 90, np.uint8)
+    (crop,) = cut_crops(picture[None], np.array([[0.0, 0.0, 100.0]]), 32)
+    assert (crop == 90).all()
+
+
+def test_crop_keeps_colour():
+    picture = np.zeros((40, 40, 3), np.uint8)
+    picture[..., 0] = 200
+    crops = cut_crops(picture[None], np.array([[20.0, 20.0, 20.0]]), 16)
+    assert crops.shape == (1, 16, 16, 3)
+    assert crops[0, 8, 8].tolist() == [200, 0, 0]
+
+
+def test_crops_do_not_shake_when_the_square_moves_by_parts_of_a_pixel():
+    """A picture that moves with its square looks the same in every crop."""
+    xs = np.arange(200)
+    frames = np.stack(
+        [np.tile(128 + 80 * np.sin((xs - 0.37 * k) / 6), (100, 1)).astype(np.uint8) for k in range(8)]
+    )
+    squares = np.array([[80 + 0.37 * k, 50, 48.0] for k in range(8)])
+    crops = cut_crops(frames, squares, 32).astype(int)
+    assert np.abs(crops - crops[0]).max() <= 6
