@@ -38,8 +38,9 @@ lock:
 	  uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate pyproject.toml; } > requirements.new
 	mv requirements.new requirements.txt
 
-# Makes docs/example_report.html and docs/result.png from the synthetic walkers.
+# Makes docs/example_report.html, docs/result.png and the README's scores from the synthetic walkers.
 example: .venv/.installed
 	$(BIN)/python -m gaitlib report --out reports/example $(ARGS)
 	cp reports/example/index.html docs/example_report.html
 	cp reports/example/figures/ladder.png docs/result.png
+	$(BIN)/python docs/update_readme.py reports/example

@@ -43,9 +43,11 @@ class RunConfig(BaseModel):
     num_channels: Literal[1, 3] = Field(1, description="1 grey, 3 colour")
     crop: Literal["silhouette", "square", "frame"] = Field(
         "silhouette",
-        description="square around the walker without or with the scene, or the whole frame as published",
+        description="what a picture shows: the walker, the walker in the scene, the whole frame",
     )
-    face_right: bool = Field(True, description="mirror clips of walkers who go left; not with crop=frame")
+    face_right: bool = Field(
+        True, description="mirror clips of walkers who go left, except with whole frames"
+    )
     clip_stride: int = Field(8, ge=1, description="pictures between the starts of two clips")
     max_clips_per_video: int = Field(12, ge=1, description="clips taken from a video at most")
     validation_fraction: float = Field(

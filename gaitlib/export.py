@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import bleach
 import jinja2
 import nbformat
 from markupsafe import Markup
 from nbconvert import HTMLExporter
+from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from gaitlib.files import write_aside
@@ -52,7 +52,6 @@ def export_notebook(notebook_path: Path, hide_code: bool) -> tuple[str, str]:
         exclude_input_prompt=True,
     )
     exporter.register_filter("clean_html", _clean)
-    notebook.cells = [_without_progress(cell) for cell in notebook.cells]
     body, _ = exporter.from_notebook_node(notebook)
     return _title(notebook, notebook_path.stem), body
 
@@ -79,16 +78,28 @@ def _clean(html: str) -> Markup:
     return Markup(bleach.clean(html, tags=_TAGS, attributes=_ATTRIBUTES))
 
 
-def _without_progress(cell: Any) -> Any:
-    """Keep only the last state of each progress bar, as a terminal would show it."""
-    for output in cell.get("outputs", []):
-        if output.output_type == "stream":
-            lines = output.text.split("\n")
-            output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
-    return cell
+def tidy_streams(notebook: NotebookNode) -> None:
+    """Join what a cell printed piece by piece, and keep the last state of each progress bar.
+
+    A terminal draws a bar over itself; a saved notebook would list hundreds of its states.
+    """
+    for cell in notebook.cells:
+        outputs: list[NotebookNode] = []
+        for output in cell.get("outputs", []):
+            last = outputs[-1] if outputs else None
+            if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+                last.text += output.text
+            else:
+                outputs.append(output)
+        for output in outputs:
+            if output.output_type == "stream":
+                lines = output.text.split("\n")
+                output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
+        if "outputs" in cell:
+            cell.outputs = outputs
 
 
-def _title(notebook: Any, default: str) -> str:
+def _title(notebook: NotebookNode, default: str) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and cell.source.startswith("# "):
             return cell.source.splitlines()[0][2:].strip()

@@ -98,6 +98,15 @@ def show_table(table: pd.DataFrame, caption: str, decimals: int = 2) -> None:
     display(HTML(f"{html[:start]}<caption>{escape(caption)}</caption>{html[start:]}"))
 
 
+def show_skipped(skipped: pd.DataFrame) -> None:
+    """Display which files were not used and why, or that all were."""
+    if skipped.empty:
+        show_text("No file was skipped.")
+    else:
+        number = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
+        show_table(skipped, f"{number} skipped, with the reason")
+
+
 def show_text(*sentences: str) -> None:
     """Display sentences as paragraphs; empty ones are left out, texts from users are escaped."""
     display(HTML("".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)))

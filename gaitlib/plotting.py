@@ -52,7 +52,8 @@ def plot_counts(videos: pd.DataFrame) -> Figure:
             palette="colorblind",
         )
         ax.set(xlabel="", ylabel=f"Number of {title.lower()}", title=title)
-        ax.legend(title="", frameon=False, fontsize=8)
+        ax.set_ylim(top=1.3 * counts["count"].max())
+        ax.legend(title="", frameon=False, fontsize=8, ncols=len(splits), loc="upper center")
     totals = ", ".join(f"{split} {(videos['split'] == split).sum()}" for split in splits)
     return described(figure, f"Bar charts of videos and walkers by emotion; videos: {totals}.")
 
@@ -72,7 +73,7 @@ def plot_strips(strips: Mapping[str, np.ndarray], seconds: Sequence[float], titl
     figure, axes = plt.subplots(
         len(strips),
         num_columns,
-        figsize=(WIDTH_INCHES, 0.15 + len(strips) * WIDTH_INCHES / (num_columns + 1.5)),
+        figsize=(WIDTH_INCHES, len(strips) * WIDTH_INCHES / num_columns),
         squeeze=False,
         gridspec_kw={"wspace": 0.03, "hspace": 0.05},
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from gaitlib.annotate import annotate_video
 from gaitlib.batches import evaluation_batches, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
 from gaitlib.config import InputError, RunConfig, make_config
@@ -59,7 +60,9 @@ class Verdict:
     timeline: list[dict[str, Any]] = field(default_factory=list)
 
 
-def predict_files(files: Sequence[Path], model_path: Path, json_path: Path | None) -> str:
+def predict_files(
+    files: Sequence[Path], model_path: Path, json_path: Path | None, annotated_dir: Path | None = None
+) -> str:
     """Predict videos and folders of videos.
 
     Parameters
@@ -70,6 +73,8 @@ def predict_files(files: Sequence[Path], model_path: Path, json_path: Path | Non
         ``model.keras`` or ``model.h5`` of a run.
     json_path : Path, optional
         Where to write all of it.
+    annotated_dir : Path, optional
+        Folder for copies of the videos with box, word and probabilities.
 
     Returns
     -------
@@ -81,13 +86,19 @@ def predict_files(files: Sequence[Path], model_path: Path, json_path: Path | Non
     InputError
         If the model cannot be used or there is no file to read.
     """
-    paths = [path for file in files for path in (_videos_in(file) if file.is_dir() else [file])]
+    paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file])]
     if not paths:
         raise InputError(f"No video in {', '.join(map(str, files))}: name videos or folders that hold some.")
     model, card = load_model(model_path)
     config = make_config(**{**card["config"], "max_clips_per_video": _ALL_CLIPS})
     bar = tqdm(paths, "Predicting", unit="video", mininterval=1.0, disable=len(paths) == 1)
-    verdicts = [predict_video(path, model, config, card["emotions"]) for path in bar]
+    verdicts = []
+    for number, path in enumerate(bar):
+        verdict = predict_video(path, model, config, card["emotions"])
+        verdicts.append(verdict)
+        if annotated_dir is not None and verdict.status != "refused":
+            target = annotated_dir / f"{number + 1:03d}_{path.stem[:80]}.mp4"
+            annotate_video(path, target, prepare_video(path, config), verdict.timeline, config)
     if json_path is not None:
         videos = [asdict(verdict) for verdict in verdicts]
         write_json(
@@ -95,10 +106,6 @@ def predict_files(files: Sequence[Path], model_path: Path, json_path: Path | Non
             {"schema_version": SCHEMA_VERSION, "model": str(model_path), "videos": videos},
         )
     return _as_table(verdicts, card["is_demo"])
-
-
-def _videos_in(folder: Path) -> list[Path]:
-    return list_videos(folder)
 
 
 def predict_video(path: Path, model: "keras.Model", config: RunConfig, emotions: Sequence[str]) -> Verdict:

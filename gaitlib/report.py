@@ -17,7 +17,7 @@ from jinja2.filters import do_urlencode as quoted
 from papermill.exceptions import PapermillExecutionError
 
 from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_config, parse_settings
-from gaitlib.export import Page, export_notebook, write_page
+from gaitlib.export import Page, export_notebook, tidy_streams, write_page
 from gaitlib.files import project_dir, read_json, write_json
 from gaitlib.results import step_durations
 
@@ -125,7 +125,7 @@ def _run(request: ReportRequest, config: RunConfig, out: Path) -> Path:
     try:
         for name in NOTEBOOKS:
             _execute(name, values, work)
-        _name_finally(work, out)
+        _tidy_notebooks(work, out)
         _complete_results(work, time.perf_counter() - start)
         _export_pages(work, out.name)
     except InputError as error:
@@ -150,7 +150,7 @@ def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
             str(source), str(target), parameters, kernel_name="python3", cwd=str(source.parent.parent),
             progress_bar=False, log_output=False,
             # Else the kernel warns on every start that it talks over the loopback address.
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except PapermillExecutionError as error:
         text = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
@@ -161,10 +161,11 @@ def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
         raise InputError(f"{name} ended before its last cell, so its results are not complete.")
 
 
-def _name_finally(work: Path, out: Path) -> None:
-    """Make the executed notebooks name the folder that they will lie in."""
+def _tidy_notebooks(work: Path, out: Path) -> None:
+    """Make the executed notebooks name the folder that they will lie in, and read well."""
     for path in work.glob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
+        tidy_streams(notebook)
         for cell in notebook.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
                 cell.source = cell.source.replace(str(work), str(out))
