@@ -41,8 +41,9 @@ def annotate_video(
     with write_aside(target) as aside, av.open(str(aside), "w") as container:
         stream = container.add_stream("h264", rate=Fraction(config.frame_rate_hz).limit_denominator(1000))
         stream.pix_fmt = "yuv420p"
-        for picture in _annotated_frames(path, video, timeline, config):
-            stream.height, stream.width = picture.shape[:2]
+        for number, picture in enumerate(_annotated_frames(path, video, timeline, config)):
+            if number == 0:
+                stream.height, stream.width = picture.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
 

@@ -1,9 +1,12 @@
 """TensorFlow and Keras, loaded when first needed and without their start-up messages."""
 
+import logging
 import os
-import sys
 from functools import cache
+from pathlib import Path
 from types import ModuleType
+
+from gaitlib.files import stderr_to
 
 
 @cache
@@ -15,18 +18,13 @@ def load_keras() -> ModuleType:
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr_copy = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            import keras
-            import tensorflow as tf
+    with stderr_to(Path(os.devnull)):
+        import keras
+        import tensorflow as tf
 
-            tf.constant(0)  # makes the device, which greets too
-        finally:
-            os.dup2(stderr_copy, 2)
-            os.close(stderr_copy)
+        tf.constant(0)  # makes the device, which greets too
+    # Keras warns that .h5 is a legacy format; it is part of what a run must leave.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     return keras
 
 

@@ -56,16 +56,26 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 
         try:
             command(*arguments, **options)
-        except (InputError, DemoError, OSError, MemoryError) as error:
+        except (typer.BadParameter, typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
             if "--debug" in sys.argv:
                 raise
-            typer.echo(f"gaitlib: {_sentence(error)}", err=True)
+            is_known = isinstance(error, InputError | DemoError | OSError | MemoryError)
+            text = _sentence(error) if is_known else _unexpected(error)
+            typer.echo(f"gaitlib: {text}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo("gaitlib: stopped; the same command goes on where it was.", err=True)
             raise typer.Exit(1) from None
 
     return run
+
+
+def _unexpected(error: Exception) -> str:
+    """Own up to a fault of the program, still in one line."""
+    text = " ".join(str(error).split())[:300]
+    return f"unexpected {type(error).__name__}: {text} (gaitlib --debug COMMAND shows where)."
 
 
 def _sentence(error: BaseException) -> str:
@@ -164,7 +174,9 @@ def train(
     from gaitlib.steps import train_run
 
     settings = parse_settings(_settings(parameters))
-    config = make_config(profile, **{**settings, "allow_shared_walkers": allow_shared_walkers})
+    if allow_shared_walkers:
+        settings["allow_shared_walkers"] = True
+    config = make_config(profile, **settings)
     typer.echo(train_run(videos, videos_test, config, out, labels))
 
 

@@ -95,9 +95,14 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
     digest = file_digest(path)
     entry = PreparedVideo(cache_dir() / "pictures" / _key(digest, config), digest)
     if not entry.folder.exists():
-        with write_aside(entry.folder) as aside:
-            aside.mkdir()
-            _store_pictures(path, config, aside)
+        try:
+            with write_aside(entry.folder) as aside:
+                aside.mkdir()
+                _store_pictures(path, config, aside)
+        except OSError:
+            # Another process was first with the same content; what it stored is the same.
+            if not entry.folder.exists():
+                raise
     return entry
 
 

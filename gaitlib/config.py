@@ -40,7 +40,7 @@ class RunConfig(BaseModel):
     )
     num_frames: int = Field(30, ge=2, le=600, description="pictures in a clip")
     frame_size: int = Field(64, ge=16, le=512, description="height and width of a picture, pixels")
-    num_channels: Literal[1, 3] = Field(1, description="1 grey, 3 colour")
+    num_channels: int = Field(1, description="1 grey, 3 colour")
     crop: Literal["silhouette", "square", "frame"] = Field(
         "silhouette",
         description="what a picture shows: the walker, the walker in the scene, the whole frame",
@@ -77,6 +77,10 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_color(self) -> Self:
+        if self.num_channels not in (1, 3):
+            raise ValueError(
+                f"Setting 'num_channels' is {self.num_channels}: expected 1 (grey) or 3 (colour)"
+            )
         if self.num_channels == 3 and self.crop == "silhouette":
             raise ValueError("num_channels=3 needs crop='square' or crop='frame': silhouettes are grey")
         return self
@@ -117,7 +121,9 @@ def parse_settings(texts: Mapping[str, str]) -> dict[str, Any]:
     InputError
         If a name is unknown or a text does not spell a value of the setting's type.
     """
-    parsed = _validated(RunConfig.model_validate_strings, dict(texts))
+    # Each text is judged by itself; whether the values go together is for `make_config` to say.
+    alone = {"crop": "square"} if "num_channels" in texts else {}
+    parsed = _validated(RunConfig.model_validate_strings, {**alone, **texts})
     return {name: getattr(parsed, name) for name in texts}
 
 

@@ -165,7 +165,7 @@ def _interval(
 ) -> list[float]:
     """Return the 95 % interval of a metric over resampled walkers.
 
-    Where everything is right, or wrong, no resample differs and the bootstrap would claim certainty;
+    Where all walkers score alike, no resample differs and the bootstrap would claim certainty;
     then the exact binomial interval (Clopper & Pearson 1934) with one trial a walker is given.
     """
 
@@ -184,7 +184,7 @@ def _interval(
             rng=np.random.default_rng(seed),
         )
         low, high = bootstrap.confidence_interval
-        if high > low or 0 < low < 1:
+        if high > low:
             return [float(low), float(high)]
     value = _metrics(counts.sum(axis=0))[name]
     share = float(value if number is None else value[number])

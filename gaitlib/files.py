@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,21 @@ def write_aside(path: Path) -> Iterator[Path]:
         os.replace(folder / path.name, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def stderr_to(path: Path) -> Iterator[None]:
+    """Send what this process, its libraries and its children write to stderr to the end of a file."""
+    sys.stderr.flush()
+    stderr_copy = os.dup(2)
+    with path.open("a") as stream:
+        os.dup2(stream.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(stderr_copy, 2)
+        os.close(stderr_copy)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -60,8 +60,9 @@ def build_model(
     # Scaling is a layer of the model: a saved file takes clips as they are stored, 0 to 255.
     values = keras.layers.Rescaling(1 / 255, name="scale")(clip)
     # Each clip by itself gets mean 0 and variance 1: light and contrast no longer matter.
-    standardize = keras.layers.LayerNormalization(axis=(1, 2, 3, 4), center=False, scale=False, name="level")
-    values = standardize(values)
+    # (One group is the whole clip. LayerNormalization over all axes is the same, but comes back from
+    # an .h5 file with other axes.)
+    values = keras.layers.GroupNormalization(1, center=False, scale=False, name="level")(values)
     values = _FRAME_LAYERS[name](values, num_frames)
     values = keras.layers.LSTM(32, name="over_time")(values)
     penalty = keras.regularizers.L2(l2_strength)

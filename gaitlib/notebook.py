@@ -1,5 +1,6 @@
 """What every notebook does around its lessons: start, check, show, save."""
 
+import io
 import time
 from html import escape
 from typing import Any
@@ -87,7 +88,10 @@ class Step:
 
 def show_figure(figure: Figure) -> None:
     """Display a figure with its description as alternative text."""
-    display(figure, metadata={"image/png": {"alt": alt_text(figure)}})
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=100, bbox_inches="tight", facecolor="white")
+    bundle = {"image/png": stream.getvalue(), "text/plain": alt_text(figure)}
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt_text(figure)}})
     plt.close(figure)
 
 

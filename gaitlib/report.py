@@ -18,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_config, parse_settings
 from gaitlib.export import Page, export_notebook, tidy_streams, write_page
-from gaitlib.files import project_dir, read_json, write_json
+from gaitlib.files import project_dir, read_json, stderr_to, write_json
 from gaitlib.results import step_durations
 
 NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
@@ -141,17 +141,18 @@ def _run(request: ReportRequest, config: RunConfig, out: Path) -> Path:
 
 def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
     """Run one notebook; judge it by its exit and by the step that it must record at its end."""
-    print(f"{name} …", flush=True)
+    print(f"{name} … ", end="", flush=True)
     source = notebook_path(name)
-    parameters = {key: values[key] for key in notebook_parameters(name)}
-    target = work / f"{name}.ipynb"
     try:
-        papermill.execute_notebook(
-            str(source), str(target), parameters, kernel_name="python3", cwd=str(source.parent.parent),
-            progress_bar=False, log_output=False,
-            # Else the kernel warns on every start that it talks over the loopback address.
-            extra_arguments=["--log-level=CRITICAL"],
-        )  # fmt: skip
+        with stderr_to(work / "kernels.log"):
+            papermill.execute_notebook(
+                str(source),
+                str(work / f"{name}.ipynb"),
+                {key: values[key] for key in notebook_parameters(name)},
+                kernel_name="python3",
+                cwd=str(source.parent.parent),
+                progress_bar=False,
+            )
     except PapermillExecutionError as error:
         text = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
         raise InputError(f"{name} failed: {text}") from error
@@ -159,6 +160,7 @@ def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
         raise InputError(f"{name} failed: {type(error).__name__}: {error}") from error
     if name not in step_durations(work):
         raise InputError(f"{name} ended before its last cell, so its results are not complete.")
+    print(f"{step_durations(work)[name]:.0f} s", flush=True)
 
 
 def _tidy_notebooks(work: Path, out: Path) -> None:
@@ -167,8 +169,10 @@ def _tidy_notebooks(work: Path, out: Path) -> None:
         notebook = nbformat.read(path, as_version=4)
         tidy_streams(notebook)
         for cell in notebook.cells:
+            cell.metadata.pop("papermill", None)
             if "injected-parameters" in cell.metadata.get("tags", []):
                 cell.source = cell.source.replace(str(work), str(out))
+        notebook.metadata.pop("papermill", None)
         nbformat.write(notebook, path)
 
 
@@ -178,6 +182,9 @@ def _complete_results(work: Path, total_seconds: float) -> None:
     results["duration_seconds"] = {**step_durations(work), "total": round(total_seconds, 1)}
     write_json(work / "results.json", results)
     (work / "steps.json").unlink()
+    (work / "kernels.log").unlink(missing_ok=True)
+    for banner in data_banners(results):
+        print(banner)
 
 
 def _export_pages(work: Path, run_name: str) -> None:
@@ -221,8 +228,9 @@ def write_index(reports_dir: Path) -> None:
         for text in ("Run", "Made", "Data", "Model", "Accuracy", "95 % interval", "Best baseline")
     )
     body = (
-        f"<h1>EmotionGait runs</h1><table><caption>All finished runs, newest first; accuracy per video on "
-        f"unseen walkers.</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        '<h1>EmotionGait runs</h1><div class="output_subarea"><table><caption>All finished runs, newest '
+        f"first; accuracy per video on unseen walkers.</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
     )
     write_page(reports_dir / "index.html", "Runs", body, [], [], f"{len(runs)} runs.")
 

@@ -150,7 +150,7 @@ def read_evaluation(run_dir: Path) -> Evaluation:
     """Read back what `write_results` wrote."""
     table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype={"walker": str})
     test = read_json(run_dir / "results.json")["test"]
-    labels = {emotion: place for place, emotion in enumerate(test["labels"])}
+    labels = {escape_cell(emotion): place for place, emotion in enumerate(test["labels"])}
     predictions = Predictions(
         table["emotion"].map(labels).to_numpy(),
         table["predicted"].map(labels).to_numpy(),

@@ -1,5 +1,6 @@
 """Who trains, who chooses and who tests: never the same walker twice."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,9 +37,18 @@ def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.nda
             f"Only {num_walkers} walker was found among {len(videos)} videos, but unseen walkers are needed "
             "to judge the model: add videos of other people, or name the walkers in labels.csv."
         )
-    num_folds = int(np.clip(round(1 / fraction), 2, num_walkers))
+    counts = videos["emotion"].value_counts()
+    num_folds = int(np.clip(round(1 / fraction), 2, min(num_walkers, max(2, counts.iloc[0]))))
+    if counts.iloc[0] < 2:
+        raise InputError(
+            f"Each emotion ({_listed(set(counts.index))}) has a single video, so none can be held out: add "
+            "videos of other people."
+        )
     folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-    _, held = next(folds.split(videos, videos["emotion"], videos["walker"]))
+    with warnings.catch_warnings():
+        # It warns of emotions with few videos; whether any is missing afterwards is checked below.
+        warnings.simplefilter("ignore", UserWarning)
+        _, held = next(folds.split(videos, videos["emotion"], videos["walker"]))
     is_held = np.zeros(len(videos), bool)
     is_held[held] = True
     missing = set(videos["emotion"]) - set(videos.loc[~is_held, "emotion"])

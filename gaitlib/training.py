@@ -229,7 +229,7 @@ def save_model(model: "keras.Model", folder: Path, card: dict[str, Any]) -> None
     Raises
     ------
     InputError
-        If a file does not give back the same weights and card.
+        If a file does not give back the same weights, answers and card.
     """
     import h5py
 
@@ -243,9 +243,15 @@ def save_model(model: "keras.Model", folder: Path, card: dict[str, Any]) -> None
                 with zipfile.ZipFile(aside, "a") as archive:
                     archive.writestr(_CARD, json.dumps(card))
             copy, copied_card = load_model(aside)
-            same = all(map(np.array_equal, model.get_weights(), copy.get_weights()))
-            if not same or copied_card != card:
+            if copied_card != card or not _answers_alike(model, copy):
                 raise InputError(f"{folder / name} did not keep the model: save it to another disk.")
+
+
+def _answers_alike(model: "keras.Model", copy: "keras.Model") -> bool:
+    clip = np.random.default_rng(0).integers(0, 256, (1, *model.input_shape[1:])).astype(np.float32)
+    answer, copied = (np.asarray(either(clip, training=False)) for either in (model, copy))
+    same_weights = all(map(np.array_equal, model.get_weights(), copy.get_weights()))
+    return same_weights and np.allclose(answer, copied, atol=1e-5)
 
 
 def load_model(path: Path) -> tuple["keras.Model", dict[str, Any]]:

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib
 import pandas as pd
 import pytest
 from commands import run_gaitlib
@@ -12,9 +13,11 @@ from commands import run_gaitlib
 from gaitlib.config import RunConfig, make_config
 from gaitlib.demo import SYNTHETIC_COMMENT, DemoOptions, make_demo
 
-# Before anything loads them; processes started by tests inherit these.
-os.environ["MPLBACKEND"] = "Agg"
+matplotlib.use("Agg")
+# Before TensorFlow is loaded; processes started by tests inherit it.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# An outside setting would reach the notebooks' kernels.
+os.environ.pop("MPLBACKEND", None)
 
 # Names that would do harm in a page, a formula or a spreadsheet.
 EVIL_WALKER = "=<img src=x onerror=alert({number})>$x$"

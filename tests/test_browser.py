@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from conftest import EVIL_EMOTION
@@ -79,7 +80,7 @@ def test_headings_and_tables_have_names(browser, demo_report):
     assert "EmotionGait" in page.title()
     levels = page.evaluate("() => [...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
     assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     for table in page.locator("table").all():
         assert table.locator("caption").count() == 1
         assert table.locator("th").count() >= 2
@@ -88,9 +89,7 @@ def test_headings_and_tables_have_names(browser, demo_report):
 
 def test_every_page_can_be_reached_from_the_first(browser, demo_report):
     opened = OpenedPage(browser, demo_report.folder / "index.html")
-    links = opened.page.evaluate(
-        "() => [...document.querySelectorAll('nav a')].map(a => a.getAttribute('href'))"
-    )
+    links = [link.get_attribute("href") for link in opened.page.locator("nav a").all()]
     assert set(links) == {f"{name}.html" for name in NOTEBOOKS if name != "05_results"} | {"index.html"}
     opened.page.click("nav a[href='03_training.html']")
     assert "Training" in opened.page.inner_text("h1")

@@ -27,9 +27,7 @@ def test_every_command_explains_itself(command):
 
 
 def test_importing_does_not_load_tensorflow():
-    code = (
-        "import sys, gaitlib, gaitlib.cli, gaitlib.config; print({'tensorflow', 'keras'} & set(sys.modules))"
-    )
+    code = "import sys, gaitlib, gaitlib.cli; print({'tensorflow', 'keras'} & set(sys.modules))"
     process = run_python("-c", code)
     assert process.stdout.strip() == "set()", process.stderr
 
@@ -93,14 +91,8 @@ def test_train_prints_layers_and_scores(trained):
 
 def test_train_writes_the_run(trained):
     names = {path.name for path in trained.folder.iterdir()}
-    assert names >= {
-        "model.keras",
-        "model.h5",
-        "config.json",
-        "results.json",
-        "predictions.csv",
-        "skipped.csv",
-    }
+    assert names >= {"model.keras", "model.h5", "config.json", "results.json", "predictions.csv"}
+    assert "skipped.csv" in names
     assert not [name for name in names if name.startswith(".")]
 
 

@@ -106,6 +106,13 @@ def test_all_right_or_all_wrong_is_not_certainty(num_walkers, num_right):
     assert high - low > 0.3
 
 
+def test_walkers_who_score_alike_are_not_certainty():
+    """Two walkers with a quarter right each: no resample differs, but little is known."""
+    predictions = Predictions(np.zeros(8, int), np.tile([0, 1, 1, 1], 2), np.repeat(["a", "b"], 4))
+    low, high = accuracy_with_interval(predictions, 200, 0)["accuracy_ci95"]
+    assert low < 0.25 < high
+
+
 def test_single_walker_gives_an_interval_all_the_same():
     predictions = Predictions(np.array([0, 1]), np.array([0, 0]), np.array(["a", "a"]))
     low, high = accuracy_with_interval(predictions, 200, 0)["accuracy_ci95"]

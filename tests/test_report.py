@@ -174,13 +174,9 @@ def test_list_of_runs_names_this_run_with_its_score(any_report):
 
 def test_list_of_runs_has_the_newest_first(demo_report, tmp_path):
     results = read_json(demo_report.folder / "results.json")
-    made = {
-        "b": "2026-01-02T00:00:00+00:00",
-        "c": "2026-03-01T00:00:00+00:00",
-        "a": "2025-12-31T00:00:00+00:00",
-    }
-    for name, created in made.items():
-        write_json(tmp_path / name / "results.json", {**results, "created": created})
+    for name, day in {"b": "2026-01-02", "c": "2026-03-01", "a": "2025-12-31"}.items():
+        made = {**results, "created": f"{day}T00:00:00+00:00"}
+        write_json(tmp_path / name / "results.json", made)
         (tmp_path / name / "index.html").touch()
     write_json(tmp_path / "unfinished" / "results.json", results)
     write_index(tmp_path)
@@ -287,7 +283,7 @@ def test_failed_run_leaves_notebook_and_error_but_no_report(demo_folders, tmp_pa
         *("-p", "num_frames=8", "-p", "frame_size=32"),
     )
     assert process.returncode == 1
-    assert is_one_sentence(process)
+    assert is_one_sentence(process), process.stderr
     assert "01_preprocessing failed: The training videos show only 'sad'" in process.stderr
     assert (out / "01_preprocessing.ipynb").exists()
     assert (out / "error.txt").read_text().strip() in process.stderr
@@ -308,11 +304,16 @@ def test_plain_papermill_trains(papermill_dir, tmp_path):
     process = run_python(
         *("-m", "papermill", PROJECT / "notebooks" / "03_training.ipynb", tmp_path / "out.ipynb"),
         *("-p", "epochs", 1, "-p", "run_dir", papermill_dir),
+        MPLBACKEND="Agg",
     )
     assert process.returncode == 0, process.stderr
     assert len(pd.read_csv(papermill_dir / "history.csv")) == 1
     assert (papermill_dir / "model.keras").exists()
     assert json.loads((papermill_dir / "config.json").read_text())["epochs"] == 1
+    cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert pictures, "figures must not depend on the user's MPLBACKEND"
 
 
 def test_plain_papermill_refuses_a_wrong_type(papermill_dir, tmp_path):

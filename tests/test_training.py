@@ -167,6 +167,9 @@ def test_both_files_hold_the_same_model(trained):
     )
     assert keras_card == h5_card
     assert all(map(np.array_equal, keras_model.get_weights(), h5_model.get_weights()))
+    clips = np.random.default_rng(0).integers(0, 256, (3, *keras_model.input_shape[1:]), np.uint8)
+    answers = [model.predict(clips, verbose=0) for model in (keras_model, h5_model)]
+    assert np.abs(answers[0] - answers[1]).max() < 1e-6
 
 
 def test_card_tells_what_is_needed_to_use_the_model(trained):

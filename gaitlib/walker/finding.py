@@ -185,6 +185,8 @@ def _detected_people(frames: np.ndarray, frame_rate_hz: float) -> list[_Person]:
 
 
 def _detect(detector: cv2.HOGDescriptor, frame: np.ndarray) -> np.ndarray:
+    if frame.shape[0] < detector.winSize[1] or frame.shape[1] < detector.winSize[0]:
+        return np.zeros((0, 4))  # smaller than the detector's window, which would crash
     found, weights = detector.detectMultiScale(frame, winStride=(8, 8), padding=(8, 8), scale=1.08)
     boxes = np.array([box for box, weight in zip(found, np.ravel(weights), strict=True) if weight > 0.4])
     boxes = boxes.reshape(-1, 4).astype(float)

@@ -9,10 +9,10 @@ import numpy as np
 MIN_DIFFERENCE = 12
 # Two pictures this far apart in time show a walker's whole body displaced, even a slow one's.
 MOTION_LAG_SECONDS = 0.4
-# The camera moves where most of the scene shifts by more than this between neighbouring pictures;
-# with fewer textured cells than this, a black stage say, nothing can be said.
+# The camera moves where more than this share of the scene shifts by more than this between pictures.
 MOVING_CAMERA_PIXELS = 1.0
-MIN_SCENE_CELLS = 8
+MOVING_CELLS_SHARE = 0.45
+NUM_CELLS = 16
 MIN_BLOB_SHARE = 0.0008
 # Silhouettes fill 0.35 to 0.6 of their box, point lights about 0.15.
 SPARSE_FILL = 0.31
@@ -244,20 +244,20 @@ def _is_camera_moving(frames: np.ndarray) -> bool:
     """Say whether most parts of the picture shift between neighbouring frames.
 
     Corners are followed from picture to picture; each cell of a 4 x 4 grid has one vote, so that a
-    large walker with many corners does not outvote the scene.
+    large walker with many corners does not outvote the scene, and a cell without corners is still.
     """
     votes = []
     for index in np.linspace(0, len(frames) - 2, min(len(frames) - 1, 12)).astype(int):
         before, after = frames[index], frames[index + 1]
+        distances = np.zeros(NUM_CELLS)
         corners = cv2.goodFeaturesToTrack(before, 150, 0.02, 8)
-        if corners is None:
-            continue
-        moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, np.empty_like(corners))
-        good = found.ravel() == 1
-        start = corners.reshape(-1, 2)[good]
-        distance = np.linalg.norm(moved.reshape(-1, 2)[good] - start, axis=1)
-        cell = (4 * start / np.array(before.shape[::-1])).astype(int) @ (1, 4)
-        cells = [np.median(distance[cell == number]) for number in np.unique(cell)]
-        if len(cells) >= MIN_SCENE_CELLS:
-            votes.append(np.median(cells) > MOVING_CAMERA_PIXELS)
+        if corners is not None:
+            moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, np.empty_like(corners))
+            good = found.ravel() == 1
+            start = corners.reshape(-1, 2)[good]
+            distance = np.linalg.norm(moved.reshape(-1, 2)[good] - start, axis=1)
+            cell = (4 * start / np.array(before.shape[::-1])).astype(int) @ (1, 4)
+            for number in np.unique(cell):
+                distances[number] = np.median(distance[cell == number])
+        votes.append((distances > MOVING_CAMERA_PIXELS).mean() > MOVING_CELLS_SHARE)
     return bool(votes) and float(np.mean(votes)) > 0.5
