@@ -24,7 +24,7 @@ from tqdm import tqdm
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_aside
 from gaitlib.video import FrameChunk, file_digest, read_chunks
-from gaitlib.walker import WalkerTrack, cut_crops, find_walker
+from gaitlib.walker import Background, WalkerTrack, cut_crops, find_walker
 
 # Raise when the pictures would come out differently for the same file and settings.
 FORMAT_VERSION = 2
@@ -244,7 +244,7 @@ def _store_chunk(
     frames = chunk.frames[walking]
     if config.crop == "silhouette" and track.background is not None:
         pairs = zip(frames, track.boxes[walking], strict=True)
-        frames = np.stack([track.background.silhouette(frame, box) for frame, box in pairs])
+        frames = np.stack([_without_scene(frame, track.background, box) for frame, box in pairs])
     crops = cut_crops(frames, track.squares[walking], config.frame_size)
     stream.write(crops.tobytes())
     stored = sum(int((table["segment"] >= 0).sum()) for table in before)
@@ -256,6 +256,14 @@ def _store_chunk(
     columns |= {"speed_heights_per_s": track.speeds, "picture": picture}
     columns |= {"segment": np.where(walking, track.segments + last_segment + 1, -1)}
     return pd.DataFrame(columns)
+
+
+def _without_scene(frame: np.ndarray, background: Background, box: np.ndarray) -> np.ndarray:
+    """Return the silhouette of a grey frame, or a colour frame that is black around the walker."""
+    if frame.ndim == 2:
+        return background.silhouette(frame, box)
+    silhouette = background.silhouette(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), box)
+    return (frame * (silhouette[..., None] / 255)).astype(np.uint8)
 
 
 def _why_empty(methods: list[str], num_people: int) -> str:

@@ -76,13 +76,11 @@ class RunConfig(BaseModel):
     num_resamples: int = Field(2000, ge=100, description="bootstrap resamples of the test walkers")
 
     @model_validator(mode="after")
-    def _check_color(self) -> Self:
+    def _check_channels(self) -> Self:
         if self.num_channels not in (1, 3):
             raise ValueError(
                 f"Setting 'num_channels' is {self.num_channels}: expected 1 (grey) or 3 (colour)"
             )
-        if self.num_channels == 3 and self.crop == "silhouette":
-            raise ValueError("num_channels=3 needs crop='square' or crop='frame': silhouettes are grey")
         return self
 
 
@@ -121,9 +119,7 @@ def parse_settings(texts: Mapping[str, str]) -> dict[str, Any]:
     InputError
         If a name is unknown or a text does not spell a value of the setting's type.
     """
-    # Each text is judged by itself; whether the values go together is for `make_config` to say.
-    alone = {"crop": "square"} if "num_channels" in texts else {}
-    parsed = _validated(RunConfig.model_validate_strings, {**alone, **texts})
+    parsed = _validated(RunConfig.model_validate_strings, dict(texts))
     return {name: getattr(parsed, name) for name in texts}
 
 

@@ -202,7 +202,7 @@ def test_whole_frame_as_published_keeps_every_picture_in_order(tmp_path):
     assert (bits @ (1 << np.arange(NUM_BITS))).tolist() == list(range(0, 60, 2))
 
 
-@pytest.mark.parametrize("crop", ["walker", "frame"])
+@pytest.mark.parametrize("crop", ["silhouette", "square", "frame"])
 def test_colour_is_kept_on_request(demo_video, tiny_config, crop):
     video = prepare_video(demo_video, tiny_config.model_copy(update={"num_channels": 3, "crop": crop}))
     clip = video.read(0, 8)
