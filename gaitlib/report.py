@@ -19,6 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_config, parse_settings
 from gaitlib.export import Page, export_notebook, tidy_streams, write_page
 from gaitlib.files import project_dir, read_json, stderr_to, write_json
+from gaitlib.labels import list_videos
 from gaitlib.results import step_durations
 
 NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
@@ -73,6 +74,8 @@ def make_report(request: ReportRequest) -> Path:
     if out.exists() and not _is_failed_run(out) and any(out.iterdir()):
         raise InputError(f"{out} already exists: choose another --out, or delete it first.")
     _make_folder(out.parent)
+    if request.labels is None and not list_videos(request.videos):
+        print(f"{request.videos} holds no video: synthetic walkers are drawn instead.", flush=True)
     try:
         with FileLock(out.parent / f".{out.name}.lock", timeout=0):
             return _run(request, config, out)
