@@ -9,8 +9,8 @@ from gaitlib.batches import vary_pictures
 from gaitlib.clips import PreparedVideo, window_starts
 from gaitlib.config import RunConfig
 from gaitlib.demo import contact_sheet, read_truth
-from gaitlib.preparation import RunData
 from gaitlib.results import Evaluation
+from gaitlib.rundata import RunData
 
 
 def strip_seconds(config: RunConfig, num_pictures: int = 8) -> list[float]:

@@ -14,8 +14,9 @@ from gaitlib.backend import load_keras
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import project_path, write_aside, write_json
 from gaitlib.plotting import alt_text
-from gaitlib.preparation import RunData, config_from, load_data, prepare_data
+from gaitlib.preparation import prepare_data
 from gaitlib.results import record_step, versions
+from gaitlib.rundata import RunData, config_from, load_data
 
 
 class Step:

@@ -16,7 +16,7 @@ from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import write_json
 from gaitlib.labels import list_videos
-from gaitlib.training import load_model
+from gaitlib.saving import load_model
 
 if TYPE_CHECKING:
     import keras

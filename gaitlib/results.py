@@ -22,7 +22,7 @@ from gaitlib.evaluation import (
 )
 from gaitlib.files import project_dir, read_json, write_aside, write_json
 from gaitlib.labels import escape_cell
-from gaitlib.preparation import RunData
+from gaitlib.rundata import RunData
 
 if TYPE_CHECKING:
     import keras

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import project_dir, write_json
-from gaitlib.preparation import RunData, load_data, prepare_data, prepare_test
+from gaitlib.preparation import prepare_data, prepare_test
 from gaitlib.results import Evaluation, describe_scores, evaluate_model, write_results
-from gaitlib.training import load_model, model_card, save_history, save_model, train_model
+from gaitlib.rundata import RunData, load_data
+from gaitlib.saving import load_model, model_card, save_history, save_model
+from gaitlib.training import train_model
 
 
 def train_run(

@@ -16,7 +16,7 @@ from gaitlib.evaluation import (
     score,
     score_by_walker,
 )
-from gaitlib.training import load_model
+from gaitlib.saving import load_model
 
 EMOTIONS = ("angry", "happy", "sad")
 

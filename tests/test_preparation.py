@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from gaitlib.config import InputError
-from gaitlib.preparation import load_data, prepare_data, prepare_test
+from gaitlib.preparation import prepare_data, prepare_test
+from gaitlib.rundata import load_data
 
 
 @pytest.fixture()

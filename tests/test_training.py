@@ -14,23 +14,16 @@ from commands import kill_hard, run_python, start_python, wait_until
 from gaitlib.backend import load_keras
 from gaitlib.batches import evaluation_batches
 from gaitlib.config import InputError
-from gaitlib.preparation import load_data, prepare_data
-from gaitlib.training import (
-    class_weights,
-    compiled_model,
-    load_model,
-    model_card,
-    read_history,
-    save_history,
-    save_model,
-    train_model,
-)
+from gaitlib.preparation import prepare_data
+from gaitlib.rundata import load_data
+from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
+from gaitlib.training import class_weights, compiled_model, train_model
 
 TRAIN = """
 import json, sys
 from pathlib import Path
 from gaitlib.config import make_config
-from gaitlib.preparation import load_data
+from gaitlib.rundata import load_data
 from gaitlib.training import train_model
 config = make_config(**json.loads(sys.argv[2]))
 data = load_data(Path(sys.argv[1]))

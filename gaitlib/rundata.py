@@ -1,0 +1,142 @@
+"""What is known about the videos of a run, and how it travels from one notebook to the next."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaitlib.batches import ClipSet, make_clip_set
+from gaitlib.clips import PreparedVideo
+from gaitlib.config import InputError, RunConfig
+from gaitlib.files import cache_dir, read_json, write_aside, write_json
+from gaitlib.labels import escape_cell
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The videos of a run and what became of each.
+
+    Attributes
+    ----------
+    videos : DataFrame
+        One row a used video: `video`, `path`, `emotion`, `walker`, `split`, `digest`, `entry` (cache
+        folder), `num_clips`, `walk_seconds`, `method` (how the walker was found), `note`.
+    skipped : DataFrame
+        `video`, `reason`.
+    warnings : tuple of str
+    shared_walkers : tuple of str
+        Walkers on both sides, if the user allowed it.
+    num_synthetic : int
+        Videos that were drawn by `gaitlib.demo`.
+    """
+
+    videos: pd.DataFrame
+    skipped: pd.DataFrame
+    warnings: tuple[str, ...] = ()
+    shared_walkers: tuple[str, ...] = ()
+    num_synthetic: int = 0
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """Class names in alphabetical order; a label is a place in it."""
+        return tuple(sorted(self.videos.loc[self.videos["split"] != "test", "emotion"].unique()))
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether any of the walkers is synthetic."""
+        return self.num_synthetic > 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all videos, labels and splits: equal for equal data."""
+        columns = ["digest", "emotion", "walker", "split"]
+        rows = self.videos[columns].sort_values(columns).to_csv(index=False)
+        return hashlib.sha256(rows.encode()).hexdigest()[:16]
+
+    def rows(self, split: str) -> pd.DataFrame:
+        """Return the videos of one split, renumbered."""
+        return self.videos[self.videos["split"] == split].reset_index(drop=True)
+
+    def prepared(self, split: str) -> list[PreparedVideo]:
+        """Return the cached pictures of the videos of one split, in the order of `rows`."""
+        rows = self.rows(split)
+        return [
+            PreparedVideo(Path(entry), digest)
+            for entry, digest in zip(rows["entry"], rows["digest"], strict=True)
+        ]
+
+    def clip_set(self, split: str, config: RunConfig) -> ClipSet:
+        """Return the clips of one split with their labels."""
+        labels = np.array([self.emotions.index(emotion) for emotion in self.rows(split)["emotion"]], int)
+        return make_clip_set(self.prepared(split), labels, config)
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts and fingerprint as they stand in ``results.json``."""
+        counts = {
+            split: {
+                "num_videos": len(rows := self.rows(split)),
+                "num_walkers": int(rows["walker"].nunique()),
+                "num_clips": int(rows["num_clips"].sum()),
+                "emotions": {name: int(count) for name, count in rows["emotion"].value_counts().items()},
+            }
+            for split in SPLITS
+        }
+        return {
+            **counts,
+            "num_skipped": len(self.skipped),
+            "fingerprint": self.fingerprint,
+            "is_demo": self.is_demo,
+            "num_synthetic": self.num_synthetic,
+            "shared_walkers": list(self.shared_walkers),
+            "warnings": list(self.warnings),
+        }
+
+    def save(self, run_dir: Path) -> None:
+        """Write `data.json` (for the next step) and `skipped.csv` (for people) into a run folder."""
+        content = {
+            "videos": self.videos.to_dict("records"),
+            "warnings": list(self.warnings),
+            "shared_walkers": list(self.shared_walkers),
+            "num_synthetic": self.num_synthetic,
+        }
+        with write_aside(run_dir / "skipped.csv") as aside:
+            self.skipped.map(escape_cell).to_csv(aside, index=False)
+        write_json(run_dir / "data.json", content)
+
+
+def load_data(run_dir: Path) -> RunData:
+    """Read back what `RunData.save` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is nothing, or the cache has been emptied since.
+    """
+    content = read_json(run_dir / "data.json")
+    videos = pd.DataFrame(content["videos"])
+    if not all(Path(entry).is_dir() for entry in videos["entry"]):
+        raise InputError(
+            f"The prepared pictures of {run_dir.name} are no longer in {cache_dir()}: run 01_preprocessing "
+            "again."
+        )
+    skipped = pd.read_csv(run_dir / "skipped.csv", dtype=str, keep_default_na=False)
+    return RunData(
+        videos,
+        skipped,
+        tuple(content["warnings"]),
+        tuple(content["shared_walkers"]),
+        content["num_synthetic"],
+    )
+
+
+def config_from(run_dir: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run so far with a step's own settings on top."""
+    path = run_dir / "config.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {**before, **settings}
