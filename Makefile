@@ -41,6 +41,4 @@ lock:
 # Makes docs/example_report.html, docs/result.png and the README's scores from the synthetic walkers.
 example: .venv/.installed
 	$(BIN)/python -m gaitlib report --out reports/example $(ARGS)
-	cp reports/example/index.html docs/example_report.html
-	cp reports/example/figures/ladder.png docs/result.png
-	$(BIN)/python docs/update_readme.py reports/example
+	$(BIN)/python docs/make_example.py reports/example

@@ -166,7 +166,8 @@ def _interval(
     """Return the 95 % interval of a metric over resampled walkers.
 
     Where all walkers score alike, no resample differs and the bootstrap would claim certainty;
-    then the exact binomial interval (Clopper & Pearson 1934) with one trial a walker is given.
+    then the exact binomial interval (Clopper & Pearson 1934) with one trial a walker is given. Only a
+    classifier that always says the same is as certain as that.
     """
 
     def statistic(walkers: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -184,7 +185,8 @@ def _interval(
             rng=np.random.default_rng(seed),
         )
         low, high = bootstrap.confidence_interval
-        if high > low:
+        is_constant = np.count_nonzero(counts.sum(axis=(0, 1))) == 1
+        if high > low or is_constant:
             return [float(low), float(high)]
     value = _metrics(counts.sum(axis=0))[name]
     share = float(value if number is None else value[number])

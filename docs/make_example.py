@@ -1,15 +1,19 @@
-"""Put the scores of a finished run into the README: python docs/update_readme.py reports/example."""
+"""Make the example page, its picture and the README's scores: python docs/make_example.py reports/example."""
 
 import os
 import platform
 import re
+import shutil
 import sys
 from pathlib import Path
 
+from gaitlib.export import export_notebook, write_page
 from gaitlib.files import read_json
+from gaitlib.report import REPORT_NOTEBOOK, data_banners
 from gaitlib.wording import headline
 
-README = Path(__file__).parent.parent / "README.md"
+DOCS = Path(__file__).parent
+README = DOCS.parent / "README.md"
 
 
 def describe(results: dict) -> str:
@@ -30,8 +34,14 @@ def describe(results: dict) -> str:
 
 
 def main() -> None:
-    """Replace what stands between the two marks."""
-    paragraph = describe(read_json(Path(sys.argv[1]) / "results.json"))
+    """Write the page without links to the run's other pages, and replace what stands between the marks."""
+    run_dir = Path(sys.argv[1])
+    results = read_json(run_dir / "results.json")
+    title, body = export_notebook(run_dir / f"{REPORT_NOTEBOOK}.ipynb", hide_code=True)
+    footer = f"Example made by the README's first command, {results['created']}."
+    write_page(DOCS / "example_report.html", title, body, [], data_banners(results), footer)
+    shutil.copy(run_dir / "figures" / "ladder.png", DOCS / "result.png")
+    paragraph = describe(results)
     text = README.read_text(encoding="utf-8")
     marks = re.compile(r"(<!-- headline:start -->\n).*?(<!-- headline:end -->)", re.DOTALL)
     README.write_text(marks.sub(lambda match: f"{match[1]}{paragraph}\n{match[2]}", text), encoding="utf-8")
