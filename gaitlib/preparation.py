@@ -12,7 +12,7 @@ from filelock import FileLock
 from gaitlib.clips import PreparedVideo, prepare_videos, window_starts
 from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT, make_demo
-from gaitlib.files import cache_dir
+from gaitlib.files import cache_dir, write_aside
 from gaitlib.labels import LabelledVideos, check_emotions, find_videos, list_videos
 from gaitlib.rundata import RunData
 from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers
@@ -93,12 +93,15 @@ def prepare_test(
 def make_demo_folders(config: RunConfig) -> tuple[Path, Path]:
     """Draw the synthetic walkers into the cache, unless they are there; return both folders."""
     folder = cache_dir() / "demo" / f"walkers{config.demo_walkers}_seed{config.seed}"
-    folders = folder / "videos", folder / "videosTest"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        if not all(part.is_dir() for part in folders):
-            make_demo(*folders, num_walkers=config.demo_walkers, seed=config.seed)
-    return folders
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            with write_aside(folder) as aside:
+                aside.mkdir()
+                make_demo(
+                    aside / "videos", aside / "videosTest", num_walkers=config.demo_walkers, seed=config.seed
+                )
+    return folder / "videos", folder / "videosTest"
 
 
 def _find_both(
