@@ -3,13 +3,13 @@
 from gaitlib.labels.finding import (
     LabelledVideos,
     check_emotions,
-    escape_cell,
     find_videos,
     list_videos,
-    rater_agreement,
     read_labels,
     read_raters,
 )
+from gaitlib.labels.ratings import rater_agreement
+from gaitlib.labels.tables import escape_cell
 
 __all__ = [
     "LabelledVideos",

@@ -15,20 +15,9 @@ from gaitlib.labels.manifests import (
     match_files,
     normal_name,
 )
-from gaitlib.labels.ratings import is_rating_sheet, mean_ratings, rater_agreement, ratings_from_rows
-from gaitlib.labels.tables import escape_cell, read_rows
+from gaitlib.labels.ratings import is_rating_sheet, mean_ratings, ratings_from_rows
+from gaitlib.labels.tables import read_rows
 from gaitlib.names import show_name, walker_from_name
-
-__all__ = [
-    "LabelledVideos",
-    "check_emotions",
-    "escape_cell",
-    "find_videos",
-    "list_videos",
-    "rater_agreement",
-    "read_labels",
-    "read_raters",
-]
 
 
 @dataclass(frozen=True)
