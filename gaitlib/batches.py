@@ -72,7 +72,7 @@ class ClipSet:
         """
         video = self.videos[self.video_numbers[clip]]
         start = int(self.starts[clip])
-        first, count = next(walk for walk in reversed(video.walks()) if walk[0] <= start)
+        first, count = next(walk for walk in reversed(video.walks) if walk[0] <= start)
         tempo = min(rng.uniform(1 - MAX_TEMPO, 1 + MAX_TEMPO), (count - 1) / (self.num_frames - 1))
         length = round(tempo * (self.num_frames - 1))
         moment = start + round(rng.uniform(-MAX_SHIFT_CLIPS, MAX_SHIFT_CLIPS) * self.num_frames)

@@ -27,11 +27,13 @@ from gaitlib.video import FrameChunk, file_digest, read_chunks
 from gaitlib.walker import Background, WalkerTrack, cut_crops, find_walker
 
 # Raise when the pictures would come out differently for the same file and settings.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # Settings that shape the stored pictures; the others only choose among them.
 PICTURE_SETTINGS = ("frame_rate_hz", "frame_size", "num_channels", "crop")
 WORKING_SIDE_PIXELS = 480
 CHUNK_SECONDS = 60.0
+# Side of the small whole pictures that tell footage and scene apart from the walker.
+THUMB_PIXELS = 32
 # Share of the square's side by which a walker must move within a clip to go left or right.
 MIN_SIDE_STEP = 0.1
 
@@ -77,8 +79,15 @@ class PreparedVideo:
         )
         return np.array(pictures)
 
+    @property
+    def thumbs(self) -> np.ndarray:
+        """The whole picture in small, for each row of the track: shape (num_rows, 32, 32), uint8, grey."""
+        thumbs = np.fromfile(self.folder / "thumbs.bin", np.uint8)
+        return thumbs.reshape(-1, THUMB_PIXELS, THUMB_PIXELS)
+
+    @cached_property
     def walks(self) -> list[tuple[int, int]]:
-        """Return first picture and number of pictures of every unbroken walk."""
+        """First picture and number of pictures of every unbroken walk."""
         stored = self.track.loc[self.track["segment"] >= 0]
         groups = stored.groupby("segment")["picture"]
         return [(int(first), int(count)) for first, count in zip(groups.min(), groups.size(), strict=True)]
@@ -138,7 +147,7 @@ def window_starts(video: PreparedVideo, config: RunConfig) -> np.ndarray:
     """
     starts = [
         start
-        for first, count in video.walks()
+        for first, count in video.walks
         for start in range(first, first + count - config.num_frames + 1, config.clip_stride)
     ]
     if len(starts) > config.max_clips_per_video:
@@ -173,7 +182,7 @@ def why_no_clips(name: str, video: PreparedVideo, config: RunConfig) -> str:
         return ""
     if not video.meta["num_pictures"]:
         return f"{name}: {video.meta['why_empty']}"
-    longest = max(count for _, count in video.walks()) / config.frame_rate_hz
+    longest = max(count for _, count in video.walks) / config.frame_rate_hz
     needed = config.num_frames / config.frame_rate_hz
     return f"{name}: the longest unbroken walk lasts {longest:.1f} s, a clip needs {needed:.1f} s."
 
@@ -193,9 +202,11 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
     tables: list[pd.DataFrame] = []
     methods: list[str] = []
     num_people = 0
-    with (folder / "pictures.bin").open("wb") as stream:
+    with (folder / "pictures.bin").open("wb") as stream, (folder / "thumbs.bin").open("wb") as thumbs:
         for chunk in reader:
-            track = _follow(chunk, config)
+            grey = _as_grey(chunk.frames)
+            thumbs.write(_shrink(grey).tobytes())
+            track = _follow(grey, config)
             tables.append(_store_chunk(chunk, track, config, stream, tables))
             methods.append(track.method)
             num_people = max(num_people, track.num_people)
@@ -217,10 +228,18 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
-def _follow(chunk: FrameChunk, config: RunConfig) -> WalkerTrack:
-    frames = chunk.frames
-    if frames.ndim == 4:
-        frames = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+def _as_grey(frames: np.ndarray) -> np.ndarray:
+    if frames.ndim == 3:
+        return frames
+    return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+
+
+def _shrink(frames: np.ndarray) -> np.ndarray:
+    size = (THUMB_PIXELS, THUMB_PIXELS)
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+
+
+def _follow(frames: np.ndarray, config: RunConfig) -> WalkerTrack:
     track = find_walker(frames, config.frame_rate_hz)
     if config.crop != "frame":
         return track

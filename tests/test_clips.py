@@ -47,10 +47,7 @@ class GivenWalks(PreparedVideo):
 
     def __init__(self, *walks: tuple[int, int]) -> None:
         super().__init__(Path(), "")
-        object.__setattr__(self, "_walks", list(walks))
-
-    def walks(self) -> list[tuple[int, int]]:
-        return self._walks
+        object.__setattr__(self, "walks", list(walks))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +191,8 @@ def test_whole_frame_as_published_keeps_every_picture_in_order(tmp_path):
         tmp_path / "code.mp4", size=(320, 240), pictures=[bar_code(k, 320, 240) for k in range(60)]
     )
     video = prepare_video(path, make_config(crop="frame", num_frames=10))
-    assert video.walks() == [(0, 30)]
+    assert video.walks == [(0, 30)]
+    assert video.thumbs.shape == (len(video.track), 32, 32)
     pictures = video.read(0, 30)
     assert pictures.shape == (30, 64, 64, 1)
     centers = ((np.arange(NUM_BITS) + 0.5) * 64 / NUM_BITS).astype(int)
