@@ -1,6 +1,7 @@
 """What happens between two epochs: the state is kept, and a line of progress is shown."""
 
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from gaitlib.backend import load_keras
+from gaitlib.fast_lstm import ProjectedLSTM
 from gaitlib.files import read_json, write_aside, write_json
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
         return len(self.rows)
 
     def load(self) -> "keras.Model | None":
-        """Return the model as it was after the last finished epoch, None for a fresh start."""
+        """Return the model as it was after the last epoch, None before the first and after the end."""
         epochs = sorted(self.folder.glob("epoch_*"))
         if not epochs:
             return None
@@ -52,7 +54,10 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
         self.rows, self.best_epoch = state["rows"], state["best_epoch"]
         self._memory, self.is_finished = state["memory"], state["is_finished"]
         self.resumed_epoch = len(self.rows)
-        return load_keras().saving.load_model(epochs[-1] / "model.keras", safe_mode=True)
+        if self.is_finished:
+            return None
+        names = {"ProjectedLSTM": ProjectedLSTM}
+        return load_keras().saving.load_model(epochs[-1] / "model.keras", custom_objects=names)
 
     def attach(self, *others: Any) -> None:
         """Name the callbacks whose memory must survive a kill."""
@@ -66,9 +71,14 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
         total, done = self.params["epochs"], self.epochs_done
         self._bar = tqdm(total=total, initial=done, desc="Training", unit="epoch", mininterval=2.0)
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the epoch's clock."""
+        self._begin = time.perf_counter()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Store everything, then drop what the epoch before stored."""
         row = {name: float(value) for name, value in (logs or {}).items()}
+        row["seconds"] = time.perf_counter() - self._begin
         if not pd.notna(row.get("val_loss", float("nan"))):
             return
         row.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
@@ -99,15 +109,17 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
             {name: getattr(other, name) for name in _REMEMBERED if hasattr(other, name)}
             for other in self._others
         ]
+        is_finished = self.model.stop_training or self.epochs_done >= self.params["epochs"]
         state = {
             "rows": self.rows,
             "best_epoch": self.best_epoch,
             "memory": memory,
-            "is_finished": bool(self.model.stop_training),
+            "is_finished": is_finished,
         }
         with write_aside(self.folder / f"epoch_{self.epochs_done:05d}") as aside:
             aside.mkdir()
-            self.model.save(aside / "model.keras")
+            if not is_finished:
+                self.model.save(aside / "model.keras")
             write_json(aside / "state.json", state)
         for older in sorted(self.folder.glob("epoch_*"))[:-1]:
             shutil.rmtree(older, ignore_errors=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import cv2
@@ -202,12 +202,16 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
     tables: list[pd.DataFrame] = []
     methods: list[str] = []
     num_people = 0
+    content = hashlib.sha256()
     with (folder / "pictures.bin").open("wb") as stream, (folder / "thumbs.bin").open("wb") as thumbs:
         for chunk in reader:
             grey = _as_grey(chunk.frames)
             thumbs.write(_shrink(grey).tobytes())
             track = _follow(grey, config)
-            tables.append(_store_chunk(chunk, track, config, stream, tables))
+            table, crops = _cut_chunk(chunk, track, config, tables)
+            stream.write(crops.tobytes())
+            content.update(crops.tobytes())
+            tables.append(table)
             methods.append(track.method)
             num_people = max(num_people, track.num_people)
     table = pd.concat(tables, ignore_index=True)
@@ -215,6 +219,7 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
     side = config.frame_size
     meta = {
         "num_pictures": int((table["segment"] >= 0).sum()),
+        "pictures_digest": content.hexdigest(),
         "picture_shape": [side, side, config.num_channels],
         "methods": sorted(set(methods)),
         "num_people": num_people,
@@ -251,21 +256,16 @@ def _follow(frames: np.ndarray, config: RunConfig) -> WalkerTrack:
     return replace(track, squares=squares, segments=segments)
 
 
-def _store_chunk(
-    chunk: FrameChunk,
-    track: WalkerTrack,
-    config: RunConfig,
-    stream: BinaryIO,
-    before: list[pd.DataFrame],
-) -> pd.DataFrame:
-    """Append the chunk's pictures to the stream; return its rows of the track table."""
+def _cut_chunk(
+    chunk: FrameChunk, track: WalkerTrack, config: RunConfig, before: list[pd.DataFrame]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the chunk's rows of the track table and its pictures of the walker."""
     walking = track.segments >= 0
     frames = chunk.frames[walking]
     if config.crop == "silhouette" and track.background is not None:
         pairs = zip(frames, track.boxes[walking], strict=True)
         frames = np.stack([_without_scene(frame, track.background, box) for frame, box in pairs])
     crops = cut_crops(frames, track.squares[walking], config.frame_size)
-    stream.write(crops.tobytes())
     stored = sum(int((table["segment"] >= 0).sum()) for table in before)
     last_segment = max((int(table["segment"].max()) for table in before), default=-1)
     picture = np.where(walking, stored + np.cumsum(walking) - 1, -1)
@@ -274,7 +274,7 @@ def _store_chunk(
     columns |= dict(zip(("square_x", "square_y", "square_side"), track.squares.T, strict=True))
     columns |= {"speed_heights_per_s": track.speeds, "picture": picture}
     columns |= {"segment": np.where(walking, track.segments + last_segment + 1, -1)}
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns), crops
 
 
 def _without_scene(frame: np.ndarray, background: Background, box: np.ndarray) -> np.ndarray:

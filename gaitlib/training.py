@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,13 @@ from gaitlib.models import build_model
 if TYPE_CHECKING:
     import keras
 
+# Settings that shape a training beyond its clips, and a number to raise when the code trains otherwise.
+TRAINING_SETTINGS = (
+    *("num_frames", "seed", "model", "l2_strength", "learning_rate", "epochs", "batch_size"),
+    *("patience", "augment", "class_weights"),
+)
+TRAINING_VERSION = 1
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -34,11 +40,11 @@ class TrainingResult:
         With the weights of the best epoch.
     history : DataFrame
         One row an epoch: `epoch` (from 1), `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-        `learning_rate`.
+        `learning_rate`, `seconds`.
     best_epoch : int
         From 1; chosen by the validation loss.
     resumed_epoch : int
-        Epochs that an earlier, killed training had done; 0 for a fresh one.
+        Epochs that an earlier call had done; 0 for a fresh training.
     """
 
     model: "keras.Model"
@@ -56,8 +62,8 @@ def train_model(
 ) -> TrainingResult:
     """Train the configured model until the validation loss stops falling.
 
-    The state after each epoch lies in the cache until the training is done; the same training started
-    again goes on from there.
+    The state after each epoch lies in the cache: the same training started again goes on from there,
+    and one that was finished before is not done twice.
 
     Parameters
     ----------
@@ -82,9 +88,7 @@ def train_model(
     state_dir.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(state_dir / "lock", timeout=0):
-            result = _fit(train, validation, config, len(emotions), state_dir, log_dir)
-            shutil.rmtree(state_dir, ignore_errors=True)
-            return result
+            return _fit(train, validation, config, len(emotions), state_dir, log_dir)
     except Timeout:
         raise InputError(
             "Another process trains the same model on the same videos at this moment: wait until it is "
@@ -101,11 +105,13 @@ def _fit(
     log_dir: Path | None,
 ) -> TrainingResult:
     from gaitlib.callbacks import EpochState
+    from gaitlib.fast_lstm import training_twin
 
     keras = load_keras()
     seed_everything(config.seed)
     state = EpochState(state_dir)
-    model = state.load() or compiled_model(train, config, num_classes)
+    model = _compile(_build(train, config, num_classes), config)
+    twin = state.load() or _compile(training_twin(model), config)
     stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=False)
     callbacks = [
         keras.callbacks.TerminateOnNaN(),
@@ -117,7 +123,7 @@ def _fit(
         callbacks.append(keras.callbacks.TensorBoard(log_dir))
     if not state.is_finished:
         state.attach(callbacks[1], stopping)
-        model.fit(
+        twin.fit(
             training_batches(train, config, state.epochs_done),
             validation_data=evaluation_batches(validation),
             epochs=config.epochs,
@@ -131,17 +137,20 @@ def _fit(
     history = state.history()
     if not len(history):
         raise InputError("The loss stopped being a number in the first epoch: lower the learning rate.")
-    state.restore_best(model)
+    state.restore_best(twin)
+    model.set_weights(twin.get_weights())
     return TrainingResult(model, history, state.best_epoch, state.resumed_epoch)
 
 
-def compiled_model(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Model":
-    """Build the configured model for these clips, with its optimiser, loss and metric."""
-    keras = load_keras()
+def _build(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Model":
     _, side, _, channels = clips.read(0).shape
-    model = build_model(
+    return build_model(
         config.model, config.num_frames, side, channels, num_classes, l2_strength=config.l2_strength
     )
+
+
+def _compile(model: "keras.Model", config: RunConfig) -> "keras.Model":
+    keras = load_keras()
     model.compile(
         optimizer=keras.optimizers.Adam(config.learning_rate),
         loss="sparse_categorical_crossentropy",
@@ -169,7 +178,8 @@ def training_speed(names: Sequence[str], clips: ClipSet, config: RunConfig) -> d
     batch = np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_labels[chosen]
     num_classes = int(clips.labels.max()) + 1
     models = {
-        name: compiled_model(clips, config.model_copy(update={"model": name}), num_classes) for name in names
+        name: _compile(_build(clips, config.model_copy(update={"model": name}), num_classes), config)
+        for name in names
     }
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(5):
@@ -199,8 +209,9 @@ def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:
 def _training_key(train: ClipSet, validation: ClipSet, config: RunConfig, emotions: Sequence[str]) -> str:
     """Name a training by all that shapes its outcome."""
     keras = load_keras()
-    parts: list[Any] = [config.model_dump(), list(emotions), keras.__version__]
+    settings = {name: getattr(config, name) for name in TRAINING_SETTINGS}
+    parts: list[Any] = [TRAINING_VERSION, settings, list(emotions), keras.__version__]
     for clips in (train, validation):
-        digests = [video.digest for video in clips.videos]
-        parts.append([digests, clips.labels.tolist(), clips.starts.tolist()])
+        pictures = [video.meta["pictures_digest"] for video in clips.videos]
+        parts.append([pictures, clips.labels.tolist(), clips.starts.tolist(), clips.is_mirrored.tolist()])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -8,16 +8,19 @@ import zipfile
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from commands import kill_hard, run_python, start_python, wait_until
 
 from gaitlib.backend import load_keras
 from gaitlib.batches import evaluation_batches
 from gaitlib.config import InputError
+from gaitlib.fast_lstm import ProjectedLSTM, training_twin
+from gaitlib.models import build_model
 from gaitlib.preparation import prepare_data
 from gaitlib.rundata import load_data
 from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
-from gaitlib.training import class_weights, compiled_model, train_model
+from gaitlib.training import class_weights, train_model
 
 TRAIN = """
 import json, sys
@@ -89,13 +92,15 @@ def test_best_epoch_is_the_one_that_is_kept(straight, clip_sets):
     assert loss == pytest.approx(losses.min(), rel=1e-5)
 
 
-def test_finished_training_leaves_no_state(straight, session_cache):
-    assert not list((session_cache / "training").glob("*/epoch_*"))
+def test_finished_training_keeps_its_best_weights_only(straight, session_cache):
+    kept = {path.name for path in (session_cache / "training").rglob("*") if path.is_file()}
+    assert kept <= {"best.weights.h5", "state.json", "lock"}
 
 
-def test_same_seed_same_training(straight, clip_sets, emotions, long_config):
+def test_same_seed_same_training(straight, clip_sets, emotions, long_config, fresh_cache):
     again = train_model(*clip_sets, long_config, emotions)
-    assert again.history.equals(straight.history)
+    assert again.resumed_epoch == 0
+    assert without_seconds(again).equals(without_seconds(straight))
     assert all(map(np.array_equal, again.model.get_weights(), straight.model.get_weights()))
 
 
@@ -114,8 +119,34 @@ def test_killed_training_goes_on_to_the_same_end(
     resumed = train_model(*clip_sets, long_config, emotions)
     assert 2 <= resumed.resumed_epoch < len(straight.history)
     assert resumed.best_epoch == straight.best_epoch
-    assert resumed.history.equals(straight.history)
+    assert without_seconds(resumed).equals(without_seconds(straight))
     assert all(map(np.array_equal, resumed.model.get_weights(), straight.model.get_weights()))
+
+
+def without_seconds(result) -> pd.DataFrame:
+    return result.history.drop(columns="seconds")
+
+
+def test_finished_training_is_not_done_twice(straight, clip_sets, long_config, emotions):
+    again = train_model(*clip_sets, long_config, emotions)
+    assert again.resumed_epoch == len(straight.history)
+    assert again.history.equals(straight.history)
+    assert all(map(np.array_equal, again.model.get_weights(), straight.model.get_weights()))
+
+
+def test_training_twin_learns_the_same(clip_sets, emotions):
+    clips = clip_sets[0]
+    shape = clips.read(0).shape
+    model = build_model("cnn_lstm", *shape[:2], shape[3], len(emotions))
+    twin = training_twin(model)
+    assert any(isinstance(layer, ProjectedLSTM) for layer in twin.layers)
+    batch = np.stack([clips.read(number) for number in range(4)]), clips.clip_labels[:4]
+    assert np.allclose(model(batch[0]), twin(batch[0]), atol=1e-6)
+    for either in (model, twin):
+        either.compile("sgd", "sparse_categorical_crossentropy")
+        either.train_on_batch(*batch)
+    for weight, other in zip(model.get_weights(), twin.get_weights(), strict=True):
+        assert np.allclose(weight, other, atol=1e-6)
 
 
 def test_patience_ends_a_training_that_gets_no_better(clip_sets, emotions, tiny_config):
@@ -210,7 +241,8 @@ def test_model_that_brings_its_own_code_is_not_run(tmp_path, name, tiny_config, 
 
 def test_failed_save_leaves_nothing(tmp_path, clip_sets, tiny_config, emotions):
     """A card that JSON cannot hold unchanged (a tuple comes back as a list) is found out."""
-    model = compiled_model(clip_sets[0], tiny_config, len(emotions))
+    shape = clip_sets[0].read(0).shape
+    model = build_model("cnn_lstm", *shape[:2], shape[3], len(emotions))
     card = {**model_card(tiny_config, emotions, True), "odd": (1, 2)}
     with pytest.raises(InputError, match=r"model\.keras did not keep the model"):
         save_model(model, tmp_path, card)
