@@ -91,10 +91,13 @@ def stderr_to(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, whole or not at all; NaN and infinity become null."""
+    """Write `content` as indented JSON, whole or not at all; NaN and infinity become null.
+
+    Bytes of a file's name that are no UTF-8 are written as escapes, which `read_json` turns back.
+    """
     with write_aside(path) as aside:
         text = json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False)
-        aside.write_text(text + "\n", encoding="utf-8")
+        aside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:

@@ -96,6 +96,28 @@ def turn(path: Path, matrix: Iterable[int]) -> Path:
     return path
 
 
+def noisy_codes(num_pictures: int, size: tuple[int, int] = (160, 96)) -> list[np.ndarray]:
+    """Draw bar codes with noise below them, so that every picture takes many bytes."""
+    draw = np.random.default_rng(0)
+    pictures = [bar_code(number, *size) for number in range(num_pictures)]
+    for picture in pictures:
+        below = picture[size[1] // 2 :]
+        below += draw.integers(0, 100, below.shape, dtype=np.uint8)
+    return pictures
+
+
+def patch(path: Path, tag: bytes, offset: int, new: bytes, occurrence: int = 0) -> Path:
+    """Overwrite bytes of a file at an offset from the end of a tag, its first occurrence or a later one."""
+    content = bytearray(path.read_bytes())
+    start = -1
+    for _ in range(occurrence + 1):
+        start = content.index(tag, start + 1)
+    start += len(tag) + offset
+    content[start : start + len(new)] = new
+    path.write_bytes(content)
+    return path
+
+
 def cut(path: Path, share: float) -> Path:
     """Cut off a file after a share of its bytes."""
     content = path.read_bytes()

@@ -4,10 +4,14 @@ import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 
+import nbformat
 import pytest
 from conftest import EVIL_EMOTION
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gaitlib.report import NOTEBOOKS
+from gaitlib.export import Page, export_notebook, write_page
+from gaitlib.files import write_json
+from gaitlib.report import NOTEBOOKS, write_index
 
 PAGES = ["index.html", *(f"{name}.html" for name in NOTEBOOKS), "../index.html"]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -69,6 +73,107 @@ def test_planted_names_are_read_as_text(browser, user_report):
     assert EVIL_EMOTION in text
     assert "onerror=alert(" in text
     assert opened.page.locator("[onerror]").count() == 0
+    opened.page.close()
+
+
+# What people or programs could plant in a file's name, a label or a parameter. Each would call an
+# alert, which `OpenedPage` counts as a complaint, or leave a live attribute or link.
+PLANTED = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    "[link](javascript:alert(3))",
+    "<a href='javascript:alert(4)'>x</a>",
+    "<svg onload=alert(5)></svg>",
+    "\"><iframe srcdoc='<script>parent.alert(6)</script>'></iframe>",
+    "' onmouseover='alert(7)' x='",
+    "</title></style></script><script>alert(8)</script>",
+    '![x](x" onerror="alert(9))',
+    "<details open ontoggle=alert(10)>",
+    "<style>@import 'http://127.0.0.1:9/x.css';</style><link rel=stylesheet href='http://127.0.0.1:9/y.css'>",
+    "<meta http-equiv=refresh content='0;url=javascript:alert(11)'>",
+    "<form action=javascript:alert(12)><input autofocus onfocus=alert(13)></form>",
+    "<a href='data:text/html,<script>alert(14)</script>'>x</a>",
+    "<math><mi xlink:href='javascript:alert(15)'>x</mi></math>",
+)
+# The page's own script stands right in the body.
+LIVE = (
+    "script:not(body > script), iframe, object, embed, form, link[href^=http], meta[http-equiv], "
+    "style:not(head style)"
+)
+
+
+def planted_notebook(text: str):
+    """Make an executed notebook that shows a text in every way in which a notebook can show one."""
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    shown = {
+        "text/html": f"<table><caption>{text}</caption><tr><td title='{text}'>{text}</td></tr></table>",
+        "text/markdown": f"**{text}**",
+        "text/latex": f"${text}$",
+        "image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg'><title>{text}</title>{text}</svg>",
+        "application/javascript": "alert(20)",
+        "text/plain": text,
+    }
+    outputs = [new_output("display_data", {kind: content}) for kind, content in shown.items()]
+    outputs += [
+        new_output("stream", name=name, text=f"{text}\n\x1b[31m{text}\n") for name in ("stdout", "stderr")
+    ]
+    outputs.append(new_output("error", ename=text, evalue=text, traceback=[text, f"\x1b[31m{text}"]))
+    metadata = {"image/png": {"alt": text}, "alt": text}
+    outputs.append(new_output("display_data", {"image/png": pixel}, metadata=metadata))
+    code = new_code_cell(f"# Parameters\nvideos = {text!r}", outputs=outputs, execution_count=1)
+    code.metadata["tags"] = ["injected-parameters"]
+    cells = [new_markdown_cell(f"# Walks of {text}"), code, new_markdown_cell(f"Read {text}.\n\n{text}")]
+    return new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
+
+
+def assert_dead(opened) -> None:
+    """Nothing of the text ran, asked a host, or stands ready to be run by a click."""
+    page = opened.page
+    page.wait_for_timeout(50)
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:image"))] == []
+    assert page.locator(LIVE).count() == 0
+    live_attributes = page.evaluate(
+        """() => [...document.querySelectorAll('*')].flatMap(node => [...node.attributes])
+        .filter(a => a.name.startsWith('on')
+            || /^(href|src|action|xlink:href|srcdoc)$/.test(a.name)
+            && /^\\s*(javascript:|vbscript:|data:text)/i.test(a.value))
+        .map(a => a.name + '=' + a.value)"""
+    )
+    assert live_attributes == []
+
+
+@pytest.mark.parametrize("number", range(len(PLANTED)))
+def test_planted_text_in_a_notebook_stays_dead(browser, tmp_path, number):
+    """The text as output, traceback, parameter, title, picture's description, link, banner, footer."""
+    text = PLANTED[number]
+    nbformat.write(planted_notebook(text), tmp_path / "a.ipynb")
+    title, body = export_notebook(tmp_path / "a.ipynb", hide_code=False)
+    links = [Page("a.html", text), Page(f"{text}.html", "other"), Page("javascript:alert(16)", text)]
+    write_page(tmp_path / "a.html", title, body, links, [text], text)
+    opened = OpenedPage(browser, tmp_path / "a.html")
+    assert_dead(opened)
+    assert text.split("(")[0] in opened.page.inner_text("footer")
+    opened.page.close()
+
+
+def test_planted_run_names_in_the_list_of_runs_stay_dead(browser, tmp_path):
+    for text in PLANTED:
+        folder = tmp_path / "reports" / text.replace("/", "∕")
+        folder.mkdir(parents=True)
+        (folder / "index.html").write_text("<h1>run</h1>")
+        baselines = {text: {"accuracy": 0.5, "accuracy_ci95": [0, 1]}}
+        test = {"accuracy": 0.5, "accuracy_ci95": [0, 1], "num_videos": 2, "baselines": baselines}
+        data = {"is_demo": False, "shared_walkers": [text]}
+        content = {"test": test, "data": data, "created": text, "config": {"model": text, "seed": text}}
+        write_json(folder / "results.json", content)
+    write_index(tmp_path / "reports")
+    opened = OpenedPage(browser, tmp_path / "reports" / "index.html")
+    assert_dead(opened)
+    links = [link.get_attribute("href") for link in opened.page.locator("main a").all()]
+    assert len(links) == len(PLANTED)
+    opened.page.locator("main a").first.click()
+    assert opened.page.inner_text("h1") == "run"
     opened.page.close()
 
 

@@ -364,7 +364,7 @@ def test_entity_bomb_is_refused(tmp_path):
         ("labels.xlsx", b"video,emotion\na,happy\n", "is not an Excel file"),
         ("labels.xlsx", b"PK\x03\x04 cut off", "is not an Excel file, or is damaged"),
         ("labels.csv", b"PK\x03\x04 cut off", "is not an Excel file, or is damaged"),
-        ("labels.csv", b"\xd0\xcf\x11\xe0" + bytes(600), "is not a CSV table: save it as"),
+        ("labels.csv", b"\xd0\xcf\x11\xe0" + bytes(600), "is an old .xls file or protected by a password"),
         ("labels.csv", b'video,emotion\n"' + b"x" * 200_000, "is not a CSV table"),
     ],
 )
@@ -378,8 +378,8 @@ def test_missing_label_file(tmp_path):
     make_folder(tmp_path, "a_1.mp4")
     with pytest.raises(InputError, match="Label file .*nolabels.csv is not there"):
         find_videos(tmp_path, tmp_path / "nolabels.csv")
-    with pytest.raises(InputError, match="is not there"):
-        read_labels(tmp_path)  # a folder
+    with pytest.raises(InputError, match="is not a regular file"):
+        read_labels(tmp_path)
 
 
 # Rating sheets
@@ -388,8 +388,12 @@ def test_missing_label_file(tmp_path):
 def test_rating_sheet_becomes_labels(tmp_path):
     table = read_labels(write_sheet(tmp_path / "ratings.xlsx", sheet_rows(RATINGS)))
     assert table.columns.tolist() == [
-        *("video", "emotion", "walker", "happy", "angry", "sad", "neutral", "num_raters", "margin")
+        *("video", "emotion", "walker", "happy", "angry", "sad", "neutral", "num_raters", "margin"),
+        *("share_happy", "share_angry", "share_sad", "share_neutral", "agreement"),
     ]
+    shares = table.filter(like="share_")
+    assert shares.sum(axis=1).tolist() == pytest.approx([1.0, 1.0, 1.0])
+    assert shares.loc[0].tolist() == pytest.approx([1.0, 0.0, 0.0, 0.0])
     assert table["video"].tolist() == ["VID_001", "VID_002", "VID_003"]
     assert table["emotion"].tolist() == ["happy", "angry", "happy"]
     assert table["num_raters"].tolist() == [2, 3, 2]

@@ -268,6 +268,7 @@ def _fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:
         show_name(known) if not open_ else show_name(walker or own)
         for known, open_, walker, own in zip(videos["walker"], is_open, named, whole, strict=True)
     ]
+    _join_spellings(videos, warnings)
     if num_whole:
         warnings.append(
             f"{num_whole} videos do not name their walker, so each counts as a walker of its own: "
@@ -278,3 +279,21 @@ def _fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:
             f"By their names all videos show one walker, {videos['walker'].iloc[0]!r}: add a "
             "column 'walker' if that is wrong."
         )
+
+
+def _join_spellings(videos: pd.DataFrame, warnings: list[str]) -> None:
+    """Count walkers whose names differ only in case, spaces or spelling of accents as one, in place.
+
+    As two they could come to be trained on and tested on.
+    """
+    first: dict[str, str] = {}
+    for walker in videos["walker"]:
+        first.setdefault(normal_name(walker), walker)
+    joined = [first[normal_name(walker)] for walker in videos["walker"]]
+    others = sorted(set(videos["walker"]) - set(joined))
+    if others:
+        warnings.append(
+            f"{len(others)} walker name(s) differ from another only in case or spaces and count as the same "
+            f"walker, such as {others[0]!r} and {first[normal_name(others[0])]!r}."
+        )
+    videos["walker"] = joined

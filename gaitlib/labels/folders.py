@@ -1,7 +1,6 @@
 """Find the video files below a folder."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,32 +41,35 @@ def search_folder(videos_dir: Path) -> Search:
         what = "is not a folder" if videos_dir.exists() else "is not there"
         raise InputError(f"Videos folder {show_name(videos_dir)} {what}: check its name or make it.")
     search = Search()
-    for path in _files_below(videos_dir, set()):
-        name = path.relative_to(videos_dir).as_posix()
-        if not is_video_name(name):
-            search.skipped[show_name(name)] = "Not a video by its suffix."
-        elif path.is_dir():
-            search.skipped[show_name(name)] = "A folder with the name of a video."
-        else:
-            search.files[name] = path
+    _search_below(videos_dir, videos_dir, search, set())
     return search
 
 
-def _files_below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Yield visible files in the order of their names; enter linked folders, but each only once."""
+def _search_below(folder: Path, root: Path, search: Search, seen: set[tuple[int, int]]) -> None:
+    """Note visible files in the order of their names; enter linked folders, but each only once."""
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputError(f"Folder {show_name(folder)} cannot be read ({reason}).") from None
+        reason = f"cannot be read ({error.strerror or type(error).__name__})."
+        if folder == root:
+            raise InputError(f"Folder {show_name(folder)} {reason}") from None
+        search.skipped[show_name(folder.relative_to(root).as_posix())] = f"This folder {reason}"
+        return
     if (status.st_dev, status.st_ino) in seen:
         return
     seen.add((status.st_dev, status.st_ino))
     for entry in entries:
         if entry.name.startswith(".") or entry.name.casefold() in (*_IGNORED, "__macosx"):
             continue
-        if entry.is_dir() and not is_video_name(entry.name):
-            yield from _files_below(Path(entry.path), seen)
+        path = Path(entry.path)
+        name = path.relative_to(root).as_posix()
+        is_folder = path.is_dir()  # unlike the entry's own, without an error for links in a circle
+        if is_folder and not is_video_name(name):
+            _search_below(path, root, search, seen)
+        elif is_folder:
+            search.skipped[show_name(name)] = "A folder with the name of a video."
+        elif not is_video_name(name):
+            search.skipped[show_name(name)] = "Not a video by its suffix."
         else:
-            yield Path(entry.path)
+            search.files[name] = path

@@ -11,6 +11,7 @@ from gaitlib.config import InputError
 from gaitlib.names import is_inside
 
 _OPTIONAL = ("walker", "reference")
+_ERROR_VALUES = {"#n/a", "#ref!", "#name?", "#value!", "#div/0!", "#null!", "#num!"}
 
 
 def manifest_from_rows(rows: list[list[str]], name: str) -> pd.DataFrame:
@@ -36,8 +37,8 @@ def manifest_from_rows(rows: list[list[str]], name: str) -> pd.DataFrame:
     """
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
     header = [cell.casefold() for cell in numbered[0][1]]
-    for column in ("video", "emotion"):
-        if header.count(column) != 1:
+    for column in ("video", "emotion", *_OPTIONAL):
+        if header.count(column) > 1 or (column not in header and column not in _OPTIONAL):
             fault = "no column" if column not in header else "more than one column"
             raise InputError(
                 f"{name} has {fault} {column!r}, found {', '.join(numbered[0][1])}: expected a "
@@ -46,10 +47,18 @@ def manifest_from_rows(rows: list[list[str]], name: str) -> pd.DataFrame:
     columns = ["video", "emotion", *(column for column in _OPTIONAL if column in header)]
     records = []
     for number, row in numbered[1:]:
+        if len(row) > len(header) and row[len(header)]:
+            raise InputError(
+                f"{name}: row {number} has more cells than the header has columns, {row[len(header)]!r} is "
+                "one too many: put names that hold the separator into quotes, or name the column."
+            )
         cells = dict(zip(header, row, strict=False))
         for column in ("video", "emotion"):
             if not cells.get(column):
                 raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
+        faulty = [cells[column] for column in columns if cells.get(column, "").casefold() in _ERROR_VALUES]
+        if faulty:
+            raise InputError(f"{name}: row {number} holds the error value {faulty[0]}: mend the formula.")
         records.append([cells.get(column) or None for column in columns] + [f"{name}: row {number}"])
     if not records:
         raise InputError(f"{name} has a header but no rows: expected one row a video.")

@@ -78,7 +78,9 @@ def mean_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row a video: ``video``, ``emotion``, one column of mean ratings per emotion,
-        ``num_raters`` and ``margin`` (highest mean minus second); ``attrs["warnings"]`` names ties.
+        ``num_raters``, ``margin`` (highest mean minus second), one column ``share_<emotion>`` (share
+        of the raters whose top emotion it is) and ``agreement`` (see `rater_agreement`; NaN with
+        one rater); ``attrs["warnings"]`` names ties.
     """
     emotions = list(ratings["emotion"].unique())
     means = ratings.pivot_table("rating", "video", "emotion", aggfunc="mean", sort=False)[emotions]
@@ -87,6 +89,13 @@ def mean_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
     table.insert(1, "emotion", means.idxmax(axis=1).to_numpy())
     table["num_raters"] = ratings.groupby("video", sort=False)["rater"].nunique().to_numpy()
     table["margin"] = ordered[:, -1] - ordered[:, -2]
+    by_video = dict(list(ratings.groupby("video")))
+    shares = [_shares(by_video[video]) for video in table["video"]]
+    for emotion in emotions:
+        table[f"share_{emotion}"] = [float(share.get(emotion, 0.0)) for share in shares]
+    table["agreement"] = [
+        float(np.mean(_agreements(by_video[video]) or [np.nan])) for video in table["video"]
+    ]
     ties = table[table["margin"] < 1e-9]
     table.attrs["warnings"] = [
         f"{video}: a tie of mean ratings, taken as {emotion}, the first of them in the sheet."
@@ -112,16 +121,25 @@ def rater_agreement(ratings: pd.DataFrame) -> float:
     float
         Mean agreement over all pairs of rater and video, 0 to 1; NaN if no video has two raters.
     """
-    shares = []
-    for _, one_video in ratings.groupby("video"):
-        table = one_video.pivot_table("rating", "rater", "emotion")
-        if len(table) < 2:
-            continue
-        for rater in table.index:
-            own = table.loc[rater]
-            others = table.drop(index=rater).mean()
-            shares.append(float((_top_share(own) * _top_share(others)).sum()))
-    return float(np.mean(shares)) if shares else float("nan")
+    agreements = [value for _, one_video in ratings.groupby("video") for value in _agreements(one_video)]
+    return float(np.mean(agreements)) if agreements else float("nan")
+
+
+def _agreements(one_video: pd.DataFrame) -> list[float]:
+    """Return for each rater of a video the agreement with the others; empty for a single rater."""
+    table = one_video.pivot_table("rating", "rater", "emotion")
+    if len(table) < 2:
+        return []
+    return [
+        float((_top_share(table.loc[rater]) * _top_share(table.drop(index=rater).mean())).sum())
+        for rater in table.index
+    ]
+
+
+def _shares(one_video: pd.DataFrame) -> pd.Series:
+    """Return the share of a video's raters by their top emotion; a rater's ties are split."""
+    table = one_video.pivot_table("rating", "rater", "emotion")
+    return table.apply(_top_share, axis=1).mean()
 
 
 def _top_share(values: pd.Series) -> pd.Series:

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,19 +15,27 @@ import openpyxl
 from gaitlib.config import InputError
 from gaitlib.names import show_name
 
-MAX_BYTES = 50_000_000
-MAX_UNPACKED_BYTES = 200_000_000
+MAX_BYTES = 10_000_000
+MAX_UNPACKED_BYTES = 100_000_000
 MAX_ROWS = 100_000
-MAX_COLUMNS = 4_000
-_MAX_EMPTY_ROWS = 1_000  # after so many the rest of a sheet is a stray cell somewhere far below
+MAX_CELLS = 400_000
+MAX_TAGS = 2_000_000  # of an Excel file: about 250,000 cells
+_MAX_EMPTY_ROWS = 1_000  # after so many a single cell is a stray one somewhere far below
+# Characters that nobody sees: byte order marks and spaces of no width.
+_INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
+# Letters of the upper half, three in a row: no Western language writes so, but this is how other
+# alphabets look when they are read as Western.
+_MISREAD = re.compile(r"[\x80-\u2122]{3}")
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
 def read_rows(path: Path) -> list[list[str]]:
     """Read all rows of a table as stripped text.
 
-    Encoding (UTF-8, UTF-16, else Latin-1) and separator (comma, semicolon, tab) of a CSV are found
+    Encoding (UTF-8, UTF-16, else Western) and separator (comma, semicolon, tab) of a CSV are found
     out. Of an Excel file the first sheet that holds anything is read, formulas as the values last
-    stored for them. Nothing is interpreted: ``007`` stays ``007``, ``NA`` stays ``NA``.
+    stored for them; one stray cell far below the table is left out. Nothing is interpreted: ``007``
+    stays ``007``, ``NA`` stays ``NA``.
 
     Parameters
     ----------
@@ -41,17 +50,22 @@ def read_rows(path: Path) -> list[list[str]]:
     Raises
     ------
     InputError
-        If the file is missing, too large, or not a table.
+        If the file is missing, too large or not a table, or would be read with losses.
     """
     name = show_name(path)
     try:
         if not path.is_file():
-            raise InputError(f"Label file {name} is not there: check its name.")
+            fault = "is not a regular file" if path.exists() else "is not there"
+            raise InputError(f"Label file {name} {fault}: check its name.")
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{name} is larger than {MAX_BYTES // 10**6} MB: no label file should be.")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror}): check its permissions.") from None
+    if content.startswith(_OLD_EXCEL):
+        raise InputError(
+            f"{name} is an old .xls file or protected by a password: save it as .xlsx without one, or as CSV."
+        )
     is_excel = content.startswith(b"PK") or path.suffix.lower() in (".xlsx", ".xlsm")
     rows = _excel_rows(content, name) if is_excel else _csv_rows(content, name)
     rows = [_trimmed(row) for row in rows]
@@ -72,29 +86,31 @@ def escape_cell(text: str) -> str:
 
 
 def _trimmed(row: Iterable[str]) -> list[str]:
-    cells = [cell.strip() for cell in row]
+    cells = [cell.translate(_INVISIBLE).strip() for cell in row]
     while cells and not cells[-1]:
         cells.pop()
     return cells
 
 
 def _csv_rows(content: bytes, name: str) -> list[list[str]]:
-    text = _decode(content)
-    if "\0" in text or content.startswith(b"\xd0\xcf\x11\xe0"):
+    text = _decode(content, name)
+    if "\0" in text:
         raise InputError(f"{name} is not a CSV table: save it as CSV (UTF-8) or .xlsx.")
     declared = re.match(r"sep=(.)\r?\n", text)  # a first line that Excel writes and reads
     lines = io.StringIO(text[declared.end() :] if declared else text, newline="")
     separator = declared[1] if declared else _separator(text)
     try:
-        rows = list(islice(csv.reader(lines, delimiter=separator), MAX_ROWS + 1))
+        rows = list(islice(csv.reader(lines, delimiter=separator, strict=True), MAX_ROWS + 1))
     except csv.Error as error:
         raise InputError(f"{name} is not a CSV table ({error}): save it as CSV (UTF-8) again.") from None
     if len(rows) > MAX_ROWS:
         raise InputError(f"{name} has more than {MAX_ROWS} rows: no label file should.")
+    if sum(map(len, rows)) > MAX_CELLS:
+        raise InputError(f"{name} has more than {MAX_CELLS} cells: no label file should.")
     return rows
 
 
-def _decode(content: bytes) -> str:
+def _decode(content: bytes, name: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")
     if content[1:2] == b"\0":  # UTF-16 without its mark: every second byte of plain letters is zero
@@ -104,7 +120,14 @@ def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("latin-1")
+        pass
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    if _MISREAD.search(text):
+        raise InputError(f"{name} is in an unknown encoding: save it as CSV (UTF-8).")
+    return text
 
 
 def _separator(text: str) -> str:
@@ -116,8 +139,10 @@ def _separator(text: str) -> str:
 def _excel_rows(content: bytes, name: str) -> list[list[str]]:
     _check_archive(content, name)
     try:
-        values = _sheet_rows(content, data_only=True)
-        formulas = _sheet_rows(content, data_only=False)
+        values = _sheet_rows(content, name, data_only=True)
+        formulas = _sheet_rows(content, name, data_only=False)
+    except InputError:
+        raise
     except Exception as error:  # openpyxl has no common class of errors for damaged files
         raise InputError(
             f"{name} cannot be read as an Excel file ({type(error).__name__}): save it as .xlsx again."
@@ -137,39 +162,75 @@ def _check_archive(content: bytes, name: str) -> None:
     """Refuse what is no zip archive, and one that would unpack to far more than a table needs."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-    except zipfile.BadZipFile:
+            unpacked = sum(member.file_size for member in archive.infolist())
+            is_small = unpacked <= MAX_UNPACKED_BYTES
+            num_tags = _count_tags(archive) if is_small else 0
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
         raise InputError(f"{name} is not an Excel file, or is damaged: save it as .xlsx again.") from None
-    unpacked = sum(member.file_size for member in members)
-    if unpacked > MAX_UNPACKED_BYTES:
+    if not is_small:
         raise InputError(
             f"{name} would unpack to {unpacked / 1e6:.0f} MB, more than "
             f"{MAX_UNPACKED_BYTES // 10**6} MB: copy the table into a new file."
         )
+    if num_tags > MAX_TAGS:
+        raise InputError(
+            f"{name} holds far more cells than a label file needs: copy the table into a new file."
+        )
 
 
-def _sheet_rows(content: bytes, data_only: bool) -> list[list[str]]:
-    """Return the rows of the first sheet that holds anything, without stray cells far below."""
+def _count_tags(archive: zipfile.ZipFile) -> int:
+    """Return how many XML tags there are: each costs time and memory, also in cells without content."""
+    num_tags = 0
+    for member in archive.infolist():
+        if member.filename.endswith(".xml"):
+            with archive.open(member) as stream:
+                while part := stream.read(1 << 20):
+                    num_tags += part.count(b"<")
+    return num_tags
+
+
+def _sheet_rows(content: bytes, name: str, data_only: bool) -> list[list[str]]:
+    """Return the rows of the first sheet that holds anything."""
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)
+    found: list[list[str]] = []
     try:
         for sheet in book.worksheets:
-            cells = sheet.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
-            rows = list(_until_empty(cells))
-            if any(any(row) for row in rows):
-                return rows
-        return []
+            sheet.reset_dimensions()  # what the file says of its size may be wrong, or absurd
+            rows = list(_until_empty(sheet.iter_rows(values_only=True), name))
+            if not any(any(row) for row in rows):
+                continue
+            if found and _has_labels(found) and _has_labels(rows):
+                raise InputError(
+                    f"{name} has labels on several sheets, the second is {sheet.title!r}: put all on one."
+                )
+            found = found or rows
     finally:
         book.close()
+    return found
 
 
-def _until_empty(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[str]]:
-    num_empty = 0
-    for row in rows:
-        texts = [_cell_text(cell) for cell in row] if any(cell is not None for cell in row) else []
-        num_empty = 0 if texts else num_empty + 1
-        if num_empty > _MAX_EMPTY_ROWS:
+def _has_labels(rows: list[list[str]]) -> bool:
+    first = next(row for row in rows if any(row))
+    return {"video", "emotion"} <= {cell.casefold() for cell in first}
+
+
+def _until_empty(rows: Iterable[tuple[Any, ...]], name: str) -> Iterator[list[str]]:
+    num_empty = num_cells = 0
+    for number, row in enumerate(rows, start=1):
+        num_cells += len(row)
+        is_going_on = num_empty <= _MAX_EMPTY_ROWS
+        if num_cells > MAX_CELLS or (number > MAX_ROWS and is_going_on):
+            raise InputError(
+                f"{name} has more than {MAX_CELLS} cells or {MAX_ROWS} rows: copy the table into a new file."
+            )
+        if number > MAX_ROWS:
             return
-        yield texts
+        filled = sum(cell is not None for cell in row)
+        if is_going_on:
+            num_empty = 0 if filled else num_empty + 1
+            yield [_cell_text(cell) for cell in row] if filled else []
+        elif filled > 1:
+            raise InputError(f"{name}: row {number} lies far below the table: move it up or delete it.")
 
 
 def _cell_text(cell: Any) -> str:

@@ -16,6 +16,13 @@ from gaitlib.video.probe import MAX_PIXELS, Clockwork
 from gaitlib.video.timeline import Timeline
 
 _MAX_ERRORS_IN_A_ROW = 100
+MAX_SECONDS = 6 * 3600.0  # far more than a walk takes; timestamps can claim years
+# Of these each packet gives one picture; others put some into no packet or two.
+_ONE_PACKET_ONE_PICTURE = {"h264", "hevc", "vp9", "av1", "libdav1d"}
+# Containers that end with pictures, not with an index of unknown length.
+_FULL_OF_PICTURES = {"gif", "ogg", "ivf", "mpegts", "matroska", "yuv4mpegpipe", "dv"}
+_UNREAD_SHARE = 0.25  # of a file behind the last picture
+_USUAL_RATES_HZ = 4.0, 250.0
 _INVENT_TIMES = cast(int, Flags.gen_pts.value)
 _HDR_CURVES = {16: "PQ", 18: "HLG"}  # color_trc of SMPTE ST 2084 and ARIB STD-B67
 
@@ -94,6 +101,11 @@ class Decoder:
         self._name = name
         self._ends_midway = ends_midway
         self._first_kind: tuple[int, int, str] | None = None
+        self._is_stopped = False
+        self._is_interlaced = False
+        self._num_due = 0  # pictures that should have come, of the packets read
+        self._num_failed = 0
+        self._end_bytes = 0  # of the last packet, in the file
 
     def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """Yield seconds from the first picture, and the picture.
@@ -113,13 +125,18 @@ class Decoder:
                 frames = self._stream.decode(packet)
             except av.error.FFmpegError:
                 self._report.corrupt_frames += 1
+                self._num_failed += 1
                 continue
             for frame in frames:
                 self._report.frames_read += 1
                 self._report.corrupt_frames += frame.is_corrupt
                 self._note_kind(frame)
-                self._clock.position_seconds = self.timeline.place(_stamp_seconds(frame, self._stream))
-                yield self._clock.position_seconds, frame
+                time_seconds = self.timeline.place(_stamp_seconds(frame, self._stream))
+                if time_seconds > MAX_SECONDS:
+                    self._stop(f"Longer than {MAX_SECONDS / 3600:g} hours: the rest is left out.")
+                    return
+                self._clock.position_seconds = time_seconds
+                yield time_seconds, frame
 
     def finish(self) -> None:
         """Complete the report after the last picture.
@@ -131,27 +148,49 @@ class Decoder:
         """
         report = self._report
         if not report.frames_read:
+            fault = "is cut off before its first" if self._ends_midway else "holds no"
             raise InputError(
-                f"{self._name} holds no picture that can be decoded: copy it again or convert it."
+                f"{self._name} {fault} picture that can be decoded: copy it again or convert it."
             )
-        report.duration_seconds = self.timeline.end_seconds()
-        report.frame_rate_hz = 1 / self.timeline.step_seconds()
-        for sentence in self.timeline.notes():
-            report.note(sentence)
+        self._count_lost()
         if report.corrupt_frames:
             report.note(
                 f"Damaged pictures: {report.corrupt_frames} (decoded with faults or not at all); "
                 f"{report.frames_read} were read."
             )
-        read_seconds = report.duration_seconds + self.timeline.left_out_seconds
+        report.duration_seconds = self.timeline.end_seconds()
+        report.frame_rate_hz = rate_hz = 1 / self.timeline.step_seconds()
+        if not _USUAL_RATES_HZ[0] <= rate_hz <= _USUAL_RATES_HZ[1] and report.frames_read > 1:
+            report.note(f"Claims a rate of {rate_hz:.3g} Hz: if that is wrong, so are all times.")
+        for sentence in self.timeline.notes():
+            report.note(sentence)
+        if not self._is_stopped:
+            self._note_end()
+
+    def _count_lost(self) -> None:
+        """Count pictures that decoding left out without an error, where each packet holds one."""
+        if self._stream.codec_context.name in _ONE_PACKET_ONE_PICTURE and not self._is_interlaced:
+            num_lost = self._num_due - self._num_failed - self._report.frames_read
+            self._report.corrupt_frames += 0 if self._is_stopped else max(0, num_lost)
+
+    def _note_end(self) -> None:
+        """Say it where the pictures end before the file or its header lets expect it."""
+        read_seconds = self._report.duration_seconds + self.timeline.left_out_seconds
         promised = promised_seconds(self._container, self._stream) or 0.0
         tolerance = max(0.25, 2.5 * self.timeline.step_seconds())
+        is_full = self._container.format.name.split(",")[0] in _FULL_OF_PICTURES and self._end_bytes
+        share_left = 1 - self._end_bytes / self._container.size if is_full else 0.0
         if self._ends_midway:
-            report.note(f"Cut off: the file ends in the middle, after {read_seconds:.1f} s.")
+            self._report.note(f"Cut off: the file ends in the middle, after {read_seconds:.1f} s.")
         elif promised - read_seconds > tolerance:
-            report.note(
+            self._report.note(
                 f"Cut off, or its header is wrong: it promises {promised:.1f} s, the pictures end "
                 f"after {read_seconds:.1f} s."
+            )
+        elif share_left > _UNREAD_SHARE and len(self._container.streams) == 1:
+            self._report.note(
+                f"Damaged: behind {read_seconds:.1f} s the last {share_left:.0%} of the file hold no picture "
+                "that can be found."
             )
 
     def _packets(self) -> Iterator[av.Packet | None]:
@@ -178,13 +217,20 @@ class Decoder:
             if packet.has_sidedata("encryption_info"):
                 raise InputError(f"{self._name} is encrypted: give a copy without protection.")
             num_errors = 0
+            self._num_due += not packet.is_discard
+            place = self._end_bytes if packet.pos is None else packet.pos
+            self._end_bytes = max(self._end_bytes, place + packet.size)
             yield packet
         yield None
 
     def _give_up(self, error: TimeoutError) -> None:
         if not self._report.frames_read:
             raise InputError(f"{self._name} was given up: {error}. Convert it to H.264 MP4.") from None
-        self._report.note(f"Reading stopped: {error}.")
+        self._stop(f"Reading stopped: {error}.")
+
+    def _stop(self, sentence: str) -> None:
+        self._is_stopped = True
+        self._report.note(sentence)
 
     def _note_kind(self, frame: av.VideoFrame) -> None:
         """Note what is unusual in a picture's format."""
@@ -196,6 +242,7 @@ class Decoder:
             note("Size or pixel format changes midway: all pictures get the first one's size.")
         self._first_kind = self._first_kind or kind
         if frame.interlaced_frame:
+            self._is_interlaced = True
             note("Interlaced: each picture mixes the lines of two moments.")
         if frame.color_trc in _HDR_CURVES:
             curve = _HDR_CURVES[frame.color_trc]

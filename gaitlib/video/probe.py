@@ -37,6 +37,18 @@ _KINDS = (
     (b"\x89PNG", "a PNG picture"),
     (b"<", "a web page or XML text"),
     (b"PK\x03\x04", "a zip archive"),
+    (b"%PDF", "a PDF document"),
+    (b"BM", "a BMP picture"),
+)
+_BEGINNINGS = (
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM"),
+    (b"RIFF", "an AVI"),
+    (b"FLV", "a Flash"),
+    (b"OggS", "an Ogg"),
+    (b"\x30\x26\xb2\x75", "a Windows Media"),
+    (b"GIF8", "a GIF"),
+    (b"\0\0\1\xba", "an MPEG"),
+    (b"DKIF", "an IVF"),
 )
 
 
@@ -129,11 +141,18 @@ def main_stream(container: InputContainer, name: str, notes: list[str]) -> Video
     moving = [stream for stream in container.streams.video if not _is_cover(stream)]
     known = [stream for stream in moving if stream.codec_context is not None]
     if not moving:
-        held = "a cover picture only" if container.streams.video else "no pictures that can be found"
-        held = "sound but no pictures" if not container.streams.video and container.streams.audio else held
+        if container.streams.video:
+            held = "a cover picture only"
+        elif container.streams.audio:
+            held = "sound but no pictures"
+        else:
+            held = "no pictures that can be found, or its header is damaged"
         raise InputError(f"{name} holds {held}: give a video.")
     if not known:
-        raise InputError(f"{name} is in a format that cannot be decoded: convert it to H.264 MP4.")
+        raise InputError(
+            f"{name} is in a format that cannot be decoded, or its header is damaged: "
+            "convert it to H.264 MP4."
+        )
     stream = max(known, key=lambda one: one.width * one.height)
     if stream.width * stream.height > MAX_PIXELS:
         raise InputError(f"{name} claims {stream.width}x{stream.height} pixels: convert it to 1080p.")
@@ -145,7 +164,7 @@ def main_stream(container: InputContainer, name: str, notes: list[str]) -> Video
 
 
 class _Guarded(io.RawIOBase):
-    """A file without a name that looks at the clock at each read.
+    """A file without a name that looks at the clock at each read and ends where it ended at first.
 
     Without a name FFmpeg judges by content alone; and a damaged file that sends its reader back
     and forth without giving a picture ends when time is up.
@@ -154,6 +173,8 @@ class _Guarded(io.RawIOBase):
     def __init__(self, file: io.FileIO, check_time: Callable[[], None]) -> None:
         self._file = file
         self._check_time = check_time
+        # A file that is still being written would never end.
+        self._size_bytes = os.fstat(file.fileno()).st_size
 
     def readable(self) -> bool:
         return True
@@ -163,7 +184,8 @@ class _Guarded(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         self._check_time()
-        return self._file.read(size) or b""
+        num_left = max(0, self._size_bytes - self._file.tell())
+        return self._file.read(num_left if size < 0 else min(size, num_left)) or b""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)
@@ -216,6 +238,11 @@ def _refusal(head: bytes, error: Exception) -> str:
     for start, kind in _KINDS:
         if head.lstrip().startswith(start):
             return f"is {kind} under the name of a video, and was not opened: give a video."
+    if head[8:12] == b"WEBP":
+        return "is a WebP picture under the name of a video, and was not opened: give a video."
+    for start, kind in _BEGINNINGS:
+        if head.startswith(start):
+            return f"is {kind} file whose beginning is damaged or cut off: copy it again."
     if head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free"):
         return (
             "is an MP4 file without a usable index, as when a recording was cut off: copy it again "

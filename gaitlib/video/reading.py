@@ -78,7 +78,7 @@ class VideoReader:
         with open_regular(self.path) as file, open_video(file, name, clock.check) as container:
             self.report.comment = container.metadata.get("comment", "")
             stream = main_stream(container, name, self.report.notes)
-            is_cut = ends_midway(file, container.format.name)
+            is_cut = ends_midway(file, container.format.name, stream.id)
             decoder = Decoder(container, stream, clock, self.report, name, is_cut)
             yield from self._chunks(self._pictures(self._on_ticks(decoder), stream), clock)
             decoder.finish()
@@ -92,7 +92,8 @@ class VideoReader:
                 yield shown
                 tick += 1
             shown = time_seconds, frame
-        while shown and tick / self.frame_rate_hz < decoder.timeline.end_seconds() - _EPSILON_SECONDS:
+        end_seconds = decoder.timeline.end_seconds() - _EPSILON_SECONDS
+        while shown and (tick == 0 or tick / self.frame_rate_hz < end_seconds):
             yield shown
             tick += 1
 

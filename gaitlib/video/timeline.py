@@ -8,14 +8,20 @@ import numpy as np
 MAX_GAP_SECONDS = 10.0
 _MAX_STEPS_KEPT = 10_000
 _ASSUMED_RATE_HZ = 25.0
+_MIN_STEP_SECONDS = 0.9e-3  # of more than 1000 pictures a second none is believed
+# Pictures missing within are told if a gap lasts so long, or of a steady video so many are missing.
+_GAP_SECONDS = 0.25
+_GAP_STEPS = 4
+_MISSING_SHARE = 0.05
 
 
 class Timeline:
     """Give each picture of a video its time, in seconds from the first picture.
 
     Timestamps are taken as they are while they run forward. A picture without one, or with one that
-    runs back or jumps by more than 10 s, is placed one picture's length after the one before; the
-    timestamps that follow go on from there, or from where they were if only that one was astray.
+    runs back, stands still (less than a millisecond on) or jumps by more than 10 s, is placed one
+    picture's length after the one before; the timestamps that follow go on from there, or from where
+    they were if only that one was astray.
 
     Parameters
     ----------
@@ -35,6 +41,9 @@ class Timeline:
         self.num_jumps = 0
         self.left_out_seconds = 0.0
         self._num_placed = 0
+        self._num_steady = 0
+        self._num_missing_within = 0
+        self._longest_gap = 0.0
         self._steps = array("d")
         self._recent: deque[float] = deque(maxlen=8)
         is_sane = nominal_rate_hz is not None and 1 <= nominal_rate_hz <= 1000
@@ -65,11 +74,11 @@ class Timeline:
         if stamp is None:
             return self._go_on(self._stamp + self._step, None, self._step)
         step = self._best_step(stamp)
-        if 0 < step <= MAX_GAP_SECONDS:
+        if _MIN_STEP_SECONDS < step <= MAX_GAP_SECONDS:
             self._keep(step)
             return self._go_on(stamp, None, step)
-        self.num_backward += step <= 0
-        self.num_jumps += step > 0
+        self.num_backward += step <= _MIN_STEP_SECONDS
+        self.num_jumps += step > _MIN_STEP_SECONDS
         self.left_out_seconds += max(0.0, step - self._step)
         before = self._stamp if self._expected is None else self._expected
         return self._go_on(stamp, before + self._step, self._step)
@@ -104,7 +113,21 @@ class Timeline:
                 "the gap is left out",
             ),
         )
-        return [f"Pictures {fault}: {number} ({cure})." for number, fault, cure in faults if number]
+        notes = [f"Pictures {fault}: {number} ({cure})." for number, fault, cure in faults if number]
+        return notes + self._gap_notes()
+
+    def _gap_notes(self) -> list[str]:
+        """Return a sentence on pictures lost within a video that is otherwise steady."""
+        num_steps = max(1, self._num_placed - 1)
+        is_much = self._num_missing_within > _MISSING_SHARE * num_steps
+        is_long = self._longest_gap > max(_GAP_SECONDS, _GAP_STEPS * self.step_seconds())
+        steady_share = self._num_steady / num_steps
+        if not (is_much and steady_share >= 0.8) and not (is_long and steady_share >= 0.5):
+            return []
+        return [
+            f"Gaps: about {self._num_missing_within} pictures are missing within, the longest gap lasts "
+            f"{self._longest_gap:.1f} s (the picture before stays on)."
+        ]
 
     def _best_step(self, stamp: float) -> float:
         """Return the step from the picture before, by its stamp or the expected one."""
@@ -115,6 +138,11 @@ class Timeline:
     def _keep(self, step: float) -> None:
         if len(self._steps) < _MAX_STEPS_KEPT:
             self._steps.append(step)
+        num_steps = round(step / self._step)
+        self._num_steady += abs(step / self._step - 1) <= 0.25
+        if num_steps > 1 and self._recent:
+            self._num_missing_within += num_steps - 1
+            self._longest_gap = max(self._longest_gap, step)
         self._step = sorted((*self._recent, step))[len(self._recent) // 2]
         self._recent.append(step)
 
