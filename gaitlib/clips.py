@@ -23,11 +23,13 @@ from tqdm import tqdm
 
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_aside
-from gaitlib.video import FrameChunk, file_digest, read_chunks
-from gaitlib.walker import Background, WalkerTrack, cut_crops, find_walker
+from gaitlib.loops import distinct_starts, repeated_rows, why_looped
+from gaitlib.video import file_digest, read_chunks
+from gaitlib.walker import WalkerTrack, cut_crops, find_walker
+from gaitlib.walker.shape import SHAPE_NAMES, measure_shapes
 
 # Raise when the pictures would come out differently for the same file and settings.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 5
 # Settings that shape the stored pictures; the others only choose among them.
 PICTURE_SETTINGS = ("frame_rate_hz", "frame_size", "num_channels", "crop")
 WORKING_SIDE_PIXELS = 480
@@ -60,7 +62,10 @@ class PreparedVideo:
 
     @cached_property
     def track(self) -> pd.DataFrame:
-        """One row a picture looked at: time, box, square, speed, segment and picture number."""
+        """One row a picture looked at: time, box, square, speed, segment, picture number and shape.
+
+        The shape (`gaitlib.walker.shape`) is NaN where nobody walks or no scene could be learnt.
+        """
         return pd.DataFrame(np.load(self.folder / "track.npy"))
 
     def read(self, first: int, num_frames: int) -> np.ndarray:
@@ -86,6 +91,11 @@ class PreparedVideo:
         return thumbs.reshape(-1, THUMB_PIXELS, THUMB_PIXELS)
 
     @cached_property
+    def repeats(self) -> np.ndarray:
+        """Whether the picture of each row of the track repeats an earlier one, shape (num_rows,), bool."""
+        return np.load(self.folder / "repeats.npy")
+
+    @cached_property
     def walks(self) -> list[tuple[int, int]]:
         """First picture and number of pictures of every unbroken walk."""
         stored = self.track.loc[self.track["segment"] >= 0]
@@ -108,6 +118,7 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
             with write_aside(entry.folder) as aside:
                 aside.mkdir()
                 _store_pictures(path, config, aside)
+                np.save(aside / "repeats.npy", repeated_rows(PreparedVideo(aside, digest)))
         except OSError:
             # Another process was first with the same content; what it stored is the same.
             if not entry.folder.exists():
@@ -143,17 +154,19 @@ def window_starts(video: PreparedVideo, config: RunConfig) -> np.ndarray:
     Returns
     -------
     ndarray of shape (num_clips,), int
-        Empty where no walk is as long as a clip. No clip crosses from one walk to the next.
+        Empty where no walk is as long as a clip. No clip crosses from one walk to the next, and none
+        holds a picture that repeats an earlier one.
     """
     starts = [
         start
         for first, count in video.walks
         for start in range(first, first + count - config.num_frames + 1, config.clip_stride)
     ]
-    if len(starts) > config.max_clips_per_video:
-        chosen = np.linspace(0, len(starts) - 1, config.max_clips_per_video).round().astype(int)
-        starts = [starts[place] for place in chosen]
-    return np.array(starts, int)
+    distinct = distinct_starts(video, np.array(starts, int), config)
+    if len(distinct) > config.max_clips_per_video:
+        chosen = np.linspace(0, len(distinct) - 1, config.max_clips_per_video).round().astype(int)
+        distinct = distinct[chosen]
+    return distinct
 
 
 def walks_left(video: PreparedVideo, starts: np.ndarray, num_frames: int) -> np.ndarray:
@@ -182,6 +195,9 @@ def why_no_clips(name: str, video: PreparedVideo, config: RunConfig) -> str:
         return ""
     if not video.meta["num_pictures"]:
         return f"{name}: {video.meta['why_empty']}"
+    looped = why_looped(video, config)
+    if looped:
+        return f"{name}: {looped}"
     longest = max(count for _, count in video.walks) / config.frame_rate_hz
     needed = config.num_frames / config.frame_rate_hz
     return f"{name}: the longest unbroken walk lasts {longest:.1f} s, a clip needs {needed:.1f} s."
@@ -202,13 +218,21 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
     tables: list[pd.DataFrame] = []
     methods: list[str] = []
     num_people = 0
+    frame_shape = [0, 0]
     content = hashlib.sha256()
     with (folder / "pictures.bin").open("wb") as stream, (folder / "thumbs.bin").open("wb") as thumbs:
         for chunk in reader:
             grey = _as_grey(chunk.frames)
+            frame_shape = list(grey.shape[1:])
             thumbs.write(_shrink(grey).tobytes())
-            track = _follow(grey, config)
-            table, crops = _cut_chunk(chunk, track, config, tables)
+            track = find_walker(grey, config.frame_rate_hz)
+            shapes, silhouettes = measure_shapes(grey, track)
+            track = _framed(track, grey.shape[1:]) if config.crop == "frame" else track
+            pictures = chunk.frames[track.segments >= 0]
+            if config.crop == "silhouette" and silhouettes is not None:
+                pictures = _without_scene(pictures, silhouettes)
+            crops = cut_crops(pictures, track.squares[track.segments >= 0], config.frame_size)
+            table = _table(chunk.times_seconds, track, shapes, tables)
             stream.write(crops.tobytes())
             content.update(crops.tobytes())
             tables.append(table)
@@ -220,6 +244,7 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
     meta = {
         "num_pictures": int((table["segment"] >= 0).sum()),
         "pictures_digest": content.hexdigest(),
+        "frame_shape": frame_shape,
         "picture_shape": [side, side, config.num_channels],
         "methods": sorted(set(methods)),
         "num_people": num_people,
@@ -244,45 +269,37 @@ def _shrink(frames: np.ndarray) -> np.ndarray:
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
 
 
-def _follow(frames: np.ndarray, config: RunConfig) -> WalkerTrack:
-    track = find_walker(frames, config.frame_rate_hz)
-    if config.crop != "frame":
-        return track
-    # As published: every picture, whole. The track stays for the speed of the walker.
-    height, width = frames.shape[1:]
+def _framed(track: WalkerTrack, shape: tuple[int, ...]) -> WalkerTrack:
+    """As published: every picture, whole. The track stays for the speed of the walker."""
+    height, width = shape
     square = np.array([width / 2, height / 2, max(width, height)], np.float32)
-    squares = np.tile(square, (len(frames), 1))
-    segments = np.zeros(len(frames), np.int32)
-    return replace(track, squares=squares, segments=segments)
+    squares = np.tile(square, (len(track.squares), 1))
+    return replace(track, squares=squares, segments=np.zeros(len(squares), np.int32))
 
 
-def _cut_chunk(
-    chunk: FrameChunk, track: WalkerTrack, config: RunConfig, before: list[pd.DataFrame]
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the chunk's rows of the track table and its pictures of the walker."""
+def _table(
+    times_seconds: np.ndarray, track: WalkerTrack, shapes: np.ndarray, before: list[pd.DataFrame]
+) -> pd.DataFrame:
+    """Return a chunk's rows of the track table."""
     walking = track.segments >= 0
-    frames = chunk.frames[walking]
-    if config.crop == "silhouette" and track.background is not None:
-        pairs = zip(frames, track.boxes[walking], strict=True)
-        frames = np.stack([_without_scene(frame, track.background, box) for frame, box in pairs])
-    crops = cut_crops(frames, track.squares[walking], config.frame_size)
     stored = sum(int((table["segment"] >= 0).sum()) for table in before)
     last_segment = max((int(table["segment"].max()) for table in before), default=-1)
     picture = np.where(walking, stored + np.cumsum(walking) - 1, -1)
-    columns = {"time_seconds": chunk.times_seconds}
+    columns = {"time_seconds": times_seconds}
     columns |= dict(zip(("left", "top", "width", "height"), track.boxes.T, strict=True))
     columns |= dict(zip(("square_x", "square_y", "square_side"), track.squares.T, strict=True))
     columns |= {"speed_heights_per_s": track.speeds, "picture": picture}
     columns |= {"segment": np.where(walking, track.segments + last_segment + 1, -1)}
-    return pd.DataFrame(columns), crops
+    columns |= {f"shape_{name}": values for name, values in zip(SHAPE_NAMES, shapes.T, strict=True)}
+    return pd.DataFrame(columns)
 
 
-def _without_scene(frame: np.ndarray, background: Background, box: np.ndarray) -> np.ndarray:
-    """Return the silhouette of a grey frame, or a colour frame that is black around the walker."""
-    if frame.ndim == 2:
-        return background.silhouette(frame, box)
-    silhouette = background.silhouette(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), box)
-    return (frame * (silhouette[..., None] / 255)).astype(np.uint8)
+def _without_scene(frames: np.ndarray, silhouettes: np.ndarray) -> np.ndarray:
+    """Return the silhouettes of grey frames, or colour frames that are black around the walker."""
+    if frames.ndim == 3:
+        return silhouettes
+    pairs = zip(frames, silhouettes, strict=True)
+    return np.stack([(frame * (outline[..., None] / 255)).astype(np.uint8) for frame, outline in pairs])
 
 
 def _why_empty(methods: list[str], num_people: int) -> str:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from commands import kill_hard, run_python, start_python, wait_until
 from media import NUM_BITS, bar_code, write_video
@@ -27,6 +28,7 @@ for video in prepare_videos(paths, make_config(num_frames=8, frame_size=32)):
 MEMORY = """
 import json, resource, sys
 import numpy as np
+import pandas as pd
 from pathlib import Path
 from gaitlib.batches import make_clip_set, training_batches
 from gaitlib.clips import PreparedVideo
@@ -48,6 +50,9 @@ class GivenWalks(PreparedVideo):
     def __init__(self, *walks: tuple[int, int]) -> None:
         super().__init__(Path(), "")
         object.__setattr__(self, "walks", list(walks))
+        num_pictures = max(first + count for first, count in walks)
+        object.__setattr__(self, "track", pd.DataFrame({"segment": np.zeros(num_pictures, int)}))
+        object.__setattr__(self, "repeats", np.zeros(num_pictures, bool))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,17 @@
+"""Gait features in physical terms: cadence, speed, bounce, lean and more, from the silhouette alone."""
+
+from gaitlib.gait.classifiers import make_gait_forest, make_gait_logistic
+from gaitlib.gait.features import GAIT_FEATURES
+from gaitlib.gait.measuring import gait_features, measure_gait, measure_track
+from gaitlib.gait.truth import compare_with_truth, pair_with_truth
+
+__all__ = [
+    "GAIT_FEATURES",
+    "compare_with_truth",
+    "gait_features",
+    "make_gait_forest",
+    "make_gait_logistic",
+    "measure_gait",
+    "measure_track",
+    "pair_with_truth",
+]
