@@ -39,6 +39,8 @@ class ClipSet:
         Clips to mirror, so that all walkers go right.
     num_frames : int
         Pictures in a clip.
+    targets : ndarray of shape (num_videos, num_classes), float, or None
+        Shares of the raters, to train on instead of the labels.
     """
 
     videos: tuple[PreparedVideo, ...]
@@ -47,6 +49,7 @@ class ClipSet:
     starts: np.ndarray
     is_mirrored: np.ndarray
     num_frames: int
+    targets: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -55,6 +58,11 @@ class ClipSet:
     def clip_labels(self) -> np.ndarray:
         """Class number of each clip, shape (num_clips,), int."""
         return self.labels[self.video_numbers]
+
+    @property
+    def clip_targets(self) -> np.ndarray:
+        """What a model is to say of each clip: its class number, or the share of each class."""
+        return (self.labels if self.targets is None else self.targets)[self.video_numbers]
 
     def read(self, clip: int) -> np.ndarray:
         """Return a clip, shape (num_frames, frame_size, frame_size, num_channels), uint8."""
@@ -82,7 +90,12 @@ class ClipSet:
         return vary_pictures(self._turned(pictures[wanted], clip), rng)
 
 
-def make_clip_set(videos: Sequence[PreparedVideo], labels: np.ndarray, config: RunConfig) -> ClipSet:
+def make_clip_set(
+    videos: Sequence[PreparedVideo],
+    labels: np.ndarray,
+    config: RunConfig,
+    targets: np.ndarray | None = None,
+) -> ClipSet:
     """List the clips of videos.
 
     Parameters
@@ -90,6 +103,8 @@ def make_clip_set(videos: Sequence[PreparedVideo], labels: np.ndarray, config: R
     videos : sequence of PreparedVideo
     labels : ndarray of shape (num_videos,), int
     config : RunConfig
+    targets : ndarray of shape (num_videos, num_classes), float, optional
+        Soft labels.
 
     Returns
     -------
@@ -108,6 +123,7 @@ def make_clip_set(videos: Sequence[PreparedVideo], labels: np.ndarray, config: R
         starts=np.concatenate([np.zeros(0, int), *starts]),
         is_mirrored=np.concatenate([np.zeros(0, bool), *is_mirrored]),
         num_frames=config.num_frames,
+        targets=targets,
     )
 
 
@@ -158,7 +174,7 @@ def training_batches(clips: ClipSet, config: RunConfig, first_epoch: int = 0) ->
             order = np.random.default_rng([config.seed, epoch]).permutation(len(clips))
             for first in range(0, len(order), config.batch_size):
                 chosen = order[first : first + config.batch_size]
-                yield np.stack([read(clip, epoch) for clip in chosen]), clips.clip_labels[chosen]
+                yield np.stack([read(clip, epoch) for clip in chosen]), clips.clip_targets[chosen]
             epoch += 1
 
     def read(clip: int, epoch: int) -> np.ndarray:
@@ -175,7 +191,7 @@ def evaluation_batches(clips: ClipSet, batch_size: int = 32) -> "tf.data.Dataset
     def read_batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for first in range(0, len(clips), batch_size):
             chosen = np.arange(first, min(first + batch_size, len(clips)))
-            yield np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_labels[chosen]
+            yield np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_targets[chosen]
 
     num_batches = -(-len(clips) // batch_size)
     return _dataset(read_batches, clips).apply(_counted(num_batches)).prefetch(2)
@@ -187,7 +203,11 @@ def _dataset(
     import tensorflow as tf
 
     shape = (None, *clips.read(0).shape)
-    signature = (tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64))
+    target = clips.clip_targets
+    signature = (
+        tf.TensorSpec(shape, tf.uint8),
+        tf.TensorSpec((None, *target.shape[1:]), tf.as_dtype(target.dtype)),
+    )
     return tf.data.Dataset.from_generator(read_batches, output_signature=signature)
 
 

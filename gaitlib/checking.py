@@ -9,7 +9,7 @@ from pathlib import Path
 from gaitlib.config import InputError
 from gaitlib.files import cache_dir
 from gaitlib.labels import find_videos, list_videos
-from gaitlib.results import versions
+from gaitlib.provenance import versions
 
 # What a standard run writes: cached pictures, two model files and the pages, with room to spare.
 _NEEDED_GIB = 2

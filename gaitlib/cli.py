@@ -29,6 +29,10 @@ Parameters = Annotated[
 Shared = Annotated[
     bool, typer.Option(help="Go on although a walker is in training and test; marks every page.")
 ]
+Folds = Annotated[
+    int | None, typer.Option(min=2, help="Cross-validate over walkers in so many parts; default one split.")
+]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Train each model so many times.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder; by default reports/ and the date and time.")]
 
 
@@ -86,15 +90,15 @@ def _sentence(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _settings(parameters: list[str] | None) -> dict[str, str]:
-    """Split NAME=VALUE texts; wrong usage (exit code 2) if one is none."""
+def _settings(parameters: list[str] | None, **options: Any) -> dict[str, str]:
+    """Split NAME=VALUE texts (wrong usage, exit code 2, if one is none) and add the options given."""
     settings = {}
     for text in parameters or []:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise typer.BadParameter(f"{text!r}: expected NAME=VALUE, such as epochs=10.")
         settings[name.strip()] = value.strip()
-    return settings
+    return settings | {name: str(value).lower() for name, value in options.items() if value}
 
 
 @app.command()
@@ -137,15 +141,15 @@ def report(
     out: Out = None,
     labels: Labels = None,
     profile: Profile = "standard",
+    folds: Folds = None,
+    seeds: Seeds = None,
     allow_shared_walkers: Shared = False,
     parameters: Parameters = None,
 ) -> None:
     """Do the whole job: run all notebooks and write the HTML report."""
     from gaitlib.report import ReportRequest, make_report
 
-    settings = _settings(parameters)
-    if allow_shared_walkers:
-        settings["allow_shared_walkers"] = "true"
+    settings = _settings(parameters, folds=folds, seeds=seeds, allow_shared_walkers=allow_shared_walkers)
     request = ReportRequest(
         videos.absolute(),
         videos_test.absolute(),
@@ -166,6 +170,8 @@ def train(
     out: Out = None,
     labels: Labels = None,
     profile: Profile = "standard",
+    folds: Folds = None,
+    seeds: Seeds = None,
     allow_shared_walkers: Shared = False,
     parameters: Parameters = None,
 ) -> None:
@@ -173,10 +179,8 @@ def train(
     from gaitlib.config import make_config, parse_settings
     from gaitlib.steps import train_run
 
-    settings = parse_settings(_settings(parameters))
-    if allow_shared_walkers:
-        settings["allow_shared_walkers"] = True
-    config = make_config(profile, **settings)
+    settings = _settings(parameters, folds=folds, seeds=seeds, allow_shared_walkers=allow_shared_walkers)
+    config = make_config(profile, **parse_settings(settings))
     typer.echo(train_run(videos, videos_test, config, out, labels))
 
 
@@ -209,6 +213,20 @@ def predict(
     from gaitlib.predict import predict_files
 
     typer.echo(predict_files(files, model, json, annotated))
+
+
+@app.command()
+@_plain_errors
+def explain(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Any video.")],
+    model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
+    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("explained.html"),
+) -> None:
+    """Write a page that shows why the model gave its answer for one video."""
+    from gaitlib.video_page import explain_video
+
+    typer.echo(explain_video(video, model, out))
+    typer.echo(f"Page: {out}")
 
 
 def main() -> None:

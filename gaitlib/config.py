@@ -14,7 +14,13 @@ Profile = Literal["quick", "standard"]
 PROFILES: tuple[Profile, ...] = ("quick", "standard")
 
 # What the quick profile changes: enough to see the whole job work in minutes, too little to learn much.
-_QUICK: dict[str, Any] = {"demo_walkers": 6, "epochs": 3, "max_clips_per_video": 4, "patience": 3}
+_QUICK: dict[str, Any] = {
+    "demo_walkers": 6,
+    "epochs": 3,
+    "max_clips_per_video": 4,
+    "patience": 3,
+    "sweep_walkers": 1,
+}
 
 
 class InputError(Exception):
@@ -59,6 +65,9 @@ class RunConfig(BaseModel):
     allow_shared_walkers: bool = Field(
         False, description="go on although a walker is in training and test; marks every page"
     )
+    folds: int = Field(
+        0, ge=0, le=50, description="parts of a cross-validation over walkers; 0: a single split"
+    )
     demo_walkers: int = Field(24, ge=4, le=500, description="synthetic training walkers")
     seed: int = Field(0, ge=0, description="start of every random draw")
     # 02 model
@@ -71,9 +80,23 @@ class RunConfig(BaseModel):
     patience: int = Field(15, ge=1, description="epochs without a better validation loss before the stop")
     augment: bool = Field(True, description="vary training clips (mirror, shift, scale, tempo, contrast)")
     class_weights: bool = Field(True, description="weigh emotions by their rarity in training")
+    seeds: int = Field(1, ge=1, le=50, description="trainings of each model, from seed on upwards")
+    label_form: Literal["hard", "soft"] = Field(
+        "hard", description="what to train on: one emotion a video, or the shares of a sheet's raters"
+    )
     tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
     # 04 evaluation
+    sweep_walkers: int = Field(
+        3, ge=0, le=20, description="synthetic walkers whose movements are varied one by one; 0: none"
+    )
+    leak_lesson: bool = Field(True, description="train once more with a leak, to show what it does")
     num_resamples: int = Field(2000, ge=100, description="bootstrap resamples of the test walkers")
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> Self:
+        if self.folds == 1:
+            raise ValueError("Setting 'folds' is 1: expected 0 (a single split) or at least 2")
+        return self
 
     @model_validator(mode="after")
     def _check_channels(self) -> Self:

@@ -108,6 +108,47 @@ def accuracy_with_interval(predictions: Predictions, num_resamples: int, seed: i
     }
 
 
+def mean_with_interval(
+    values: np.ndarray, walkers: np.ndarray, num_resamples: int, seed: int
+) -> tuple[float, list[float]]:
+    """Return the mean of a value per video, and its 95 % interval over resampled walkers.
+
+    With the difference of two classifiers' right answers on the same videos this is their paired
+    comparison.
+
+    Parameters
+    ----------
+    values : ndarray of shape (num_videos,), float
+    walkers : ndarray of shape (num_videos,), str
+    num_resamples : int
+    seed : int
+    """
+    groups = pd.Series(values).groupby(np.asarray(walkers))
+    sums, sizes = groups.sum().to_numpy(float), groups.size().to_numpy()
+    drawn = np.random.default_rng(seed).integers(0, len(sums), (num_resamples, len(sums)))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(np.mean(values)), [float(low), float(high)]
+
+
+def better_than_chance(predictions: Predictions, num_permutations: int, seed: int) -> float:
+    """Return the probability of such an accuracy if the predictions said nothing of the emotion.
+
+    The true labels change places within each walker, so that knowing the walker helps nobody
+    (permutation test; p-value with the observed case counted, Phipson & Smyth 2010).
+    """
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(predictions.walkers == walker) for walker in np.unique(predictions.walkers)]
+    observed = int(predictions.is_right.sum())
+    labels = predictions.labels.copy()
+    num_as_good = 0
+    for _ in range(num_permutations):
+        for group in groups:
+            labels[group] = rng.permutation(labels[group])
+        num_as_good += int((labels == predictions.predicted).sum()) >= observed
+    return (1 + num_as_good) / (1 + num_permutations)
+
+
 def _confusion_by_walker(predictions: Predictions, num_classes: int) -> np.ndarray:
     """Return confusion counts, shape (num_walkers, num_classes, num_classes), rows true."""
     return np.stack(

@@ -1,5 +1,6 @@
 """Pictures of walkers chosen for a reader: one of each emotion, varied copies, the surest errors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,12 @@ from gaitlib.batches import vary_pictures
 from gaitlib.clips import PreparedVideo, window_starts
 from gaitlib.config import RunConfig
 from gaitlib.demo import contact_sheet, read_truth
+from gaitlib.gait import measure_gait, pair_with_truth
 from gaitlib.results import Evaluation
-from gaitlib.rundata import RunData
+from gaitlib.rundata import SPLITS, RunData
+
+# Enough to find a clear example among.
+_FEW_VIDEOS = 24
 
 
 def strip_seconds(config: RunConfig, num_pictures: int = 8) -> list[float]:
@@ -62,7 +67,7 @@ def surest_strips(
         Empty where there is no such answer.
     """
     table = evaluation.table[evaluation.is_right == is_right]
-    prepared = data.prepared("test")
+    prepared = data.prepared("judged")
     strips = {}
     for place, row in table.nlargest(num_videos, "confidence").iterrows():
         verdict = f"{row['emotion']}" if is_right else f"{row['emotion']}, not {row['predicted']}"
@@ -71,21 +76,40 @@ def surest_strips(
     return strips
 
 
+def all_walks(data: RunData) -> tuple[list[PreparedVideo], np.ndarray]:
+    """Return every video of a run and its emotion."""
+    videos = [video for split in SPLITS for video in data.prepared(split)]
+    return videos, np.concatenate([data.rows(split)["emotion"].to_numpy() for split in SPLITS])
+
+
+def clear_walk(videos: Sequence[PreparedVideo]) -> PreparedVideo | None:
+    """Return the video whose steps repeat most regularly, of the first few; None if none shows steps."""
+    regularity = [measure_gait(video)["value"]["step_regularity"] for video in videos[:_FEW_VIDEOS]]
+    known = [value for value in regularity if not np.isnan(value)]
+    return videos[regularity.index(max(known))] if known else None
+
+
+def demo_truth(data: RunData, config: RunConfig) -> pd.DataFrame | None:
+    """Return measured and true gait of the synthetic training walkers, None where no truth is known."""
+    folder = _demo_folder(data)
+    return pair_with_truth(folder, config) if folder else None
+
+
 def demo_sheet(data: RunData) -> np.ndarray | None:
     """Return a sheet of one synthetic walker in every emotion, None where the videos are not ours."""
+    folder = _demo_folder(data)
+    return contact_sheet(read_truth(folder)) if folder else None
+
+
+def _demo_folder(data: RunData) -> Path | None:
     folder = Path(data.rows("train")["path"].iloc[0]).parents[1]
-    if not (data.is_demo and (folder / "truth.csv").exists()):
-        return None
-    return contact_sheet(read_truth(folder))
+    return folder if data.is_demo and (folder / "truth.csv").exists() else None
 
 
 def walking_speeds(data: RunData) -> pd.DataFrame:
     """Return emotion and median walking speed (body heights a second) of every video."""
-    speeds, emotions = [], []
-    for split in ("train", "validation", "test"):
-        for video, emotion in zip(data.prepared(split), data.rows(split)["emotion"], strict=True):
-            speeds.append(video.track["speed_heights_per_s"].median())
-            emotions.append(emotion)
+    videos, emotions = all_walks(data)
+    speeds = [video.track["speed_heights_per_s"].median() for video in videos]
     return pd.DataFrame({"emotion": emotions, "speed_heights_per_s": speeds})
 
 

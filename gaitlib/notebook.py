@@ -1,6 +1,7 @@
 """What every notebook does around its lessons: start, check, show, save."""
 
 import io
+import re
 import time
 from html import escape
 from typing import Any
@@ -15,7 +16,7 @@ from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import project_path, write_aside, write_json
 from gaitlib.plotting import alt_text
 from gaitlib.preparation import prepare_data
-from gaitlib.results import record_step, versions
+from gaitlib.provenance import record_step, versions
 from gaitlib.rundata import RunData, config_from, load_data
 
 
@@ -88,11 +89,13 @@ class Step:
 
 
 def show_figure(figure: Figure) -> None:
-    """Display a figure with its description as alternative text."""
+    """Display a figure with its description as alternative text and the beginning of that as caption."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=100, bbox_inches="tight", facecolor="white")
     bundle = {"image/png": stream.getvalue(), "text/plain": alt_text(figure)}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt_text(figure)}})
+    caption = re.split(r"[:;.] ", alt_text(figure))[0].rstrip(".")
+    display(HTML(f'<p class="figure-caption">{escape(caption)}.</p>'))
     plt.close(figure)
 
 

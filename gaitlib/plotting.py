@@ -1,7 +1,6 @@
 """Results become figures: each function returns a Figure with its description, and shows nothing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,15 +30,19 @@ def alt_text(figure: Figure) -> str:
 
 
 def plot_counts(videos: pd.DataFrame) -> Figure:
-    """Show how many videos and walkers each emotion has in training, validation and test.
+    """Show how many videos and walkers each emotion has in each part: training, ... or the folds.
 
     Parameters
     ----------
     videos : DataFrame
-        Columns `emotion`, `walker`, `split`.
+        Columns `emotion`, `walker`, `split`, `fold`.
     """
     figure, axes = make_figure(2, height=2.8)
-    splits = [split for split in ("train", "validation", "test") if split in set(videos["split"])]
+    if videos["fold"].any():
+        videos = videos.assign(split="fold " + videos["fold"].astype(str))
+        splits = sorted(videos["split"].unique(), key=lambda name: int(name.split()[1]))
+    else:
+        splits = [split for split in ("train", "validation", "test") if split in set(videos["split"])]
     for ax, column, title in zip(axes, ("video", "walker"), ("Videos", "Walkers"), strict=True):
         counts = videos.groupby(["emotion", "split"])[column].nunique().reset_index(name="count")
         sns.barplot(
@@ -53,7 +56,7 @@ def plot_counts(videos: pd.DataFrame) -> Figure:
         )
         ax.set(xlabel="", ylabel=f"Number of {title.lower()}", title=title)
         ax.set_ylim(top=1.3 * counts["count"].max())
-        ax.legend(title="", frameon=False, fontsize=8, ncols=len(splits), loc="upper center")
+        ax.legend(title="", frameon=False, fontsize=8, ncols=3, loc="upper center")
     totals = ", ".join(f"{split} {(videos['split'] == split).sum()}" for split in splits)
     return described(figure, f"Bar charts of videos and walkers by emotion; videos: {totals}.")
 
@@ -158,109 +161,6 @@ def plot_learning_curves(history: pd.DataFrame, best_epoch: int) -> Figure:
         f"Learning curves over {len(history)} epochs. Best validation loss in epoch {best_epoch}; last "
         f"accuracy {last['accuracy']:.2f} in training, {last['val_accuracy']:.2f} in validation.",
     )
-
-
-def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
-    """Show counts and shares of what each emotion was taken for (rows: true)."""
-    counts = np.asarray(matrix)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    texts = np.array(
-        [
-            [f"{count}\n{share:.0%}" for count, share in zip(*rows, strict=True)]
-            for rows in zip(counts, shares, strict=True)
-        ]
-    )
-    figure, (ax,) = make_figure(1, height=3.6, width=4.6)
-    sns.heatmap(
-        shares, annot=texts, fmt="", cmap="Blues", vmin=0, vmax=1, square=True, ax=ax,
-        xticklabels=labels, yticklabels=labels, cbar_kws={"label": "Share of the row"},
-    )  # fmt: skip
-    ax.set(xlabel="Predicted emotion", ylabel="True emotion")
-    ax.tick_params(axis="y", rotation=0)
-    rows = "; ".join(
-        f"{label}: " + ", ".join(f"{count} as {other}" for count, other in zip(row, labels, strict=True))
-        for label, row in zip(labels, counts, strict=True)
-    )
-    return described(figure, f"Confusion matrix, videos by true emotion. {rows}.")
-
-
-def plot_class_scores(per_class: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Show precision, recall and F-score of each emotion with 95 % intervals."""
-    figure, (ax,) = make_figure(1, height=3.0)
-    colors = emotion_colors(list(per_class))
-    names = {"precision": "Precision", "recall": "Recall", "f1": "F-score"}
-    step = 0.8 / len(per_class)
-    for number, (emotion, scores) in enumerate(per_class.items()):
-        places = np.arange(3) + (number - (len(per_class) - 1) / 2) * step
-        values = [scores[name] for name in names]
-        errors = _error_bars(values, [scores[f"{name}_ci95"] for name in names])
-        ax.bar(places, values, step * 0.9, color=colors[emotion], label=emotion)
-        ax.errorbar(places, values, errors, fmt="none", ecolor="black", capsize=2, lw=1)
-    ax.set_xticks(range(3), list(names.values()))
-    ax.set(ylim=(0, 1.05), ylabel="Score per video")
-    ax.legend(
-        frameon=False,
-        ncols=len(per_class),
-        loc="upper center",
-        bbox_to_anchor=(0.5, 1.16),
-        fontsize=8,
-    )
-    words = "; ".join(f"{emotion} F-score {scores['f1']:.2f}" for emotion, scores in per_class.items())
-    return described(figure, f"Precision, recall and F-score by emotion with 95 % intervals. {words}.")
-
-
-def plot_ladder(scores: Mapping[str, Mapping[str, Any]], model_name: str) -> Figure:
-    """Show the model's accuracy above the baselines', each with its 95 % interval.
-
-    Parameters
-    ----------
-    scores : mapping of str to mapping
-        `accuracy` and `accuracy_ci95` by name; the model under `model_name`.
-    """
-    ordered = sorted(scores.items(), key=lambda item: item[1]["accuracy"])
-    figure, (ax,) = make_figure(1, height=0.9 + 0.36 * len(ordered))
-    for place, (name, entry) in enumerate(ordered):
-        color = MODEL_COLOR if name == model_name else BASELINE_COLOR
-        errors = _error_bars([entry["accuracy"]], [entry["accuracy_ci95"]])
-        ax.errorbar([entry["accuracy"]], [place], xerr=errors, fmt="o", color=color, capsize=3, lw=2)
-        place_above = (entry["accuracy"], place + 0.18)
-        ax.text(*place_above, f"{entry['accuracy']:.0%}", ha="center", fontsize=8)
-    ax.set_yticks(range(len(ordered)), [name.replace("_", " ") for name, _ in ordered])
-    ax.set(xlim=(0, 1.02), ylim=(-0.6, len(ordered) - 0.2))
-    ax.set_xlabel("Accuracy per video on unseen walkers (dot), 95 % interval (bar)")
-    ax.grid(axis="x", color="#dddddd", lw=0.6)
-    words = "; ".join(f"{name} {entry['accuracy']:.0%}" for name, entry in reversed(ordered))
-    return described(figure, f"Accuracy of the model and the baselines with 95 % intervals: {words}.")
-
-
-def plot_confidence(confidence: np.ndarray, is_right: np.ndarray) -> Figure:
-    """Show how sure the model was of its right and of its wrong answers.
-
-    Parameters
-    ----------
-    confidence : ndarray of shape (num_videos,)
-        Probability of the predicted emotion.
-    is_right : ndarray of shape (num_videos,), bool
-    """
-    figure, (ax,) = make_figure(1, height=2.6)
-    bins = np.linspace(0, 1, 21).tolist()
-    parts = [confidence[is_right], confidence[~is_right]]
-    labels = [f"right ({len(parts[0])})", f"wrong ({len(parts[1])})"]
-    ax.hist(parts, bins, stacked=True, color=[RIGHT_COLOR, WRONG_COLOR], label=labels, edgecolor="white")
-    ax.set(
-        xlabel="Confidence (probability of the predicted emotion)",
-        ylabel="Number of videos",
-        xlim=(0, 1),
-    )
-    ax.legend(frameon=False)
-    means = [f"{part.mean():.2f}" if len(part) else "none" for part in parts]
-    return described(figure, f"Histogram of confidence; mean when right {means[0]}, when wrong {means[1]}.")
-
-
-def _error_bars(values: Sequence[float], intervals: Sequence[Sequence[float]]) -> np.ndarray:
-    """Return distances below and above the values, shape (2, num_values), never negative."""
-    low, high = np.array(intervals, float).T
-    return np.maximum([np.asarray(values) - low, high - np.asarray(values)], 0)
 
 
 def make_figure(num_axes: int, height: float, width: float = WIDTH_INCHES) -> tuple[Figure, Sequence[Axes]]:

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from gaitlib.baselines import box_features
 from gaitlib.clips import PreparedVideo, prepare_videos, window_starts
 from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT, make_demo
 from gaitlib.files import cache_dir, write_aside
+from gaitlib.folds import assign_folds, list_fits
 from gaitlib.labels import LabelledVideos, check_emotions, find_videos, list_videos
+from gaitlib.leaks import check_footage_disjoint, check_labels_in_place
 from gaitlib.rundata import RunData
 from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers
 
@@ -56,6 +59,10 @@ def prepare_data(
         tuple(warning for part in found for warning in part.warnings),
         num_synthetic=int((videos.pop("comment") == SYNTHETIC_COMMENT).sum()),
     )
+    if any(part.source in ("manifest", "ratings") for part in found):
+        folders = zip(videos["entry"], videos["digest"], strict=True)
+        features = np.stack([box_features(PreparedVideo(Path(entry), digest)) for entry, digest in folders])
+        check_labels_in_place(features, videos["emotion"].to_numpy(), config.seed)
     return _split(data, config)
 
 
@@ -75,12 +82,13 @@ def prepare_test(
             f"The videos in {videos_test_dir} have no labels to test against: put them into one folder an "
             "emotion, or use `gaitlib predict`."
         )
-    training = data.videos[data.videos["split"] != "test"]
+    training = data.videos[data.videos["split"] != "test"].assign(fold=0)
     check_emotions(training, found.videos)
     videos, skipped = _prepare(found.videos.assign(split="test"), config)
     num_synthetic = int((videos.pop("comment") == SYNTHETIC_COMMENT).sum())
-    test, copies = drop_duplicates(videos)
+    test, copies = drop_duplicates(videos.assign(fold=0))
     shared = check_walkers_disjoint(training, test, config.allow_shared_walkers)
+    check_footage_disjoint(training, test)
     return RunData(
         pd.concat([training, test], ignore_index=True),
         pd.concat([found.skipped, skipped, copies], ignore_index=True),
@@ -163,20 +171,37 @@ def _describe(entries: Sequence[PreparedVideo], config: RunConfig) -> dict[str, 
 
 
 def _split(data: RunData, config: RunConfig) -> RunData:
-    """Drop copies, hold out test walkers where no test folder does, and hold out validation walkers."""
-    parts, copies = [], []
-    for _, part in data.videos.groupby("split", sort=False):
-        kept, dropped = drop_duplicates(part)
-        parts.append(kept)
-        copies.append(dropped)
-    videos = pd.concat(parts, ignore_index=True)
-    skipped = pd.concat([data.skipped, *copies], ignore_index=True)
-    if not (videos["split"] == "test").any():
+    """Drop copies and decide for each video whether it trains, chooses or tests."""
+    is_known_test = (data.videos["split"] == "test").any()
+    data = _drop_copies(data, across=config.folds > 0)
+    if config.folds:
+        folds = assign_folds(data.videos, config.folds, config.seed)
+        data = _note_copies(data, data.videos, data.videos[:0])
+        data = replace(data, videos=data.videos.assign(fold=folds))
+        return next(iter(list_fits(data, config))).data
+    videos = data.videos.assign(fold=0)
+    if not is_known_test:
         videos.loc[hold_out_walkers(videos, config.test_fraction, config.seed), "split"] = "test"
     is_test = videos["split"] == "test"
     shared = check_walkers_disjoint(videos[~is_test], videos[is_test], config.allow_shared_walkers)
     check_emotions(videos[~is_test], videos[is_test])
+    data = _note_copies(data, videos[~is_test], videos[is_test])
     training = videos.index[~is_test]
     is_validation = hold_out_walkers(videos.loc[training], config.validation_fraction, config.seed)
     videos.loc[training[is_validation], "split"] = "validation"
-    return replace(data, videos=videos, skipped=skipped, shared_walkers=tuple(shared))
+    return replace(data, videos=videos, shared_walkers=tuple(shared))
+
+
+def _note_copies(data: RunData, train: pd.DataFrame, test: pd.DataFrame) -> RunData:
+    """Refuse the same footage on both sides; on one side it counts twice, which is worth a warning."""
+    same = check_footage_disjoint(train, test)
+    notes = [f"{row.other} shows the footage of {row.video} ({row.how})." for row in same.itertuples()]
+    return replace(data, warnings=(*data.warnings, *notes))
+
+
+def _drop_copies(data: RunData, across: bool) -> RunData:
+    """Keep one of several equal files, within each folder or across both."""
+    groups = [data.videos] if across else [part for _, part in data.videos.groupby("split", sort=False)]
+    kept, copies = zip(*(drop_duplicates(part) for part in groups), strict=True)
+    videos = pd.concat(kept, ignore_index=True)
+    return replace(data, videos=videos, skipped=pd.concat([data.skipped, *copies], ignore_index=True))

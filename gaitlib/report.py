@@ -20,7 +20,7 @@ from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_co
 from gaitlib.export import Page, export_notebook, tidy_streams, write_page
 from gaitlib.files import project_dir, read_json, stderr_to, write_json
 from gaitlib.labels import list_videos
-from gaitlib.results import step_durations
+from gaitlib.provenance import step_durations
 
 NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
 # The report proper: its code is hidden, and it becomes the run's index.html.

@@ -1,42 +1,33 @@
-"""Evaluate a model on the test walkers and write what the report and other programs read."""
+"""The scores of a run, put together from all of its models, and the files that hold them."""
 
-import platform
-import subprocess
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gaitlib.baselines import chance_accuracy, predict_baselines
+from gaitlib.baselines import chance_accuracy
+from gaitlib.calibration import compare_calibration
 from gaitlib.config import RunConfig
 from gaitlib.evaluation import (
     Predictions,
     accuracy_with_interval,
-    predict_videos,
+    better_than_chance,
+    mean_with_interval,
     score,
     score_by_walker,
 )
-from gaitlib.files import project_dir, read_json, write_aside, write_json
+from gaitlib.files import read_json, write_aside, write_json
+from gaitlib.judging import Judgement
 from gaitlib.labels import escape_cell
+from gaitlib.provenance import git_commit, step_durations, versions
 from gaitlib.rundata import RunData
-
-if TYPE_CHECKING:
-    import keras
+from gaitlib.soft_labels import compare_with_raters, rater_ceiling
 
 SCHEMA_VERSION = 1
-_PACKAGES = (
-    "gaitlib",
-    "tensorflow",
-    "keras",
-    "numpy",
-    "scikit-learn",
-    "opencv-python-headless",
-    "av",
-)
 
 
 @dataclass(frozen=True)
@@ -46,22 +37,56 @@ class Evaluation:
     Attributes
     ----------
     table : DataFrame
-        One row a test video: `video`, `walker`, `emotion`, `predicted`, `confidence`, `num_clips` and
-        ``p_<emotion>`` per class.
+        One row a test video: `video`, `walker`, `emotion`, `predicted`, `confidence`, `num_clips`,
+        ``p_<emotion>`` per class and, in a cross-validation, `fold`.
     test : dict
-        Scores, see `gaitlib.evaluation.score`, with `baselines`.
+        Scores, see `gaitlib.evaluation.score`, with `baselines`, `permutation_p`, `calibration`,
+        `temperatures` by fold, and `soft` where a rating sheet gave the labels.
     by_walker : DataFrame
         See `gaitlib.evaluation.score_by_walker`.
+    folds : list of dict
+        Empty for a single split.
+    seeds : list of dict
+        Accuracy of each seed, over all folds and by fold.
     """
 
     table: pd.DataFrame
     test: dict[str, Any]
     by_walker: pd.DataFrame
+    folds: list[dict[str, Any]]
+    seeds: list[dict[str, Any]]
 
     @property
     def is_right(self) -> pd.Series:
         """Whether each video was recognised."""
         return self.table["emotion"] == self.table["predicted"]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Class probabilities as the models gave them, shape (num_videos, num_classes)."""
+        return self.table.filter(regex="^p_").to_numpy()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """True class of each video, shape (num_videos,), int."""
+        places = {escape_cell(emotion): place for place, emotion in enumerate(self.test["labels"])}
+        return self.table["emotion"].map(escape_cell).map(places).to_numpy()
+
+    @property
+    def temperatures(self) -> np.ndarray:
+        """Temperature of the model that judged each video, shape (num_videos,)."""
+        folds = self.table["fold"] if "fold" in self.table else pd.Series(1, self.table.index)
+        return folds.map(lambda fold: self.test["temperatures"][str(fold)]).to_numpy(float)
+
+    @property
+    def first_fold(self) -> pd.DataFrame:
+        """The videos that the run's first model judged, which is the one to be looked into."""
+        is_first = self.table["fold"] == 1 if "fold" in self.table else slice(None)
+        return self.table[is_first].reset_index(drop=True)
+
+    def said(self, data: RunData) -> pd.Series:
+        """Return the predicted emotion by the digest of each video."""
+        return pd.Series(self.table["predicted"].to_numpy(), data.rows("judged")["digest"])
 
     def ladder(self, model_name: str) -> dict[str, Any]:
         """Return accuracy and interval of the baselines and of the model, by name."""
@@ -69,57 +94,120 @@ class Evaluation:
         return {**self.test["baselines"], model_name: model}
 
 
-def evaluate_model(model: "keras.Model", data: RunData, config: RunConfig) -> Evaluation:
-    """Score a model and the baselines on the test walkers.
+def combine(judgements: Iterable[Judgement], data: RunData, config: RunConfig) -> Evaluation:
+    """Put the answers of all folds together and score them.
+
+    Every test video counts once: the first seed's answers make the scores; further seeds show how far
+    the training alone moves them.
 
     Parameters
     ----------
-    model : keras.Model
-        Trained on the training walkers of `data`.
+    judgements : iterable of Judgement
+        Each fold with each seed.
     data : RunData
     config : RunConfig
-
-    Returns
-    -------
-    Evaluation
     """
-    clips = data.clip_set("test", config)
-    probabilities = predict_videos(model, clips)
-    walkers = data.rows("test")["walker"].to_numpy()
-    predictions = Predictions(clips.labels, probabilities.argmax(axis=1), walkers)
-    test = score(predictions, data.emotions, config.num_resamples, config.seed)
-    test["baselines"] = _score_baselines(data, predictions, config)
-    table = _prediction_table(data, probabilities)
-    return Evaluation(table, test, score_by_walker(predictions))
+    judgements = list(judgements)
+    first = [judgement for judgement in judgements if judgement.seed == judgements[0].seed]
+    labels, probabilities = (
+        np.concatenate([getattr(part, name) for part in first]) for name in ("labels", "probabilities")
+    )
+    videos = pd.concat([part.videos for part in first], ignore_index=True)
+    temperatures = np.concatenate([np.full(len(part.labels), part.temperature) for part in first])
+    predictions = Predictions(labels, probabilities.argmax(axis=1), videos["walker"].to_numpy())
+    draws = config.num_resamples, config.seed
+    test = score(predictions, data.emotions, *draws)
+    test["permutation_p"] = better_than_chance(predictions, *draws)
+    test["baselines"] = _score_baselines(first, videos, predictions, data, config)
+    test["calibration"] = compare_calibration(probabilities, labels, temperatures)
+    test["temperatures"] = {str(part.fold): part.temperature for part in first}
+    soft = compare_with_raters(videos, probabilities, data.emotions)
+    if soft:
+        test["soft"] = soft
+    table = _prediction_table(videos, probabilities, data.emotions)
+    folds: list[dict[str, Any]] = []
+    if config.folds:
+        table["fold"] = np.repeat([part.fold for part in first], [len(part.labels) for part in first])
+        folds = [_describe_fold(part) for part in first]
+    return Evaluation(table, test, score_by_walker(predictions), folds, _describe_seeds(judgements))
 
 
-def _score_baselines(data: RunData, predictions: Predictions, config: RunConfig) -> dict[str, Any]:
-    # The baselines choose nothing by validation, so that they may learn from these walkers too.
-    training = data.prepared("train") + data.prepared("validation")
-    labels = np.concatenate([data.clip_set(split, config).labels for split in ("train", "validation")])
-    guesses = predict_baselines(training, labels, data.prepared("test"), config.seed)
-    num_videos = len(predictions.labels)
-    chance = chance_accuracy(len(data.emotions), num_videos, config.num_resamples, config.seed)
-    scores: dict[str, Any] = {"chance": chance}
-    for name, predicted in guesses.items():
-        guess = Predictions(predictions.labels, predicted, predictions.walkers)
-        scores[name] = accuracy_with_interval(guess, config.num_resamples, config.seed)
+def _score_baselines(
+    judgements: Sequence[Judgement],
+    videos: pd.DataFrame,
+    predictions: Predictions,
+    data: RunData,
+    config: RunConfig,
+) -> dict[str, Any]:
+    """Score each baseline on the same videos, with the model's lead over it video by video."""
+    draws = config.num_resamples, config.seed
+    model = predictions.is_right.astype(float)
+    scores: dict[str, Any] = {"chance": chance_accuracy(len(data.emotions), len(model), *draws)}
+    right = {"chance": np.full(len(model), 1 / len(data.emotions))}
+    for name in judgements[0].guesses:
+        guess = np.concatenate([part.guesses[name] for part in judgements])
+        guessed = Predictions(predictions.labels, guess, predictions.walkers)
+        scores[name] = accuracy_with_interval(guessed, *draws)
+        right[name] = guessed.is_right.astype(float)
+    ceiling = rater_ceiling(videos)
+    if ceiling is not None:
+        accuracy, interval = mean_with_interval(ceiling, predictions.walkers, *draws)
+        scores["rater_ceiling"] = {"accuracy": accuracy, "accuracy_ci95": interval}
+        right["rater_ceiling"] = ceiling
+    for name, entry in scores.items():
+        lead = mean_with_interval(model - right[name], predictions.walkers, *draws)
+        entry["difference"], entry["difference_ci95"] = lead
     return scores
 
 
-def _prediction_table(data: RunData, probabilities: np.ndarray) -> pd.DataFrame:
-    rows = data.rows("test")
-    table = rows[["video", "walker", "emotion"]].copy()
-    table["predicted"] = [data.emotions[place] for place in probabilities.argmax(axis=1)]
+def _prediction_table(
+    videos: pd.DataFrame, probabilities: np.ndarray, emotions: Sequence[str]
+) -> pd.DataFrame:
+    table = videos[["video", "walker", "emotion"]].copy()
+    table["predicted"] = [emotions[place] for place in probabilities.argmax(axis=1)]
     table["confidence"] = probabilities.max(axis=1)
-    table["num_clips"] = rows["num_clips"]
-    for place, emotion in enumerate(data.emotions):
+    table["num_clips"] = videos["num_clips"]
+    for place, emotion in enumerate(emotions):
         table[f"p_{emotion}"] = probabilities[:, place]
     return table
 
 
-def write_results(run_dir: Path, evaluation: Evaluation, data: RunData, config: RunConfig) -> None:
-    """Write `predictions.csv` and `results.json` into a run folder."""
+def _describe_fold(part: Judgement) -> dict[str, Any]:
+    return {
+        "fold": part.fold,
+        "test_walkers": sorted(part.videos["walker"].unique()),
+        "accuracy": part.accuracy,
+        "num_videos": len(part.labels),
+        "best_epoch": part.best_epoch,
+        "temperature": part.temperature,
+    }
+
+
+def _describe_seeds(judgements: Sequence[Judgement]) -> list[dict[str, Any]]:
+    seeds = []
+    for seed in dict.fromkeys(part.seed for part in judgements):
+        parts = [part for part in judgements if part.seed == seed]
+        sizes = [len(part.labels) for part in parts]
+        by_fold = [part.accuracy for part in parts]
+        accuracy = float(np.average(by_fold, weights=sizes))
+        seeds.append({"seed": seed, "accuracy": accuracy, "accuracy_by_fold": by_fold})
+    return seeds
+
+
+def write_results(
+    run_dir: Path, evaluation: Evaluation, data: RunData, config: RunConfig, **more: Any
+) -> None:
+    """Write `predictions.csv` and `results.json` into a run folder.
+
+    Parameters
+    ----------
+    run_dir : Path
+    evaluation : Evaluation
+    data : RunData
+    config : RunConfig
+    **more
+        Further entries of `results.json`.
+    """
     table = evaluation.table.copy()
     for column in ("video", "walker", "emotion", "predicted"):
         table[column] = table[column].map(escape_cell)
@@ -136,6 +224,9 @@ def write_results(run_dir: Path, evaluation: Evaluation, data: RunData, config: 
             "data": data.summary(),
             "duration_seconds": step_durations(run_dir),
             "test": evaluation.test,
+            **({"folds": evaluation.folds} if evaluation.folds else {}),
+            "seeds": evaluation.seeds,
+            **more,
         },
     )
 
@@ -149,87 +240,13 @@ def read_results(run_dir: Path) -> dict[str, Any]:
 def read_evaluation(run_dir: Path) -> Evaluation:
     """Read back what `write_results` wrote."""
     table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype={"walker": str})
-    test = read_json(run_dir / "results.json")["test"]
+    results = read_json(run_dir / "results.json")
+    test = results["test"]
     labels = {escape_cell(emotion): place for place, emotion in enumerate(test["labels"])}
     predictions = Predictions(
         table["emotion"].map(labels).to_numpy(),
         table["predicted"].map(labels).to_numpy(),
         table["walker"].to_numpy(),
     )
-    return Evaluation(table, test, score_by_walker(predictions))
-
-
-def record_step(run_dir: Path, step: str, seconds: float) -> None:
-    """Note in `steps.json` that a notebook has reached its end, and how long it took."""
-    write_json(run_dir / "steps.json", {**step_durations(run_dir), step: round(seconds, 1)})
-
-
-def step_durations(run_dir: Path) -> dict[str, float]:
-    """Return the seconds that each finished step took."""
-    path = run_dir / "steps.json"
-    return read_json(path) if path.exists() else {}
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that shape the result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
-
-
-def git_commit() -> str | None:
-    """Return the commit of the checkout that runs, with ``+`` if it was changed; None outside one."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(project_dir()), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def describe_scores(test: dict[str, Any]) -> str:
-    """Return the scores as text for the console: headline, baselines, emotions, confusion matrix."""
-    low, high = test["accuracy_ci95"]
-    lines = [
-        f"Accuracy on {test['num_videos']} videos of {test['num_walkers']} unseen walkers: "
-        f"{test['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})",
-        f"Balanced accuracy {test['balanced_accuracy']:.1%}, macro F-score {test['macro_f1']:.2f}",
-        "",
-        "Baselines:",
-    ]
-    for name, entry in test["baselines"].items():
-        low, high = entry["accuracy_ci95"]
-        lines.append(f"  {name:<12} {entry['accuracy']:6.1%}  ({low:.1%} to {high:.1%})")
-    lines += [
-        "",
-        score_table(test).to_string(index=False, float_format="{:.2f}".format),
-    ]
-    matrix = pd.DataFrame(test["confusion_matrix"], test["labels"], test["labels"])
-    lines += ["", "Confusion matrix (rows: true, columns: predicted):", matrix.to_string()]
-    return "\n".join(lines)
-
-
-def score_table(test: dict[str, Any]) -> pd.DataFrame:
-    """Return precision, recall and F-score, a row an emotion."""
-    rows = [
-        {
-            "emotion": emotion,
-            **{name: scores[name] for name in ("precision", "recall", "f1", "num_videos")},
-        }
-        for emotion, scores in test["per_class"].items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def run_table(results: dict[str, Any]) -> pd.DataFrame:
-    """Return settings, versions, data and times of a run as a table for readers."""
-    rows = {
-        "made": results["created"],
-        "data fingerprint": results["data"]["fingerprint"],
-        "git commit": results["git_commit"] or "not a git checkout",
-        **{f"version of {name}": number for name, number in results["versions"].items()},
-        **{f"seconds for {step}": seconds for step, seconds in results["duration_seconds"].items()},
-        **results["config"],
-    }
-    return pd.DataFrame({"what": rows.keys(), "value": [str(value) for value in rows.values()]})
+    by_walker = score_by_walker(predictions)
+    return Evaluation(table, test, by_walker, results.get("folds", []), results["seeds"])

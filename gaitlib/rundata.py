@@ -14,6 +14,7 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_aside, write_json
 from gaitlib.labels import escape_cell
+from gaitlib.soft_labels import soft_targets
 
 SPLITS = ("train", "validation", "test")
 
@@ -25,8 +26,10 @@ class RunData:
     Attributes
     ----------
     videos : DataFrame
-        One row a used video: `video`, `path`, `emotion`, `walker`, `split`, `digest`, `entry` (cache
-        folder), `num_clips`, `walk_seconds`, `method` (how the walker was found), `note`.
+        One row a used video: `video`, `path`, `emotion`, `walker`, `split`, `fold` (in which it is a
+        test video; 0 for a single split), `digest`, `entry` (cache folder), `num_clips`,
+        `walk_seconds`, `method` (how the walker was found), `note`; ratings where a sheet gave them.
+        In a cross-validation `split` is that of the first fold.
     skipped : DataFrame
         `video`, `reason`.
     warnings : tuple of str
@@ -60,8 +63,11 @@ class RunData:
         return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
     def rows(self, split: str) -> pd.DataFrame:
-        """Return the videos of one split, renumbered."""
-        return self.videos[self.videos["split"] == split].reset_index(drop=True)
+        """Return the videos of one split, renumbered; ``"judged"``: in the order of the predictions."""
+        if split == "judged" and self.videos["fold"].any():
+            return self.videos.sort_values("fold", kind="stable", ignore_index=True)
+        is_part = self.videos["split"] == ("test" if split == "judged" else split)
+        return self.videos[is_part].reset_index(drop=True)
 
     def prepared(self, split: str) -> list[PreparedVideo]:
         """Return the cached pictures of the videos of one split, in the order of `rows`."""
@@ -73,22 +79,20 @@ class RunData:
 
     def clip_set(self, split: str, config: RunConfig) -> ClipSet:
         """Return the clips of one split with their labels."""
-        labels = np.array([self.emotions.index(emotion) for emotion in self.rows(split)["emotion"]], int)
-        return make_clip_set(self.prepared(split), labels, config)
+        rows = self.rows(split)
+        labels = np.array([self.emotions.index(emotion) for emotion in rows["emotion"]], int)
+        is_soft = config.label_form == "soft" and split != "test"
+        targets = soft_targets(rows, self.emotions) if is_soft else None
+        return make_clip_set(self.prepared(split), labels, config, targets)
 
     def summary(self) -> dict[str, Any]:
         """Return counts and fingerprint as they stand in ``results.json``."""
-        counts = {
-            split: {
-                "num_videos": len(rows := self.rows(split)),
-                "num_walkers": int(rows["walker"].nunique()),
-                "num_clips": int(rows["num_clips"].sum()),
-                "emotions": {name: int(count) for name, count in rows["emotion"].value_counts().items()},
-            }
-            for split in SPLITS
-        }
+        num_folds = int(self.videos["fold"].max())
+        splits = {} if num_folds else {split: _count(self.rows(split)) for split in SPLITS}
         return {
-            **counts,
+            "all": _count(self.videos),
+            **splits,
+            "num_folds": num_folds,
             "num_skipped": len(self.skipped),
             "fingerprint": self.fingerprint,
             "is_demo": self.is_demo,
@@ -108,6 +112,15 @@ class RunData:
         with write_aside(run_dir / "skipped.csv") as aside:
             self.skipped.map(escape_cell).to_csv(aside, index=False)
         write_json(run_dir / "data.json", content)
+
+
+def _count(videos: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "num_videos": len(videos),
+        "num_walkers": int(videos["walker"].nunique()),
+        "num_clips": int(videos["num_clips"].sum()),
+        "emotions": {name: int(count) for name, count in videos["emotion"].value_counts().items()},
+    }
 
 
 def load_data(run_dir: Path) -> RunData:

@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from gaitlib.config import InputError
+from gaitlib.labels.manifests import normal_name
 
 
 def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
@@ -87,7 +88,8 @@ def check_walkers_disjoint(train: pd.DataFrame, test: pd.DataFrame, allow_shared
             f"{len(same_files)} test video(s) are copies of training videos, such as {first['video_test']} "
             f"of {first['video']}: remove them from one of the two folders."
         )
-    shared = sorted(set(train["walker"]) & set(test["walker"]))
+    known = {normal_name(str(walker)) for walker in train["walker"]}
+    shared = sorted({walker for walker in test["walker"] if normal_name(str(walker)) in known})
     if shared and not allow_shared:
         raise InputError(
             f"The same walker is in training and test ({_listed(shared)}), so the score would not hold for "

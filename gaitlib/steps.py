@@ -5,11 +5,13 @@ from pathlib import Path
 
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import project_dir, write_json
+from gaitlib.fitting import fit_table, judge_fits, judge_model, train_fits
 from gaitlib.preparation import prepare_data, prepare_test
-from gaitlib.results import Evaluation, describe_scores, evaluate_model, write_results
+from gaitlib.results import Evaluation, combine, write_results
 from gaitlib.rundata import RunData, load_data
-from gaitlib.saving import load_model, model_card, save_history, save_model
-from gaitlib.training import train_model
+from gaitlib.saving import load_model
+from gaitlib.tables import describe_scores
+from gaitlib.wording import spread_over_fits
 
 
 def train_run(
@@ -43,24 +45,22 @@ def train_run(
     if (out / "model.keras").exists():
         raise InputError(f"{out} already holds a model: choose another --out, or delete it first.")
     data = prepare_data(videos_dir, videos_test_dir, config, labels)
-    train, validation = (data.clip_set(split, config) for split in ("train", "validation"))
-    result = train_model(train, validation, config, data.emotions, out / "logs")
     data.save(out)
     write_json(out / "config.json", config.model_dump())
-    save_history(result.history, out)
-    save_model(result.model, out, model_card(config, data.emotions, data.is_demo))
-    evaluation = evaluate_model(result.model, data, config)
+    results = train_fits(data, config, out)
+    evaluation = combine(judge_fits(data, config, out), data, config)
     write_results(out, evaluation, data, config)
     layers: list[str] = []
-    result.model.summary(print_fn=layers.append)
-    epochs = f"Trained {len(result.history)} epochs, kept epoch {result.best_epoch} (lowest validation loss)."
+    results[0].model.summary(print_fn=layers.append)
+    trainings = fit_table(data, config, out).to_string(index=False, float_format="{:.2f}".format)
     return "\n".join(
         [
             *layers,
-            epochs,
+            trainings,
             *describe_data(data),
             "",
             describe_scores(evaluation.test),
+            spread_over_fits(evaluation.seeds, evaluation.folds),
             f"\nRun folder: {out}",
         ]
     )
@@ -88,14 +88,14 @@ def evaluate_run(
         If the model, its run folder or the videos cannot be used.
     """
     model, card = load_model(model_path)
-    config = make_config(**{**card["config"], "allow_shared_walkers": allow_shared})
+    config = make_config(**{**card["config"], "allow_shared_walkers": allow_shared, "folds": 0, "seeds": 1})
     if not (model_path.parent / "data.json").exists():
         raise InputError(
             f"{model_path.parent} holds no data.json, which says who the model was trained on: evaluate the "
             "model in its run folder."
         )
     data = prepare_test(load_data(model_path.parent), videos_test_dir, config, labels)
-    evaluation = evaluate_model(model, data, config)
+    evaluation = combine([judge_model(model, data, config)], data, config)
     if out is not None:
         _write(out, evaluation, data, config)
     return "\n".join([*describe_data(data), "", describe_scores(evaluation.test)])

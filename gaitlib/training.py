@@ -153,7 +153,7 @@ def _compile(model: "keras.Model", config: RunConfig) -> "keras.Model":
     keras = load_keras()
     model.compile(
         optimizer=keras.optimizers.Adam(config.learning_rate),
-        loss="sparse_categorical_crossentropy",
+        loss=f"{'sparse_' if config.label_form == 'hard' else ''}categorical_crossentropy",
         metrics=["accuracy"],
     )
     return model
@@ -175,7 +175,7 @@ def training_speed(names: Sequence[str], clips: ClipSet, config: RunConfig) -> d
         Median over the rounds.
     """
     chosen = np.arange(config.batch_size) % len(clips)
-    batch = np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_labels[chosen]
+    batch = np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_targets[chosen]
     num_classes = int(clips.labels.max()) + 1
     models = {
         name: _compile(_build(clips, config.model_copy(update={"model": name}), num_classes), config)
@@ -214,4 +214,6 @@ def _training_key(train: ClipSet, validation: ClipSet, config: RunConfig, emotio
     for clips in (train, validation):
         pictures = [video.meta["pictures_digest"] for video in clips.videos]
         parts.append([pictures, clips.labels.tolist(), clips.starts.tolist(), clips.is_mirrored.tolist()])
+        if clips.targets is not None:
+            parts.append(clips.targets.tolist())
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

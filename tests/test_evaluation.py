@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from gaitlib.baselines import box_features, chance_accuracy, predict_baselines
+from gaitlib.baselines import box_features, chance_accuracy, predict_baselines, scene_features
 from gaitlib.batches import evaluation_batches, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video
 from gaitlib.evaluation import (
@@ -17,6 +17,7 @@ from gaitlib.evaluation import (
     score_by_walker,
 )
 from gaitlib.saving import load_model
+from gaitlib.walker.shape import SHAPE_NAMES
 
 EMOTIONS = ("angry", "happy", "sad")
 
@@ -164,7 +165,11 @@ class KnownTrack(PreparedVideo):
             "picture": np.arange(num_pictures),
             "segment": 0,
         }
-        self.__dict__["track"] = pd.DataFrame(columns)
+        shapes = {f"shape_{name}": np.nan for name in SHAPE_NAMES}
+        self.__dict__["track"] = pd.DataFrame({**columns, **shapes})
+        self.__dict__["meta"] = {"frame_shape": [240, 320], "methods": ["background"]}
+
+    thumbs = np.full((60, 32, 32), 128, np.uint8)
 
 
 def test_box_features_find_speed_and_cadence():
@@ -196,6 +201,33 @@ def test_speed_alone_fails_where_speeds_are_alike():
     videos = [KnownTrack(rng.normal(0.6, 0.1), seed=n) for n in range(40)]
     tests = [KnownTrack(rng.normal(0.6, 0.1), seed=90 + n) for n in range(40)]
     assert (predict_baselines(videos, labels, tests, 0)["speed_only"] == labels).mean() < 0.5
+
+
+class KnownScene(KnownTrack):
+    """Stands for a video of a scene of one grey, in which a bright walker crosses."""
+
+    def __init__(self, grey: int, walker_grey: int) -> None:
+        super().__init__(0.5)
+        self.__dict__["thumbs"] = np.full((60, 32, 32), grey, np.uint8)
+        for number, thumb in enumerate(self.thumbs):
+            left = 5 + number * 0.35
+            thumb[3:16, int(left) : int(left) + 5] = walker_grey
+            self.__dict__["track"].loc[number, "left"] = left * 10
+        self.__dict__["track"]["width"] = 50.0
+
+
+def test_scene_features_see_the_scene_and_not_the_walker():
+    dark, light, other_walker = KnownScene(60, 255), KnownScene(120, 255), KnownScene(60, 0)
+    assert scene_features(dark).shape == (256,)
+    assert np.allclose(scene_features(dark), 60) and np.allclose(scene_features(light), 120)
+    assert np.array_equal(scene_features(dark), scene_features(other_walker))
+
+
+def test_scene_that_gives_the_emotion_away_is_found_out():
+    labels = np.tile([0, 1], 12)
+    videos = [KnownScene(60 + 40 * label, 200) for label in labels]
+    guesses = predict_baselines(videos, labels, videos[:6], 0)
+    assert guesses["background_only"].tolist() == labels[:6].tolist()
 
 
 def test_majority_is_that_of_the_training_videos():

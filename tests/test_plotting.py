@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from gaitlib import plotting
+from gaitlib import plotting, score_plots
+from gaitlib.calibration import coverage_table, reliability_table
 from gaitlib.drawings import plot_lstm_unit
 
 PLAIN = ("angry", "happy", "sad")
@@ -32,8 +33,23 @@ def ladder(names) -> dict:
 def videos(names) -> pd.DataFrame:
     """Return a table of videos, all three splits."""
     splits = ("train", "validation", "test")
-    rows = [(f"v{s}{n}", n, f"w{s}", s) for s in splits for n in names]
-    return pd.DataFrame(rows, columns=["video", "emotion", "walker", "split"])
+    rows = [(f"v{s}{n}", n, f"w{s}", s, 0) for s in splits for n in names]
+    return pd.DataFrame(rows, columns=["video", "emotion", "walker", "split", "fold"])
+
+
+def reliability(names) -> pd.DataFrame:
+    """Return the bins of three videos."""
+    return reliability_table(np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]), np.array([0, 1, 1]))
+
+
+def leak() -> dict:
+    """Return an honest and a leaked score."""
+    honest, leaked = ({"accuracy": value, "accuracy_ci95": [0.1, 0.9]} for value in (0.4, 0.8))
+    return {"honest": honest, "leaked": leaked, "num_videos": 8}
+
+
+FOLDS = [{"fold": number, "test_walkers": ["a", "b"], "accuracy": 0.5} for number in (1, 2)]
+SEEDS = [{"seed": number, "accuracy": 0.5, "accuracy_by_fold": [0.4, 0.6]} for number in (0, 1)]
 
 
 def history() -> pd.DataFrame:
@@ -56,12 +72,19 @@ PLOTS = {
         pd.DataFrame({"emotion": names, "speed_heights_per_s": np.linspace(0.4, 1, len(names))})
     ),
     "plot_learning_curves": lambda names: plotting.plot_learning_curves(history(), 2),
-    "plot_confusion": lambda names: plotting.plot_confusion(np.eye(len(names), dtype=int), names),
-    "plot_class_scores": lambda names: plotting.plot_class_scores(class_scores(names)),
-    "plot_ladder": lambda names: plotting.plot_ladder(ladder(names), "cnn_lstm"),
-    "plot_confidence": lambda names: plotting.plot_confidence(
+    "plot_confusion": lambda names: score_plots.plot_confusion(np.eye(len(names), dtype=int), names),
+    "plot_class_scores": lambda names: score_plots.plot_class_scores(class_scores(names)),
+    "plot_ladder": lambda names: score_plots.plot_ladder(ladder(names), "cnn_lstm"),
+    "plot_confidence": lambda names: score_plots.plot_confidence(
         np.array([0.9, 0.4, 0.5]), np.array([True, False, True])
     ),
+    "plot_counts of folds": lambda names: plotting.plot_counts(videos(names).assign(fold=2)),
+    "plot_reliability": lambda names: score_plots.plot_reliability(reliability(names), reliability(names)),
+    "plot_coverage": lambda names: score_plots.plot_coverage(
+        coverage_table(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 1]))
+    ),
+    "plot_leak": lambda names: score_plots.plot_leak(leak()),
+    "plot_spread": lambda names: score_plots.plot_spread(FOLDS, SEEDS),
     "plot_lstm_unit": lambda names: plot_lstm_unit(),
 }
 # Pictures and drawings say in their rows and description what they show.
@@ -76,7 +99,7 @@ def no_open_figures():
 
 
 def test_every_plot_is_tested():
-    known = {name for name in vars(plotting) if name.startswith("plot_")}
+    known = {name for module in (plotting, score_plots) for name in vars(module) if name.startswith("plot_")}
     assert known <= set(PLOTS)
 
 
@@ -106,7 +129,7 @@ def test_axes_say_what_they_show(plot):
 
 @pytest.mark.filterwarnings("ignore:Glyph")
 def test_names_are_drawn_letter_by_letter():
-    figure = plotting.plot_confusion(np.eye(4, dtype=int), ODD)
+    figure = score_plots.plot_confusion(np.eye(4, dtype=int), ODD)
     shown = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert shown == list(ODD)
     assert not any(tick.get_parse_math() for tick in figure.axes[0].get_yticklabels())
@@ -120,7 +143,7 @@ def test_nothing_is_shown(monkeypatch):
 
 
 def test_descriptions_carry_the_numbers():
-    text = plotting.alt_text(plotting.plot_confusion([[3, 1], [0, 4]], ("happy", "sad")))
+    text = plotting.alt_text(score_plots.plot_confusion([[3, 1], [0, 4]], ("happy", "sad")))
     assert "3 as happy, 1 as sad" in text
     assert "cnn_lstm 60%" in plotting.alt_text(PLOTS["plot_ladder"](PLAIN))
 
@@ -132,5 +155,5 @@ def test_emotions_keep_their_colour_and_differ():
 
 
 def test_confidence_of_a_perfect_model_can_be_drawn():
-    figure = plotting.plot_confidence(np.array([0.9, 0.8]), np.array([True, True]))
+    figure = score_plots.plot_confidence(np.array([0.9, 0.8]), np.array([True, True]))
     assert "when wrong none" in plotting.alt_text(figure)

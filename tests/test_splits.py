@@ -117,3 +117,9 @@ def test_same_file_with_two_emotions_names_both():
     videos = table(("x/a_1", "sad", "a", "1"), ("y/a_1", "happy", "a", "1"))
     with pytest.raises(InputError, match=r"x/a_1 \(sad\) and y/a_1 \(happy\).*delete one"):
         drop_duplicates(videos)
+
+
+def test_the_same_walker_spelled_otherwise_is_the_same():
+    train, test = table(("a", "sad", "Ale", "1")), table(("b", "sad", "ale ", "2"))
+    with pytest.raises(InputError, match="same walker is in training and test"):
+        check_walkers_disjoint(train, test, False)

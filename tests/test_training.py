@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import zipfile
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -147,6 +148,18 @@ def test_training_twin_learns_the_same(clip_sets, emotions):
         either.train_on_batch(*batch)
     for weight, other in zip(model.get_weights(), twin.get_weights(), strict=True):
         assert np.allclose(weight, other, atol=1e-6)
+
+
+def test_soft_labels_are_what_is_learnt(clip_sets, emotions, tiny_config):
+    """Raters who always disagree evenly teach a model to be unsure; the same clips, hard, make it sure."""
+    even = [replace(clips, targets=np.full((len(clips.videos), 4), 0.25)) for clips in clip_sets]
+    settings = {"epochs": 12, "learning_rate": 0.01, "augment": False, "patience": 12}
+    config = tiny_config.model_copy(update=settings)
+    soft = train_model(*even, config.model_copy(update={"label_form": "soft"}), emotions).model
+    hard = train_model(clip_sets[0], clip_sets[0], config, emotions).model
+    clips = np.stack([clip_sets[0].read(number) for number in range(4)])
+    assert soft.predict(clips, verbose=0).max() < 0.4
+    assert hard.predict(clips, verbose=0).max() > 0.4
 
 
 def test_patience_ends_a_training_that_gets_no_better(clip_sets, emotions, tiny_config):

@@ -1,0 +1,95 @@
+"""All trainings of a run, one after another: what each learnt lies in the run folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from gaitlib.config import RunConfig
+from gaitlib.folds import Fit, list_fits
+from gaitlib.judging import Judgement, judge_fit
+from gaitlib.rundata import RunData
+from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
+from gaitlib.training import TrainingResult, train_model
+
+if TYPE_CHECKING:
+    import keras
+
+
+def fit_dir(run_dir: Path, fit: Fit, config: RunConfig) -> Path:
+    """Return where a model of a run lies: the first one, which is there to be used, at the top."""
+    is_first = fit.fold == 1 and fit.seed == config.seed
+    return run_dir if is_first else run_dir / "fits" / fit.name
+
+
+def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[TrainingResult]:
+    """Train every model of a run and save it.
+
+    Finished trainings come from the cache: a run that was stopped goes on with the fold, and there
+    with the epoch, that it had reached.
+
+    Parameters
+    ----------
+    data : RunData
+    config : RunConfig
+    run_dir : Path
+        The first model is saved as ``model.keras`` and ``model.h5`` there, others in
+        ``fits/foldF_seedS/``.
+
+    Returns
+    -------
+    list of TrainingResult
+        In the order of `list_fits`.
+    """
+    results = []
+    for fit in list_fits(data, config):
+        folder = fit_dir(run_dir, fit, config)
+        train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
+        result = train_model(train, validation, fit.config, data.emotions, folder / "logs")
+        save_history(result.history, folder)
+        save_model(result.model, folder, model_card(fit.config, data.emotions, data.is_demo))
+        results.append(result)
+    return results
+
+
+def judge_fits(data: RunData, config: RunConfig, run_dir: Path) -> Iterator[Judgement]:
+    """Let every saved model of a run judge the test walkers of its fold."""
+    for fit in list_fits(data, config):
+        folder = fit_dir(run_dir, fit, config)
+        model, _ = load_model(folder / "model.keras")
+        best_epoch = best_epoch_of(read_history(folder))
+        yield judge_fit(model, fit, with_baselines=fit.seed == config.seed, best_epoch=best_epoch)
+
+
+def judge_model(model: "keras.Model", data: RunData, config: RunConfig) -> Judgement:
+    """Let one model judge the test walkers of a single split."""
+    fit = Fit(1, config.seed, data, config)
+    return judge_fit(model, fit, with_baselines=True, best_epoch=None)
+
+
+def best_epoch_of(history: pd.DataFrame) -> int:
+    """Return the epoch with the lowest validation loss, from 1."""
+    return int(history["epoch"].iloc[int(history["val_loss"].to_numpy().argmin())])
+
+
+def fit_table(data: RunData, config: RunConfig, run_dir: Path) -> pd.DataFrame:
+    """Return a row a model: fold, seed, its walkers, the epoch that was kept and its validation loss."""
+    rows = []
+    for fit in list_fits(data, config):
+        history = read_history(fit_dir(run_dir, fit, config))
+        walkers = {
+            split: fit.data.rows(split)["walker"].nunique() for split in ("train", "validation", "test")
+        }
+        rows.append(
+            {
+                "fold": fit.fold,
+                "seed": fit.seed,
+                **{f"{split} walkers": number for split, number in walkers.items()},
+                "epochs": len(history),
+                "kept epoch": best_epoch_of(history),
+                "validation loss": history["val_loss"].min(),
+                "minutes": history["seconds"].sum() / 60,
+            }
+        )
+    return pd.DataFrame(rows)
