@@ -66,6 +66,7 @@ def write_page(
         title=title,
         body=Markup(body),
         css=Markup(css),
+        script=Markup((_TEMPLATES / "page.js").read_text()),
         links=[{"href": link.href, "text": link.text, "is_here": link.href == path.name} for link in links],
         banners=banners,
         footer=footer,

@@ -1,0 +1,24 @@
+// A click on the head of a column sorts its table; a second click turns the order round.
+for (const table of document.querySelectorAll("main table")) {
+  const body = table.tBodies[0];
+  const heads = table.tHead ? [...table.tHead.rows[0].cells] : [];
+  if (!body || body.rows.length < 3 || heads.some((head) => !head.textContent.trim())) continue;
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const isRising = head.getAttribute("aria-sort") !== "ascending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", isRising ? "ascending" : "descending");
+      const texts = new Map([...body.rows].map((row) => [row, row.cells[column].textContent.trim()]));
+      const compare = (one, other) => {
+        const numbers = [one, other].map((row) => Number.parseFloat(texts.get(row)));
+        if (!numbers.some(Number.isNaN)) return numbers[0] - numbers[1];
+        return texts.get(one).localeCompare(texts.get(other));
+      };
+      body.append(...[...body.rows].sort((one, other) => (isRising ? 1 : -1) * compare(one, other)));
+    });
+  });
+}
