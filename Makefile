@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: report test lab lint clean lock example
+.PHONY: report test lab lint clean lock example bench
 
 report: .venv/.installed
 	$(BIN)/python -m gaitlib report $(ARGS)
@@ -42,3 +42,7 @@ lock:
 example: .venv/.installed
 	$(BIN)/python -m gaitlib report --out reports/example $(ARGS)
 	$(BIN)/python docs/make_example.py reports/example
+
+# Prints the speed and memory of `predict` on a made-up 1080p video, with the machine and versions.
+bench: .venv/.installed
+	$(BIN)/python -m benchmarks.predict_speed $(ARGS)

@@ -208,11 +208,12 @@ def predict(
     model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
     json: Annotated[Path | None, typer.Option(help="Write all of it, with the timeline, as JSON.")] = None,
     annotated: Annotated[Path | None, typer.Option(help="Folder for videos with box and verdict.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one page with pictures and timelines.")] = None,
 ) -> None:
     """Say which emotion the walk in any video shows, or why that cannot be said."""
     from gaitlib.predict import predict_files
 
-    typer.echo(predict_files(files, model, json, annotated))
+    typer.echo(predict_files(files, model, json, annotated, html))
 
 
 @app.command()

@@ -29,7 +29,7 @@ from gaitlib.walker import WalkerTrack, cut_crops, find_walker
 from gaitlib.walker.shape import SHAPE_NAMES, measure_shapes
 
 # Raise when the pictures would come out differently for the same file and settings.
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 # Settings that shape the stored pictures; the others only choose among them.
 PICTURE_SETTINGS = ("frame_rate_hz", "frame_size", "num_channels", "crop")
 WORKING_SIDE_PIXELS = 480
@@ -218,6 +218,7 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
     tables: list[pd.DataFrame] = []
     methods: list[str] = []
     num_people = 0
+    small_height_pixels = 0.0
     frame_shape = [0, 0]
     content = hashlib.sha256()
     with (folder / "pictures.bin").open("wb") as stream, (folder / "thumbs.bin").open("wb") as thumbs:
@@ -238,6 +239,7 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
             tables.append(table)
             methods.append(track.method)
             num_people = max(num_people, track.num_people)
+            small_height_pixels = max(small_height_pixels, track.small_height_pixels)
     table = pd.concat(tables, ignore_index=True)
     np.save(folder / "track.npy", table.to_records(index=False))
     side = config.frame_size
@@ -248,6 +250,7 @@ def _store_pictures(path: Path, config: RunConfig, folder: Path) -> None:
         "picture_shape": [side, side, config.num_channels],
         "methods": sorted(set(methods)),
         "num_people": num_people,
+        "small_height_pixels": small_height_pixels,
         "why_empty": _why_empty(methods, num_people),
         "frames_read": reader.report.frames_read,
         "corrupt_frames": reader.report.corrupt_frames,

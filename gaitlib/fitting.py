@@ -9,6 +9,7 @@ import pandas as pd
 from gaitlib.config import RunConfig
 from gaitlib.folds import Fit, list_fits
 from gaitlib.judging import Judgement, judge_fit
+from gaitlib.novelty import fit_novelty
 from gaitlib.rundata import RunData
 from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
 from gaitlib.training import TrainingResult, train_model
@@ -48,7 +49,11 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[Training
         train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
         result = train_model(train, validation, fit.config, data.emotions, folder / "logs")
         save_history(result.history, folder)
-        save_model(result.model, folder, model_card(fit.config, data.emotions, data.is_demo))
+        card = model_card(fit.config, data.emotions, data.is_demo)
+        if folder == run_dir:
+            # The model that is there to be used can say when a video is unlike all it has learnt from.
+            card["novelty"] = fit_novelty(result.model, train, validation)
+        save_model(result.model, folder, card)
         results.append(result)
     return results
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from gaitlib.annotate import annotate_video
-from gaitlib.batches import evaluation_batches, make_clip_set
+from gaitlib.batches import ClipSet, evaluation_batches, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import write_json
 from gaitlib.labels import list_videos
+from gaitlib.names import show_name
+from gaitlib.novelty import feature_model, novelty_of
+from gaitlib.predict_page import PageEntry, page_entry, write_predictions
 from gaitlib.saving import load_model
+from gaitlib.walker.lifeless import why_lifeless
 
 if TYPE_CHECKING:
     import keras
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 # Every stretch of walking counts here; training takes a few clips a video so that none dominates.
 _ALL_CLIPS = 100_000
+# Who stays within this share of the square around them, as long as they walk, is on a treadmill.
+_SPOT_SHARE = 0.5
 
 
 @dataclass
@@ -59,9 +65,19 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     timeline: list[dict[str, Any]] = field(default_factory=list)
 
+    def abstain(self, reason: str) -> "Verdict":
+        """Give no verdict and say why."""
+        self.status = "abstained"
+        self.notes.append(reason)
+        return self
+
 
 def predict_files(
-    files: Sequence[Path], model_path: Path, json_path: Path | None, annotated_dir: Path | None = None
+    files: Sequence[Path],
+    model_path: Path,
+    json_path: Path | None = None,
+    annotated_dir: Path | None = None,
+    html_path: Path | None = None,
 ) -> str:
     """Predict videos and folders of videos.
 
@@ -75,6 +91,8 @@ def predict_files(
         Where to write all of it.
     annotated_dir : Path, optional
         Folder for copies of the videos with box, word and probabilities.
+    html_path : Path, optional
+        Where to write a page with pictures and timelines of all videos.
 
     Returns
     -------
@@ -86,29 +104,46 @@ def predict_files(
     InputError
         If the model cannot be used or there is no file to read.
     """
-    paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file])]
+    paths = [path for file in files for path in (list_videos(file) if os.path.isdir(file) else [file])]
     if not paths:
         raise InputError(f"No video in {', '.join(map(str, files))}: name videos or folders that hold some.")
     model, card = load_model(model_path)
     config = make_config(**{**card["config"], "max_clips_per_video": _ALL_CLIPS})
     bar = tqdm(paths, "Predicting", unit="video", mininterval=1.0, disable=len(paths) == 1)
-    verdicts = []
+    verdicts: list[Verdict] = []
+    entries: list[PageEntry] = []
     for number, path in enumerate(bar):
-        verdict = predict_video(path, model, config, card["emotions"])
+        verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"))
         verdicts.append(verdict)
-        if annotated_dir is not None and verdict.status != "refused":
-            target = annotated_dir / f"{number + 1:03d}_{path.stem[:80]}.mp4"
-            annotate_video(path, target, prepare_video(path, config), verdict.timeline, config)
+        video = None if verdict.status == "refused" else prepare_video(path, config)
+        if annotated_dir is not None and video is not None:
+            name = os.fsdecode(os.fsencode(path.stem)[:120])
+            try:
+                annotate_video(
+                    path, annotated_dir / f"{number + 1:03d}_{name}.mp4", video, asdict(verdict), config
+                )
+            except (InputError, OSError) as error:
+                verdict.notes.append(f"The annotated copy could not be written: {error}")
+        if html_path is not None:
+            entries.append(page_entry(asdict(verdict), video, card["emotions"]))
     if json_path is not None:
         videos = [asdict(verdict) for verdict in verdicts]
         write_json(
             json_path,
             {"schema_version": SCHEMA_VERSION, "model": str(model_path), "videos": videos},
         )
+    if html_path is not None:
+        write_predictions(html_path, entries, str(model_path), card["is_demo"], card.get("novelty"))
     return _as_table(verdicts, card["is_demo"])
 
 
-def predict_video(path: Path, model: "keras.Model", config: RunConfig, emotions: Sequence[str]) -> Verdict:
+def predict_video(
+    path: Path,
+    model: "keras.Model",
+    config: RunConfig,
+    emotions: Sequence[str],
+    novelty: dict[str, Any] | None = None,
+) -> Verdict:
     """Predict one video; faults of the video become part of the verdict.
 
     Parameters
@@ -119,6 +154,8 @@ def predict_video(path: Path, model: "keras.Model", config: RunConfig, emotions:
         As the model was trained with.
     emotions : sequence of str
         Class names in the order of the model's output.
+    novelty : dict, optional
+        What training pictures look like (`gaitlib.novelty.fit_novelty`), to abstain from others.
     """
     verdict = Verdict(os.fsencode(path).decode("utf-8", "replace"))
     try:
@@ -129,45 +166,113 @@ def predict_video(path: Path, model: "keras.Model", config: RunConfig, emotions:
     meta = video.meta
     verdict.notes += meta["notes"]
     verdict.frames_read, verdict.corrupt_frames = meta["frames_read"], meta["corrupt_frames"]
-    reason = why_no_clips(path.name, video, config)
+    clips = make_clip_set([video], np.zeros(1, int), config)
+    clips = clips if config.crop == "frame" else _with_walker(clips, video)
+    reason = _why_abstain(path.name, video, clips, config)
     if reason:
-        verdict.status = "abstained"
-        verdict.notes.append(reason)
-        return verdict
+        return verdict.abstain(reason)
     verdict.status = "warned" if meta["notes"] else "ok"
-    if meta["num_people"] > 1:
-        others = meta["num_people"] - 1
-        verdict.notes.append(f"{others} more {'person is' if others == 1 else 'people are'} in the picture.")
-    if "whole_frame" in meta["methods"]:
-        verdict.notes.append("No person could be made out: the whole picture was used.")
-    _fill_in(verdict, video, model, config, emotions)
+    verdict.notes += _remarks(video)
+    by_clip = _answer(verdict, model, clips, novelty)
+    if verdict.status != "abstained":
+        _fill_in(verdict, video, clips, by_clip, emotions, config.frame_rate_hz)
     return verdict
+
+
+def _with_walker(clips: ClipSet, video: PreparedVideo) -> ClipSet:
+    """Leave out clips in which no person could be made out and the whole picture was kept instead."""
+    stored = video.track[video.track["segment"] >= 0]
+    is_guess = stored["left"].isna().to_numpy()
+    wanted = [not is_guess[start : start + clips.num_frames].any() for start in clips.starts]
+    keep = np.array(wanted, bool)
+    return replace(
+        clips,
+        starts=clips.starts[keep],
+        video_numbers=clips.video_numbers[keep],
+        is_mirrored=clips.is_mirrored[keep],
+    )
+
+
+def _why_abstain(name: str, video: PreparedVideo, clips: ClipSet, config: RunConfig) -> str:
+    """Return why there can be no verdict, empty if there can."""
+    lifeless = why_lifeless(video.thumbs)
+    if lifeless:
+        return f"{name}: nobody was found: {lifeless}"
+    if len(clips):
+        return ""
+    needed, lasts = config.num_frames / config.frame_rate_hz, video.meta["duration_seconds"]
+    if lasts < needed:
+        return f"{name}: too short: it lasts {lasts:.1f} s, {needed:.1f} s of walking are needed."
+    height = video.meta.get("small_height_pixels", 0)
+    if height:
+        share = height / video.meta["frame_shape"][0]
+        return f"{name}: the walker is too small ({share:.0%} of the picture's height): film from closer."
+    reason = why_no_clips(name, video, config)
+    return reason or f"{name}: something moves, but no person could be made out."
+
+
+def _remarks(video: PreparedVideo) -> list[str]:
+    """Return what a reader should know about a video that was read."""
+    remarks = []
+    num_people = video.meta["num_people"]
+    if num_people > 1:
+        remarks.append(
+            f"Up to {num_people} people are seen at the same time: the one who walks most was read."
+        )
+    walked = video.track[(video.track["segment"] >= 0) & video.track["left"].notna()]
+    way = np.ptp(walked["square_x"] / walked["square_side"].median())
+    if video.meta["methods"] == ["background"] and way < _SPOT_SHARE and _keeps_its_size(walked):
+        remarks.append("Walks on the spot: parts of the body may pass for the scene.")
+    if "people_detector" in video.meta["methods"]:
+        remarks.append("The camera moves: the walker is seen before the scene instead of cut out.")
+    return remarks
+
+
+def _keeps_its_size(walked: pd.DataFrame) -> bool:
+    sides = walked["square_side"]
+    return bool(sides.max() < 1.3 * sides.min())
+
+
+def _answer(
+    verdict: Verdict, model: "keras.Model", clips: ClipSet, novelty: dict[str, Any] | None
+) -> np.ndarray:
+    """Return the probabilities of each clip; abstain if the pictures are unlike any in training."""
+    limit = novelty["threshold"] if novelty else None
+    if novelty is None or limit is None:
+        verdict.notes.append("Whether the pictures are like those in training could not be checked.")
+        return model.predict(evaluation_batches(clips), verbose=0)
+    features, by_clip = feature_model(model).predict(evaluation_batches(clips), verbose=0)
+    distance = novelty_of(features, novelty)
+    if distance > limit:
+        verdict.abstain(
+            f"The pictures are unlike any in training (distance {distance:.1f}, limit {limit:.1f})."
+        )
+    return by_clip
 
 
 def _fill_in(
     verdict: Verdict,
     video: PreparedVideo,
-    model: "keras.Model",
-    config: RunConfig,
+    clips: ClipSet,
+    by_clip: np.ndarray,
     emotions: Sequence[str],
+    frame_rate_hz: float,
 ) -> None:
-    clips = make_clip_set([video], np.zeros(1, int), config)
-    by_clip = model.predict(evaluation_batches(clips), verbose=0)
     times = video.track.loc[video.track["segment"] >= 0, "time_seconds"].to_numpy()
     for start, row in zip(clips.starts, by_clip, strict=True):
         verdict.timeline.append(
             {
                 "start_seconds": float(times[start]),
-                "end_seconds": float(times[start + config.num_frames - 1] + 1 / config.frame_rate_hz),
+                "end_seconds": float(times[start + clips.num_frames - 1] + 1 / frame_rate_hz),
                 "probabilities": _named(row, emotions),
             }
         )
-    used = np.unique((clips.starts[:, None] + np.arange(config.num_frames)).ravel())
+    used = np.unique((clips.starts[:, None] + np.arange(clips.num_frames)).ravel())
     mean = by_clip.mean(axis=0)
     verdict.probabilities = _named(mean / mean.sum(), emotions)
     verdict.emotion = emotions[int(mean.argmax())]
     verdict.confidence = verdict.probabilities[verdict.emotion]
-    verdict.seconds_used = len(used) / config.frame_rate_hz
+    verdict.seconds_used = len(used) / frame_rate_hz
 
 
 def _named(probabilities: np.ndarray, emotions: Sequence[str]) -> dict[str, float]:
@@ -177,17 +282,15 @@ def _named(probabilities: np.ndarray, emotions: Sequence[str]) -> dict[str, floa
 def _as_table(verdicts: Sequence[Verdict], is_demo: bool) -> str:
     rows = [
         {
-            "video": verdict.video.replace("\n", " "),
+            "video": show_name(verdict.video),
             "emotion": verdict.emotion or f"({verdict.status})",
             "confidence": "" if verdict.confidence is None else f"{verdict.confidence:.0%}",
             "seconds": f"{verdict.seconds_used:.1f}",
-            "note": " ".join(verdict.notes).replace("\n", " "),
+            "note": show_name(" ".join(verdict.notes)),
         }
         for verdict in verdicts
     ]
-    note = (
-        "\nThe model was trained on synthetic walkers: its words on real people are a trial."
-        if is_demo
-        else ""
-    )
-    return pd.DataFrame(rows).to_string(index=False) + note
+    lines = [pd.DataFrame(rows).to_string(index=False)]
+    if is_demo:
+        lines.append("The model was trained on synthetic walkers: its words on real people are a trial.")
+    return "\n".join(lines)

@@ -32,7 +32,10 @@ def read_history(folder: Path) -> pd.DataFrame:
 
 
 def model_card(config: RunConfig, emotions: Sequence[str], is_demo: bool) -> dict[str, Any]:
-    """Return what a model file must tell to be used: class names, settings, kind of training data."""
+    """Return what a model file must tell to be used: class names, settings, kind of training data.
+
+    An entry `novelty` (see `gaitlib.novelty.fit_novelty`) may be added.
+    """
     return {"emotions": list(emotions), "config": config.model_dump(), "is_demo": is_demo}
 
 

@@ -57,7 +57,7 @@ def explain_video(path: Path, model_path: Path, out_html: Path) -> str:
     """
     model, card = load_model(model_path)
     config = make_config(**{**card["config"], "max_clips_per_video": _ALL_CLIPS})
-    verdict = predict_video(path, model, config, card["emotions"])
+    verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"))
     if verdict.emotion is None:
         raise InputError(f"There is no verdict to explain: {' '.join(verdict.notes)}")
     video = prepare_video(path, config)

@@ -10,7 +10,9 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 
 
-def run_python(*arguments: object, timeout: float = 400, **settings: str) -> subprocess.CompletedProcess[str]:
+def run_python(
+    *arguments: object, timeout: float = 1200, **settings: str
+) -> subprocess.CompletedProcess[str]:
     """Run Python in the project's folder to its end; keyword settings are environment variables."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],

@@ -11,6 +11,7 @@ from gaitlib.demo.dataset import write_video
 from gaitlib.demo.rendering import WalkPainter
 from gaitlib.video import read_video
 from gaitlib.walker import cut_crops, find_walker
+from gaitlib.walker.lifeless import why_lifeless
 
 RATE_HZ = 15.0
 
@@ -260,3 +261,125 @@ def test_crops_do_not_shake_when_the_square_moves_by_parts_of_a_pixel():
     squares = np.array([[80 + 0.37 * k, 50, 48.0] for k in range(8)])
     crops = cut_crops(frames, squares, 32).astype(int)
     assert np.abs(crops - crops[0]).max() <= 6
+
+
+def test_who_stood_most_of_the_time_and_left_leaves_no_walking_ghost():
+    """The learnt scene may keep them; what is missing from it then flickers, but nothing in it moves."""
+    num_frames = 120
+    frames = np.repeat(textured(240, 480)[None], num_frames, axis=0)
+    for number, frame in enumerate(frames):
+        place = 240 if number < 80 else 240 + 8 * (number - 80)
+        draw_person(frame, place, 215, 150, max(number - 80, 0) / 5)
+    track = find_walker(with_noise(frames), RATE_HZ)
+    walking = track.segments >= 0
+    assert not walking[:70].any()
+    assert not walking[112:].any()
+    assert track.num_people <= 1
+
+
+def test_a_trace_in_the_scene_whose_outline_wavers_is_nobody():
+    """As what is left of somebody: upright and fading upwards; light drifts, and so does its upper end."""
+    frames = np.repeat(textured(240, 480)[None], 120, axis=0)
+    fade = np.linspace(4, 30, 140)[:, None] * np.ones((1, 40))
+    for number, frame in enumerate(frames[70:]):
+        trace = fade * min(1.0, number / 48) + 4 * np.sin(2 * np.pi * number / 45)
+        frame[60:200, 200:240] = np.clip(frame[60:200, 200:240] + np.maximum(trace, 0), 0, 255)
+    track = find_walker(with_noise(frames), RATE_HZ)
+    assert not (track.segments >= 0).any()
+    assert track.num_people == 0
+
+
+def test_walking_on_the_spot_is_walking():
+    """On a treadmill; whoever stands there is not (see the standing person above)."""
+    frames = np.repeat(textured(240, 320)[None], 75, axis=0)
+    for number, frame in enumerate(frames):
+        draw_person(frame, 160 + 3 * np.sin(number / 5), 215, 160, number / 8)
+    track = find_walker(with_noise(frames), RATE_HZ)
+    walking = track.segments >= 0
+    assert track.method == "background"
+    assert walking.mean() > 0.9
+    assert np.abs(track.squares[walking, 0] - 160).max() < 25
+
+
+def test_person_who_comes_nearer_in_portrait_format_walks():
+    frames = np.repeat(textured(400, 224)[None], 75, axis=0)
+    heights = np.linspace(110, 240, 75)
+    for number, (frame, height) in enumerate(zip(frames, heights, strict=True)):
+        draw_person(frame, 112, 150 + 0.9 * height, height, number / 8)
+    track = find_walker(with_noise(frames), RATE_HZ)
+    walking = track.segments >= 0
+    assert track.method == "background"
+    assert walking.mean() > 0.8
+    sides = track.squares[walking, 2]
+    assert sides[-5:].mean() > 1.6 * sides[:5].mean()
+
+
+def shaken_walk(num_frames=75, size=(240, 420)) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames of a hand-held camera and where the walker is in each, right and down."""
+    height, width = size
+    margin = 20
+    draw = np.random.default_rng(5)
+    shifts = cv2.GaussianBlur(draw.normal(0, 12, (num_frames, 2)), (1, 5), 1.0).clip(-margin, margin)
+    turns = cv2.GaussianBlur(draw.normal(0, 1.0, (num_frames, 1)), (1, 5), 1.0)[:, 0]
+    wide = textured(height + 2 * margin, width + 2 * margin)
+    middle = (width / 2 + margin, height / 2 + margin)
+    frames, places = [], []
+    for number, (shift, turn) in enumerate(zip(shifts, turns, strict=True)):
+        picture = wide.copy()
+        place = np.array([90 + 4.0 * number, height + margin - 25 - 75])
+        draw_person(picture, place[0], place[1] + 75, 150, number / 8)
+        matrix = cv2.getRotationMatrix2D(middle, turn, 1.0)
+        matrix[:, 2] += shift - margin
+        frames.append(cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REFLECT))
+        places.append(matrix @ [*place, 1])
+    return with_noise(np.stack(frames)), np.array(places)
+
+
+def test_walker_before_a_hand_held_camera_is_followed_and_cut_out():
+    frames, places = shaken_walk()
+    track = find_walker(frames, RATE_HZ)
+    walking = track.segments >= 0
+    assert track.method == "steadied"
+    assert track.num_people == 1
+    assert walking.mean() > 0.8
+    miss = np.linalg.norm(track.squares[walking, :2] - places[walking], axis=1)
+    assert np.median(miss) < 12
+    assert track.background is not None
+    inside, outside = [], []
+    for frame, box in zip(frames[walking][::10], track.boxes[walking][::10], strict=True):
+        silhouette = track.background.silhouette(frame, box)
+        left, top, width, height = np.maximum(box, 0).round().astype(int)
+        body = np.zeros(frame.shape, bool)
+        body[top : top + height, left : left + width] = True
+        inside.append(silhouette[body].mean())
+        outside.append(silhouette[~body].mean())
+    assert np.mean(inside) > 60
+    assert np.mean(outside) < 6
+
+
+def test_far_walker_is_told_to_be_too_small():
+    frames = np.repeat(textured(240, 480)[None], 75, axis=0)
+    for number, frame in enumerate(frames):
+        draw_person(frame, 100 + 1.2 * number, 150, 17, number / 8)
+    track = find_walker(with_noise(frames), RATE_HZ)
+    assert track.method in ("nobody", "whole_frame")
+    assert track.small_height_pixels == pytest.approx(17, abs=5)
+    assert find_walker(scene(45), RATE_HZ).small_height_pixels == 0
+
+
+def test_lifeless_videos_are_told_apart():
+    draw = np.random.default_rng(0)
+    black = draw.integers(0, 4, (40, 32, 32), np.uint8)
+    frozen = np.repeat(draw.integers(0, 255, (1, 32, 32), np.uint8), 40, axis=0)
+    noise = draw.normal(128, 6, (40, 32, 32)).astype(np.uint8)
+    grey = np.full((40, 32, 32), 128, np.uint8)
+    for thumbs, word in ((black, "black"), (frozen, "frozen"), (noise, "noise"), (grey, "blank")):
+        assert word in why_lifeless(thumbs)
+    walk = np.stack(
+        [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA) for frame in scene(40, (60, 5, 150))]
+    )
+    shaken = np.stack(
+        [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA) for frame in shaken_walk(40)[0]]
+    )
+    assert why_lifeless(walk) == why_lifeless(shaken) == ""
+    assert why_lifeless(np.zeros((0, 32, 32), np.uint8)) == ""

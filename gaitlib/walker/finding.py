@@ -1,7 +1,7 @@
 """Find the walking person without any downloaded weights and cut a steady square around them.
 
-In this order: what differs from the learnt background and moves like a person; OpenCV's people
-detector where the camera moves or the person stays on the spot; the whole frame, flagged.
+In this order: what differs from the learnt background and moves like a person, a shaking camera's
+pictures being held still first; OpenCV's people detector; the whole frame, flagged.
 """
 
 from dataclasses import dataclass, replace
@@ -10,10 +10,14 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from gaitlib.walker.foreground import Background, learn_background
+from gaitlib.walker.detector import detect_people
+from gaitlib.walker.foreground import Background, anything_moves, learn_background
+from gaitlib.walker.small import small_walker_height
+from gaitlib.walker.steadying import hold_still, is_shaking
+from gaitlib.walker.stirring import steps_on_the_spot, stirs
 from gaitlib.walker.tracking import Track, link_boxes, path_speed, smooth_path
 
-Method = Literal["background", "people_detector", "whole_frame", "nobody"]
+Method = Literal["background", "steadied", "people_detector", "whole_frame", "nobody"]
 
 # Share of the square's side that the body fills: room for a wide stride and swinging arms.
 HEIGHT_FRACTION = 0.8
@@ -25,7 +29,9 @@ MIN_TRACK_SECONDS = 0.8
 PERSON_ASPECT = (1.15, 7.0)
 # Mean change of the lower half of the crop, grey levels, by which steps on the spot show.
 MIN_LIMB_MOTION = 4.0
-DETECTOR_RATE_HZ = 3.0
+# Others count as people from this share of the tallest one's height, and from as many pictures together.
+MIN_OTHER_HEIGHT = 0.35
+MIN_TOGETHER_FRAMES = 12
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,10 @@ class WalkerTrack:
         How the walker was found.
     num_people : int
         People seen at the same time, at most.
+    small_height_pixels : float
+        Height of somebody who moves but is too small to be read; 0 if there is none.
     background : Background or None
-        The learnt scene where the camera stands still.
+        The learnt scene where the camera stands still or could be held still.
     """
 
     boxes: np.ndarray
@@ -57,6 +65,7 @@ class WalkerTrack:
     method: Method
     num_people: int
     background: Background | None = None
+    small_height_pixels: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ class _Person:
     boxes: np.ndarray
     path: np.ndarray
     speeds: np.ndarray
+    is_in_view: np.ndarray
     is_walking: np.ndarray
 
     @property
@@ -89,6 +99,11 @@ def find_walker(frames: np.ndarray, frame_rate_hz: float) -> WalkerTrack:
         no person could be made out.
     """
     background = learn_background(frames, frame_rate_hz)
+    if background.is_camera_moving or is_shaking(frames):
+        track = _track_held_still(frames, frame_rate_hz)
+        if track is not None:
+            return track
+        background = replace(background, is_camera_moving=True)
     people: list[_Person] = []
     method: Method = "background"
     if not background.is_camera_moving:
@@ -100,9 +115,26 @@ def find_walker(frames: np.ndarray, frame_rate_hz: float) -> WalkerTrack:
     if any(person.is_walking.any() for person in people):
         track = _main_walk(people, len(frames), method)
         return replace(track, background=background if method == "background" else None)
-    if people or not _anything_moves(frames, background):
+    if people:
         return _nobody(len(frames), people)
-    return _whole_frame(frames)
+    is_moving = anything_moves(frames, background, frame_rate_hz)
+    track = _whole_frame(frames) if is_moving else _nobody(len(frames), people)
+    height = small_walker_height(frames, background, frame_rate_hz, MIN_HEIGHT_PIXELS)
+    return replace(track, small_height_pixels=height)
+
+
+def _track_held_still(frames: np.ndarray, frame_rate_hz: float) -> WalkerTrack | None:
+    """Hold the pictures of a moving camera still and look for people then, None where that fails."""
+    view = hold_still(frames)
+    if view is None:
+        return None
+    background = learn_background(view.frames, frame_rate_hz)
+    people = _people_before(background, view.frames, frame_rate_hz)
+    if background.is_camera_moving or not any(person.is_walking.any() for person in people):
+        return None
+    track = _main_walk(people, len(frames), "steadied")
+    boxes, squares = view.as_taken(track.boxes, track.squares)
+    return replace(track, boxes=boxes, squares=squares, background=view.background(background))
 
 
 def cut_crops(frames: np.ndarray, squares: np.ndarray, frame_size: int) -> np.ndarray:
@@ -136,9 +168,18 @@ def cut_crops(frames: np.ndarray, squares: np.ndarray, frame_size: int) -> np.nd
 
 def _people_before(background: Background, frames: np.ndarray, frame_rate_hz: float) -> list[_Person]:
     blobs = [background.blobs(frame) for frame in frames]
-    tracks = link_boxes(blobs, frame_rate_hz)
-    people = [_judge(track, frames.shape, frame_rate_hz) for track in tracks]
-    return [person for person in people if person is not None]
+    people = []
+    for track in link_boxes(blobs, frame_rate_hz):
+        person = _judge(track, frames.shape, frame_rate_hz)
+        if person is None:
+            continue
+        where = frames, person.indices, person.boxes, background.threshold, frame_rate_hz
+        is_stirring = stirs(*where)
+        if is_stirring.any():  # else a trace that somebody left in the learnt scene
+            walks_along = person.is_walking & _lasting(is_stirring, frame_rate_hz)
+            walks_on_spot = person.is_in_view & _lasting(steps_on_the_spot(*where), frame_rate_hz)
+            people.append(replace(person, is_walking=walks_along | walks_on_spot))
+    return people
 
 
 def _judge(track: Track, shape: tuple[int, ...], frame_rate_hz: float) -> _Person | None:
@@ -155,7 +196,7 @@ def _judge(track: Track, shape: tuple[int, ...], frame_rate_hz: float) -> _Perso
     speeds = path_speed(path, frame_rate_hz)
     in_view = (boxes[:, 0] >= 2) & (boxes[:, 0] + boxes[:, 2] <= shape[2] - 2)
     is_walking = in_view & _lasting(speeds >= MIN_SPEED_HEIGHTS_PER_S, frame_rate_hz)
-    return _Person(indices, boxes, path, speeds, is_walking)
+    return _Person(indices, boxes, path, speeds, in_view, is_walking)
 
 
 def _lasting(flags: np.ndarray, frame_rate_hz: float) -> np.ndarray:
@@ -169,31 +210,15 @@ def _lasting(flags: np.ndarray, frame_rate_hz: float) -> np.ndarray:
 
 
 def _detected_people(frames: np.ndarray, frame_rate_hz: float) -> list[_Person]:
-    """Find people with OpenCV's histogram-of-gradients detector (Dalal & Triggs, CVPR 2005)."""
-    detector = cv2.HOGDescriptor()
-    detector.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector()))
-    step = max(1, round(frame_rate_hz / DETECTOR_RATE_HZ))
-    boxes = [_detect(detector, frame) for frame in frames[::step]]
+    """Find people by their shape alone; they walk where their legs move."""
     people = []
-    for track in link_boxes(boxes, frame_rate_hz, frame_step=step):
+    for track in detect_people(frames, frame_rate_hz):
         person = _judge(track, frames.shape, frame_rate_hz) if len(track.boxes) >= 3 else None
         if person is not None:
             motion = _limb_motion(frames, person, frame_rate_hz)
             is_walking = _lasting(motion > MIN_LIMB_MOTION, frame_rate_hz)
-            people.append(_Person(person.indices, person.boxes, person.path, person.speeds, is_walking))
+            people.append(replace(person, is_walking=is_walking))
     return people
-
-
-def _detect(detector: cv2.HOGDescriptor, frame: np.ndarray) -> np.ndarray:
-    if frame.shape[0] < detector.winSize[1] or frame.shape[1] < detector.winSize[0]:
-        return np.zeros((0, 4))  # smaller than the detector's window, which would crash
-    found, weights = detector.detectMultiScale(frame, winStride=(8, 8), padding=(8, 8), scale=1.08)
-    boxes = np.array([box for box, weight in zip(found, np.ravel(weights), strict=True) if weight > 0.4])
-    boxes = boxes.reshape(-1, 4).astype(float)
-    # The detector was trained with a margin around the person: an eighth above and below, more beside.
-    boxes[:, :2] += boxes[:, 2:] * (0.2, 0.08)
-    boxes[:, 2:] *= (0.6, 0.84)
-    return boxes
 
 
 def _limb_motion(frames: np.ndarray, person: _Person, frame_rate_hz: float) -> np.ndarray:
@@ -235,24 +260,28 @@ def _main_walk(people: list[_Person], num_frames: int, method: Method) -> Walker
 
 def _nobody(num_frames: int, people: list[_Person]) -> WalkerTrack:
     """Return an empty track that still counts the people who stand around."""
-    present = np.zeros(num_frames, int)
-    for person in people:
-        present[person.indices] += 1
     return WalkerTrack(
         boxes=np.full((num_frames, 4), np.nan, np.float32),
         squares=np.full((num_frames, 3), np.nan, np.float32),
         speeds=np.full(num_frames, np.nan, np.float32),
         segments=np.full(num_frames, -1, np.int32),
         method="nobody",
-        num_people=int(present.max(initial=0)),
+        num_people=_count_people(num_frames, people),
     )
 
 
-def _anything_moves(frames: np.ndarray, background: Background) -> bool:
-    if background.is_camera_moving:
-        return True
-    step = max(1, len(frames) // 30)
-    return any(len(background.blobs(frame)) for frame in frames[::step])
+def _count_people(num_frames: int, people: list[_Person]) -> int:
+    """Count who is seen at the same time, leaving out what comes and goes or is far smaller than the rest.
+
+    Coarse coding leaves blocks around a walker, and leaves and reflections move too.
+    """
+    tallest = max((np.median(person.path[:, 2]) for person in people), default=0.0)
+    present = np.zeros(num_frames, int)
+    for person in people:
+        if np.median(person.path[:, 2]) >= MIN_OTHER_HEIGHT * tallest:
+            present[person.indices] += 1
+    counts = np.sort(present)[::-1]
+    return int(counts[min(MIN_TOGETHER_FRAMES, num_frames - 1)]) or int(counts.max(initial=0) > 0)
 
 
 def _whole_frame(frames: np.ndarray) -> WalkerTrack:

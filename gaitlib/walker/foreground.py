@@ -117,6 +117,16 @@ def learn_background(frames: np.ndarray, frame_rate_hz: float) -> Background:
     return replace(background, reach=_reach(background, frames[chosen]))
 
 
+def anything_moves(frames: np.ndarray, background: Background, frame_rate_hz: float) -> bool:
+    """Say whether anything as large as a person moves in the pictures, or the camera does."""
+    if background.is_camera_moving:
+        return True
+    lag = max(1, round(MOTION_LAG_SECONDS * frame_rate_hz))
+    step = max(1, len(frames) // 30)
+    pairs = zip(frames[:-lag:step], frames[lag::step], strict=True)
+    return any(len(find_blobs(clean(cv2.absdiff(*pair), background.threshold))) for pair in pairs)
+
+
 def _reach(background: Background, frames: np.ndarray) -> float:
     """Return 2 where the blobs are mostly empty, as those of point lights are, else 1."""
     blobs = [find_blobs(background.foreground(frame)) for frame in frames]
@@ -203,6 +213,12 @@ def find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
 
     A box leaves out the outermost half per cent of its blob's pixels on each side, so that a thin
     line that happens to touch a person does not stretch it.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (height, width), uint8
+    reach : float
+        How far apart the parts of one blob may lie, see `Background`.
 
     Returns
     -------

@@ -1,0 +1,48 @@
+"""Videos that show nothing to judge: black, blank, frozen, or noise."""
+
+import numpy as np
+
+# Share of the pictures that must be alike for the whole video to be called so.
+MOST = 0.95
+BLACK_LEVEL = 24
+BLANK_RANGE = 10
+# Noise is another picture every time; the scene of a real video, even shaken, stays nearly the same.
+NOISE_CORRELATION = 0.3
+MIN_NOISE_SD = 1.5
+
+
+def why_lifeless(thumbs: np.ndarray) -> str:
+    """Say why a video shows nothing, from its small whole pictures.
+
+    Parameters
+    ----------
+    thumbs : ndarray of shape (num_pictures, side, side), uint8, grey
+
+    Returns
+    -------
+    str
+        The end of a sentence that begins with the file's name; empty if there is something to see.
+
+    Examples
+    --------
+    >>> why_lifeless(np.zeros((30, 32, 32), np.uint8))
+    'the pictures are black.'
+    """
+    if not len(thumbs):
+        return ""
+    pictures = thumbs.reshape(len(thumbs), -1).astype(np.float32)
+    if (pictures.max(axis=1) <= BLACK_LEVEL).mean() >= MOST:
+        return "the pictures are black."
+    if (np.ptp(pictures, axis=1) <= BLANK_RANGE).mean() >= MOST:
+        return "the pictures are blank, one even tone."
+    if len(pictures) < 3:
+        return ""
+    changes = np.abs(np.diff(pictures, axis=0))
+    if (changes.max(axis=1) == 0).mean() >= MOST:
+        return "the picture is frozen: it is the same from beginning to end."
+    patterns = pictures - pictures.mean(axis=1, keepdims=True)
+    spreads = patterns.std(axis=1)
+    products = (patterns[1:] * patterns[:-1]).mean(axis=1)
+    correlations = products / np.maximum(spreads[1:] * spreads[:-1], 1e-6)
+    is_noise = (correlations < NOISE_CORRELATION) & (np.minimum(spreads[1:], spreads[:-1]) > MIN_NOISE_SD)
+    return "the pictures are noise: none resembles the one before." if is_noise.mean() >= MOST else ""
