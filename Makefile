@@ -40,7 +40,7 @@ lock:
 
 # Makes docs/example_report.html, docs/result.png and the README's scores from the synthetic walkers.
 example: .venv/.installed
-	$(BIN)/python -m gaitlib report --out reports/example $(ARGS)
+	$(BIN)/python -m gaitlib report --out reports/example --folds 5 -p epochs=30 $(ARGS)
 	$(BIN)/python docs/make_example.py reports/example
 
 # Prints the speed and memory of `predict` on a made-up 1080p video, with the machine and versions.
