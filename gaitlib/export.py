@@ -62,7 +62,7 @@ def write_page(
 ) -> None:
     """Write a whole page around a body that is HTML already; all other texts are escaped."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
-    css = (_TEMPLATES / "page.css").read_text() + HtmlFormatter(style="sas").get_style_defs(".highlight")
+    css = (_TEMPLATES / "page.css").read_text() + HtmlFormatter(style="xcode").get_style_defs(".highlight")
     page = environment.get_template("page.html.j2").render(
         title=title,
         body=Markup(body),

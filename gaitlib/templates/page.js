@@ -22,3 +22,16 @@ for (const table of document.querySelectorAll("main table")) {
     });
   });
 }
+
+// What scrolls sideways on a narrow screen can be reached and scrolled by keyboard.
+const markScrolling = () => {
+  for (const area of document.querySelectorAll(".output_subarea, .input_area, pre")) {
+    if (area.scrollWidth > area.clientWidth) {
+      area.tabIndex = 0;
+    } else {
+      area.removeAttribute("tabindex");
+    }
+  }
+};
+markScrolling();
+addEventListener("resize", markScrolling);
