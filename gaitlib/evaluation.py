@@ -114,7 +114,9 @@ def mean_with_interval(
     """Return the mean of a value per video, and its 95 % interval over resampled walkers.
 
     With the difference of two classifiers' right answers on the same videos this is their paired
-    comparison.
+    comparison. Where all walkers have the same mean, resampling them would claim certainty; then the
+    interval reaches as far as the share of unlike walkers that so few could have missed (the exact
+    binomial limit for none among them).
 
     Parameters
     ----------
@@ -128,6 +130,9 @@ def mean_with_interval(
     drawn = np.random.default_rng(seed).integers(0, len(sums), (num_resamples, len(sums)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))
+    if np.ptp(sums / sizes) < 1e-12:
+        missed = stats.binomtest(0, len(sums)).proportion_ci().high
+        low, high = max(-1.0, low - missed), min(1.0, high + missed)
     return float(np.mean(values)), [float(low), float(high)]
 
 

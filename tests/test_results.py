@@ -127,6 +127,13 @@ def test_paired_comparison_is_surer_than_two_intervals():
     assert high - low < (high_one - low_one) / 2
 
 
+def test_walkers_without_any_difference_are_not_certainty():
+    walkers = np.repeat(np.arange(10).astype(str), 4)
+    difference, (low, high) = mean_with_interval(np.zeros(40), walkers, 200, 0)
+    assert difference == 0
+    assert -0.4 < low < -0.2 and 0.2 < high < 0.4
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_knowing_the_walker_is_not_better_than_chance(seed):
     """Each walker always gets one answer: right often enough if labels differ by walker, yet worthless."""
