@@ -9,8 +9,9 @@ import pandas as pd
 from gaitlib.config import RunConfig
 from gaitlib.folds import Fit, list_fits
 from gaitlib.judging import Judgement, judge_fit
+from gaitlib.leaks import check_windows_disjoint, list_windows
 from gaitlib.novelty import fit_novelty
-from gaitlib.rundata import RunData
+from gaitlib.rundata import SPLITS, RunData
 from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
 from gaitlib.training import TrainingResult, train_model
 
@@ -47,6 +48,7 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[Training
     for fit in list_fits(data, config):
         folder = fit_dir(run_dir, fit, config)
         train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
+        _check_windows(fit)
         result = train_model(train, validation, fit.config, data.emotions, folder / "logs")
         save_history(result.history, folder)
         card = model_card(fit.config, data.emotions, data.is_demo)
@@ -56,6 +58,16 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[Training
         save_model(result.model, folder, card)
         results.append(result)
     return results
+
+
+def _check_windows(fit: Fit) -> None:
+    """Refuse to train where a picture would be in a training clip and in a test clip."""
+    windows = {
+        split: list_windows(fit.data.clip_set(split, fit.config), list(fit.data.rows(split)["video"]))
+        for split in SPLITS
+    }
+    learnt = pd.concat([windows["train"], windows["validation"]], ignore_index=True)
+    check_windows_disjoint(learnt, windows["test"])
 
 
 def judge_fits(data: RunData, config: RunConfig, run_dir: Path) -> Iterator[Judgement]:
@@ -83,9 +95,7 @@ def fit_table(data: RunData, config: RunConfig, run_dir: Path) -> pd.DataFrame:
     rows = []
     for fit in list_fits(data, config):
         history = read_history(fit_dir(run_dir, fit, config))
-        walkers = {
-            split: fit.data.rows(split)["walker"].nunique() for split in ("train", "validation", "test")
-        }
+        walkers = {split: fit.data.rows(split)["walker"].nunique() for split in SPLITS}
         rows.append(
             {
                 "fold": fit.fold,

@@ -1,6 +1,7 @@
 """Cross-validation: no walker on both sides of a fold, nothing chosen by the test, resumed after a kill."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,9 @@ import pytest
 from commands import kill_hard, run_gaitlib, start_python, wait_until
 
 from gaitlib.config import InputError, make_config
+from gaitlib.fitting import train_fits
 from gaitlib.folds import assign_folds, list_fits
+from gaitlib.preparation import prepare_data
 from gaitlib.rundata import RunData
 
 SETTINGS = ("num_frames=8", "frame_size=32", "max_clips_per_video=2", "epochs=2", "num_resamples=100")
@@ -91,6 +94,15 @@ def test_emotion_of_one_walker_cannot_be_cross_validated():
     rare = videos["emotion"].eq("sad") & videos["walker"].ne("w0")
     with pytest.raises(InputError, match="All walkers who show sad fall into one fold"):
         assign_folds(videos[~rare], 3, 0)
+
+
+def test_picture_in_a_training_and_a_test_clip_stops_the_training(demo_folders, tiny_config, tmp_path):
+    data = prepare_data(*demo_folders, tiny_config)
+    leaked = data.rows("test").iloc[[0]].assign(split="train")
+    planted = replace(data, videos=pd.concat([data.videos, leaked], ignore_index=True))
+    with pytest.raises(InputError, match="are in a training clip and in a test clip"):
+        train_fits(planted, tiny_config, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_fold_is_wrong_usage():
