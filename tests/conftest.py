@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,10 @@ os.environ.pop("MPLBACKEND", None)
 EVIL_WALKER = "=<img src=x onerror=alert({number})>$x$"
 EVIL_EMOTION = "<b>$y$</b>"
 EVIL_FILE = "text <script>alert(2)<script>.mp4"
+
+
+# What Chromium is called on one system or another.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,21 @@ def trained(tmp_path_factory, demo_folders) -> FinishedRun:
     )
     assert process.returncode == 0, process.stderr
     return FinishedRun(folder, process.stdout, process.stderr)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Start the system's Chromium."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(
+            f"no Chromium found (looked for {', '.join(BROWSERS)}); on Debian: apt-get install chromium"
+        )
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture()

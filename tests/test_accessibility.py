@@ -1,27 +1,13 @@
 """Pages for everybody: checked by axe in a real browser, sorted by a click, readable on paper."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from test_browser import NAMES, PAGES
+from test_browser import PAGES
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 # Levels A and AA of the Web Content Accessibility Guidelines 2.0 to 2.2.
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    """Start the system's Chromium."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip(f"no Chromium found (looked for {', '.join(NAMES)})")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=PAGES)

@@ -1,6 +1,5 @@
 """The pages in a real browser, opened from the file system."""
 
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -14,20 +13,6 @@ from gaitlib.files import write_json
 from gaitlib.report import NOTEBOOKS, write_index
 
 PAGES = ["index.html", *(f"{name}.html" for name in NOTEBOOKS), "../index.html"]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    """Start the system's Chromium."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip(f"no Chromium found (looked for {', '.join(NAMES)}); on Debian: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class OpenedPage:
