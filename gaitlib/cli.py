@@ -21,7 +21,7 @@ app = typer.Typer(
 Videos = Annotated[Path, typer.Option(help="Training videos: one folder an emotion, or with labels.csv.")]
 VideosTest = Annotated[Path, typer.Option(help="Test videos of other people; may be empty.")]
 Labels = Annotated[Path | None, typer.Option(help="CSV (video,emotion[,walker]) or rating sheet.")]
-Profile = Annotated[str, typer.Option(help="quick (3 minutes, for a look) or standard.")]
+Profile = Annotated[str, typer.Option(help="quick (4 minutes, for a look) or standard.")]
 Parameters = Annotated[
     list[str] | None,
     typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A setting, such as epochs=10; repeatable."),
