@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 # Every stretch of walking counts here; training takes a few clips a video so that none dominates.
-_ALL_CLIPS = 100_000
+ALL_CLIPS = 100_000
 # Who stays within this share of the square around them, as long as they walk, is on a treadmill.
 _SPOT_SHARE = 0.5
 
@@ -108,7 +108,7 @@ def predict_files(
     if not paths:
         raise InputError(f"No video in {', '.join(map(str, files))}: name videos or folders that hold some.")
     model, card = load_model(model_path)
-    config = make_config(**{**card["config"], "max_clips_per_video": _ALL_CLIPS})
+    config = make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS})
     bar = tqdm(paths, "Predicting", unit="video", mininterval=1.0, disable=len(paths) == 1)
     verdicts: list[Verdict] = []
     entries: list[PageEntry] = []

@@ -23,14 +23,11 @@ from gaitlib.gait import GAIT_FEATURES, measure_gait
 from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
 from gaitlib.plotting import alt_text
-from gaitlib.predict import Verdict, predict_video
+from gaitlib.predict import ALL_CLIPS, Verdict, predict_video
 from gaitlib.saving import load_model
 
 if TYPE_CHECKING:
     import keras
-
-# Every stretch of walking counts, as in a prediction.
-_ALL_CLIPS = 100_000
 
 
 def explain_video(path: Path, model_path: Path, out_html: Path) -> str:
@@ -56,7 +53,7 @@ def explain_video(path: Path, model_path: Path, out_html: Path) -> str:
         If the model cannot be used, or the video gives no verdict that could be explained.
     """
     model, card = load_model(model_path)
-    config = make_config(**{**card["config"], "max_clips_per_video": _ALL_CLIPS})
+    config = make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS})
     verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"))
     if verdict.emotion is None:
         raise InputError(f"There is no verdict to explain: {' '.join(verdict.notes)}")
