@@ -35,7 +35,7 @@ clean:
 lock:
 	{ echo '# Exact versions for Python 3.11 to 3.13, renewed by "make lock"; the first line is the project itself.'; \
 	  echo '-e .'; \
-	  uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate pyproject.toml; } > requirements.new
+	  uv pip compile --universal --python-version 3.11 --extra dev --extra cluster --no-header --no-annotate pyproject.toml; } > requirements.new
 	mv requirements.new requirements.txt
 
 # Makes docs/example_report.html, docs/result.png and the README's scores from the synthetic walkers.
