@@ -34,6 +34,9 @@ Folds = Annotated[
 ]
 Seeds = Annotated[int | None, typer.Option(min=1, help="Train each model so many times.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder; by default reports/ and the date and time.")]
+TrustModel = Annotated[
+    bool, typer.Option("--trust-model", help="Open a model file although no run beside it vouches for it.")
+]
 
 
 def _show_version(is_asked: bool) -> None:
@@ -192,11 +195,12 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Folder for predictions.csv and results.json.")] = None,
     labels: Labels = None,
     allow_shared_walkers: Shared = False,
+    trust_model: TrustModel = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.steps import evaluate_run
 
-    typer.echo(evaluate_run(model, videos_test, out, labels, allow_shared_walkers))
+    typer.echo(evaluate_run(model, videos_test, out, labels, allow_shared_walkers, trust_model))
 
 
 @app.command()
@@ -209,11 +213,12 @@ def predict(
     json: Annotated[Path | None, typer.Option(help="Write all of it, with the timeline, as JSON.")] = None,
     annotated: Annotated[Path | None, typer.Option(help="Folder for videos with box and verdict.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one page with pictures and timelines.")] = None,
+    trust_model: TrustModel = False,
 ) -> None:
     """Say which emotion the walk in any video shows, or why that cannot be said."""
     from gaitlib.predict import predict_files
 
-    typer.echo(predict_files(files, model, json, annotated, html))
+    typer.echo(predict_files(files, model, json, annotated, html, trust_model))
 
 
 @app.command()
@@ -222,11 +227,12 @@ def explain(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Any video.")],
     model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
     out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("explained.html"),
+    trust_model: TrustModel = False,
 ) -> None:
     """Write a page that shows why the model gave its answer for one video."""
     from gaitlib.video_page import explain_video
 
-    typer.echo(explain_video(video, model, out))
+    typer.echo(explain_video(video, model, out, trust_model))
     typer.echo(f"Page: {out}")
 
 

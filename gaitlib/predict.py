@@ -78,6 +78,7 @@ def predict_files(
     json_path: Path | None = None,
     annotated_dir: Path | None = None,
     html_path: Path | None = None,
+    trust_model: bool = False,
 ) -> str:
     """Predict videos and folders of videos.
 
@@ -93,6 +94,8 @@ def predict_files(
         Folder for copies of the videos with box, word and probabilities.
     html_path : Path, optional
         Where to write a page with pictures and timelines of all videos.
+    trust_model : bool
+        Whether to open a model that no run beside it vouches for.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def predict_files(
     paths = [path for file in files for path in (list_videos(file) if os.path.isdir(file) else [file])]
     if not paths:
         raise InputError(f"No video in {', '.join(map(str, files))}: name videos or folders that hold some.")
-    model, card = load_model(model_path)
+    model, card = load_model(model_path, trust_model)
     config = make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS})
     bar = tqdm(paths, "Predicting", unit="video", mininterval=1.0, disable=len(paths) == 1)
     verdicts: list[Verdict] = []

@@ -72,10 +72,12 @@ def evaluate_run(
     out: Path | None,
     labels: Path | None,
     allow_shared: bool,
+    trust_model: bool = False,
 ) -> str:
     """Test a saved model on labelled videos.
 
-    The run folder beside the model tells who trained it: their walkers must not be in the test.
+    The run folder beside the model tells who trained it: their walkers must not be in the test. With
+    `trust_model` a model file is opened that this folder does not vouch for.
 
     Returns
     -------
@@ -87,7 +89,7 @@ def evaluate_run(
     InputError
         If the model, its run folder or the videos cannot be used.
     """
-    model, card = load_model(model_path)
+    model, card = load_model(model_path, trust_model)
     config = make_config(**{**card["config"], "allow_shared_walkers": allow_shared, "folds": 0, "seeds": 1})
     if not (model_path.parent / "data.json").exists():
         raise InputError(
@@ -95,6 +97,11 @@ def evaluate_run(
             "model in its run folder."
         )
     data = prepare_test(load_data(model_path.parent), videos_test_dir, config, labels)
+    if list(data.emotions) != card["emotions"]:
+        raise InputError(
+            f"{model_path} knows the emotions {', '.join(card['emotions'])}, but the run in its folder was "
+            f"trained on {', '.join(data.emotions)}: put the model back into its own run folder."
+        )
     evaluation = combine([judge_model(model, data, config)], data, config)
     if out is not None:
         _write(out, evaluation, data, config)

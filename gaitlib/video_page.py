@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def explain_video(path: Path, model_path: Path, out_html: Path) -> str:
+def explain_video(path: Path, model_path: Path, out_html: Path, trust_model: bool = False) -> str:
     """Write a page that shows why a model gave its answer for one video.
 
     Parameters
@@ -41,6 +41,8 @@ def explain_video(path: Path, model_path: Path, out_html: Path) -> str:
         ``model.keras`` or ``model.h5`` of a run.
     out_html : Path
         The page; it opens offline.
+    trust_model : bool
+        Whether to open a model that no run beside it vouches for.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def explain_video(path: Path, model_path: Path, out_html: Path) -> str:
     InputError
         If the model cannot be used, or the video gives no verdict that could be explained.
     """
-    model, card = load_model(model_path)
+    model, card = load_model(model_path, trust_model)
     config = make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS})
     verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"))
     if verdict.emotion is None:

@@ -287,7 +287,7 @@ def test_page_compares_with_neutral_walks_where_they_are_known(untrained_run, de
     write_json(
         tmp_path / REFERENCE_NAME, {"speed_heights_per_s": entry, "trunk_lean_deg": none, "old": entry}
     )
-    explain_video(demo_video, model, tmp_path / "why.html")
+    explain_video(demo_video, model, tmp_path / "why.html", trust_model=True)
     html = (tmp_path / "why.html").read_text()
     assert html.count("<img ") == 3
     assert re.search(r"against neutral walks: Speed, heights/s [\d.]+ \(neutral 0.5\)", html)
