@@ -39,6 +39,7 @@ class Step:
     """
 
     def __init__(self, name: str, run_dir: str, **settings: Any):
+        check_text(run_dir=run_dir)
         self.name = name
         self.run_dir = project_path(run_dir)
         self.config: RunConfig = make_config(**config_from(self.run_dir, settings))
@@ -58,6 +59,8 @@ class Step:
 
     def prepare(self, videos: str, videos_test: str, labels: str = "") -> RunData:
         """Read and split the videos, and keep the outcome for the next notebook."""
+        check_text(videos=videos, videos_test=videos_test)
+        check_text(is_needed=False, labels=labels)
         labels_path = project_path(labels) if labels else None
         data = prepare_data(project_path(videos), project_path(videos_test), self.config, labels_path)
         data.save(self.run_dir)
@@ -86,6 +89,31 @@ class Step:
         seconds = time.perf_counter() - self._start
         record_step(self.run_dir, self.name, seconds)
         return f"{self.name} done in {seconds:.0f} s."
+
+
+def check_text(is_needed: bool = True, **parameters: object) -> None:
+    """Check parameters of a notebook that are names of files or folders.
+
+    Parameters
+    ----------
+    is_needed : bool
+        Whether an empty text is an error too: it would mean the project's own folder.
+    **parameters
+        By name.
+
+    Raises
+    ------
+    InputError
+        If one is no text.
+    """
+    for name, value in parameters.items():
+        if not isinstance(value, str):
+            raise InputError(
+                f"Parameter {name!r} is {value!r}: expected text in quotes; papermill's -p takes a text of "
+                "digits for a number, its -r keeps it as it is."
+            )
+        if is_needed and not value.strip():
+            raise InputError(f"Parameter {name!r} is empty: expected the name of a file or folder.")
 
 
 def show_figure(figure: Figure) -> None:

@@ -239,7 +239,8 @@ def read_results(run_dir: Path) -> dict[str, Any]:
 
 def read_evaluation(run_dir: Path) -> Evaluation:
     """Read back what `write_results` wrote."""
-    table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype={"walker": str})
+    texts = dict.fromkeys(("video", "walker", "emotion", "predicted"), str)
+    table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=texts)
     results = read_json(run_dir / "results.json")
     test = results["test"]
     labels = {escape_cell(emotion): place for place, emotion in enumerate(test["labels"])}

@@ -1,7 +1,6 @@
 """What is known about the videos of a run, and how it travels from one notebook to the next."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,5 +150,5 @@ def load_data(run_dir: Path) -> RunData:
 def config_from(run_dir: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a run so far with a step's own settings on top."""
     path = run_dir / "config.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    before = read_json(path) if path.exists() else {}
     return {**before, **settings}

@@ -12,7 +12,9 @@ import pytest
 from commands import PROJECT, is_one_sentence, run_gaitlib, run_python
 from conftest import EVIL_EMOTION, EVIL_FILE
 
+from gaitlib.config import InputError
 from gaitlib.files import read_json, write_json
+from gaitlib.notebook import Step
 from gaitlib.preparation import prepare_data
 from gaitlib.report import NOTEBOOKS, write_index
 
@@ -257,6 +259,9 @@ def test_without_test_folder_whole_walkers_are_held_out(user_report):
         (("-p", "epochs=many"), ("'epochs'", "'many'")),
         (("-p", "epochs=0"), ("'epochs'", "greater")),
         (("--profile", "fast"), ("'fast'", "quick, standard")),
+        # Names become code in a notebook, values must be data.
+        (("-p", "x;import os;os.abort();y=1"), ("Unknown setting 'x;import os;os.abort();y'",)),
+        (("-p", "run_dir=/etc"), ("Unknown setting 'run_dir'",)),
     ],
 )
 def test_wrong_parameter_stops_before_anything_runs(tmp_path, options, words):
@@ -318,6 +323,23 @@ def test_plain_papermill_trains(papermill_dir, tmp_path):
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert pictures, "figures must not depend on the user's MPLBACKEND"
+
+
+@pytest.mark.parametrize("value", [7, None, ["a"], "", " "])
+@pytest.mark.parametrize("name", ["run_dir", "videos"])
+def test_step_takes_names_of_folders_as_text_only(tmp_path, name, value):
+    """As papermill passes them: ``-p run_dir 007`` becomes the number 7."""
+    with pytest.raises(InputError, match=rf"Parameter '{name}' is "):
+        if name == "run_dir":
+            Step("01_preprocessing", value)
+        Step("01_preprocessing", str(tmp_path)).prepare(value, "videosTest")
+
+
+@pytest.mark.parametrize("settings", [{"x;import os;y": 1}, {"epochs": "1); import os"}, {"seed": "007"}])
+def test_step_takes_settings_as_data_only(tmp_path, settings):
+    with pytest.raises(InputError, match=r"etting '(x;import os;y|epochs|seed)'"):
+        Step("03_training", str(tmp_path / "run"), **settings)
+    assert not (tmp_path / "run").exists()
 
 
 def test_plain_papermill_refuses_a_wrong_type(papermill_dir, tmp_path):

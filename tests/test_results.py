@@ -1,6 +1,7 @@
 """All answers of a run put together: each video once, compared video by video, written and read back."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -93,6 +94,18 @@ def test_written_and_read_back(crossed, tmp_path):
     assert again.labels.tolist() == evaluation.labels.tolist()
     assert np.allclose(again.temperatures, evaluation.temperatures)
     assert json.loads((tmp_path / "results.json").read_text())["folds"][2]["test_walkers"] == ["w2", "w5"]
+
+
+def test_names_made_of_digits_stay_text(crossed, tmp_path):
+    evaluation, _, data, config = crossed
+    names = dict(zip(evaluation.test["labels"], ("007", "1e3", "NA"), strict=False))
+    table = evaluation.table.assign(walker="007", video="0.10")
+    table = table.assign(**{name: table[name].map(names) for name in ("emotion", "predicted")})
+    test = {**evaluation.test, "labels": list(names.values())}
+    write_results(tmp_path, replace(evaluation, table=table, test=test), data, config)
+    again = read_evaluation(tmp_path)
+    pd.testing.assert_frame_equal(again.table, table)
+    assert again.labels.tolist() == evaluation.labels.tolist()
 
 
 def test_lead_over_a_perfect_baseline_is_negative_and_said(crossed):
