@@ -1,20 +1,22 @@
-"""Models by name: short functions that build them from Keras's own layers.
+"""Models by name: the frame that all share around a body from `gaitlib.architectures`.
 
 Every model takes clips of shape (batch, num_frames, frame_size, frame_size, num_channels) with grey
 levels or colours from 0 to 255 and returns class probabilities. Only built-in layers are used, so that
 a saved file opens in plain Keras.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gaitlib.architectures import BODIES
 from gaitlib.backend import load_keras
 from gaitlib.config import InputError
 
 if TYPE_CHECKING:
     import keras
+
+MODEL_NAMES: tuple[str, ...] = tuple(BODIES)
 
 
 def build_model(
@@ -53,54 +55,45 @@ def build_model(
     >>> build_model("cnn_lstm", 30, 64, 1, 4).output_shape
     (None, 4)
     """
-    if name not in _FRAME_LAYERS:
-        raise InputError(f"Unknown model {name!r}: expected one of {', '.join(MODEL_NAMES)}.")
     keras = load_keras()
     clip = keras.Input((num_frames, frame_size, frame_size, num_channels), name="clip")
+    features = read_clip(clip, name, l2_strength)
+    emotion = keras.layers.Dense(num_classes, activation="softmax", name="emotion")(features)
+    return keras.Model(clip, emotion, name=name)
+
+
+def read_clip(clip: "keras.KerasTensor", name: str, l2_strength: float) -> "keras.KerasTensor":
+    """Turn clips as they are stored into the 64 features that the answer is made of.
+
+    Parameters
+    ----------
+    clip : KerasTensor of shape (batch, num_frames, height, width, num_channels)
+    name : str
+        One of `MODEL_NAMES`: which body lies between the scaling and the Dense layer.
+    l2_strength : float
+
+    Returns
+    -------
+    KerasTensor of shape (batch, 64)
+        From the layer `dense`.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown.
+    """
+    if name not in BODIES:
+        raise InputError(f"Unknown model {name!r}: expected one of {', '.join(MODEL_NAMES)}.")
+    keras = load_keras()
     # Scaling is a layer of the model: a saved file takes clips as they are stored, 0 to 255.
     values = keras.layers.Rescaling(1 / 255, name="scale")(clip)
     # Each clip by itself gets mean 0 and variance 1: light and contrast no longer matter.
     # (One group is the whole clip. LayerNormalization over all axes is the same, but comes back from
     # an .h5 file with other axes.)
     values = keras.layers.GroupNormalization(1, center=False, scale=False, name="level")(values)
-    values = _FRAME_LAYERS[name](values, num_frames)
-    values = keras.layers.LSTM(32, name="over_time")(values)
+    values = BODIES[name](values, clip.shape[1])
     penalty = keras.regularizers.L2(l2_strength)
-    values = keras.layers.Dense(64, activation="relu", kernel_regularizer=penalty, name="dense")(values)
-    emotion = keras.layers.Dense(num_classes, activation="softmax", name="emotion")(values)
-    return keras.Model(clip, emotion, name=name)
-
-
-def _published_frame_layers(values: "keras.KerasTensor", num_frames: int) -> "keras.KerasTensor":
-    """Look at each frame by itself, as layered in the publication: one small network, 30 times."""
-    layers = load_keras().layers
-    frame_layers = (
-        layers.Conv2D(16, 3, activation="relu", name="edges"),
-        layers.MaxPooling2D(2, name="pool_edges"),
-        layers.Conv2D(32, 3, activation="relu", name="shapes"),
-        layers.MaxPooling2D(2, name="pool_shapes"),
-        layers.Flatten(name="flatten"),
-    )
-    for layer in frame_layers:
-        values = layers.TimeDistributed(layer, name=f"each_{layer.name}")(values)
-    return values
-
-
-def _fast_frame_layers(values: "keras.KerasTensor", num_frames: int) -> "keras.KerasTensor":
-    """Compute the same function with kernels that span one frame: all frames in one operation."""
-    layers = load_keras().layers
-    values = layers.Conv3D(16, (1, 3, 3), activation="relu", name="edges")(values)
-    values = layers.MaxPooling3D((1, 2, 2), name="pool_edges")(values)
-    values = layers.Conv3D(32, (1, 3, 3), activation="relu", name="shapes")(values)
-    values = layers.MaxPooling3D((1, 2, 2), name="pool_shapes")(values)
-    return layers.Reshape((num_frames, -1), name="flatten")(values)
-
-
-_FRAME_LAYERS: dict[str, Callable[["keras.KerasTensor", int], "keras.KerasTensor"]] = {
-    "cnn_lstm": _fast_frame_layers,
-    "cnn_lstm_timedistributed": _published_frame_layers,
-}
-MODEL_NAMES: tuple[str, ...] = tuple(_FRAME_LAYERS)
+    return keras.layers.Dense(64, activation="relu", kernel_regularizer=penalty, name="dense")(values)
 
 
 def copy_weights(source: "keras.Model", target: "keras.Model") -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +109,8 @@ def _fit(
     keras = load_keras()
     seed_everything(config.seed)
     state = EpochState(state_dir)
-    model = _compile(_build(train, config, num_classes), config)
-    twin = state.load() or _compile(training_twin(model), config)
+    model = compile_for(build_for(train, config, num_classes), config)
+    twin = state.load() or compile_for(training_twin(model), config)
     stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=False)
     callbacks = [
         keras.callbacks.TerminateOnNaN(),
@@ -142,14 +141,16 @@ def _fit(
     return TrainingResult(model, history, state.best_epoch, state.resumed_epoch)
 
 
-def _build(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Model":
+def build_for(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Model":
+    """Build the configured model for clips of this shape."""
     _, side, _, channels = clips.read(0).shape
     return build_model(
         config.model, config.num_frames, side, channels, num_classes, l2_strength=config.l2_strength
     )
 
 
-def _compile(model: "keras.Model", config: RunConfig) -> "keras.Model":
+def compile_for(model: "keras.Model", config: RunConfig) -> "keras.Model":
+    """Give a model the configured optimiser and loss, and return it."""
     keras = load_keras()
     model.compile(
         optimizer=keras.optimizers.Adam(config.learning_rate),
@@ -157,38 +158,6 @@ def _compile(model: "keras.Model", config: RunConfig) -> "keras.Model":
         metrics=["accuracy"],
     )
     return model
-
-
-def training_speed(names: Sequence[str], clips: ClipSet, config: RunConfig) -> dict[str, float]:
-    """Measure training speed in clips a second, the models taking turns so that all meet the same machine.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names of models.
-    clips : ClipSet
-    config : RunConfig
-
-    Returns
-    -------
-    dict of str to float
-        Median over the rounds.
-    """
-    chosen = np.arange(config.batch_size) % len(clips)
-    batch = np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_targets[chosen]
-    num_classes = int(clips.labels.max()) + 1
-    models = {
-        name: _compile(_build(clips, config.model_copy(update={"model": name}), num_classes), config)
-        for name in names
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(5):
-        for name, model in models.items():
-            start = time.perf_counter()
-            model.train_on_batch(*batch)
-            seconds[name].append(time.perf_counter() - start)
-    # The first step also compiles.
-    return {name: config.batch_size / float(np.median(values[1:])) for name, values in seconds.items()}
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:

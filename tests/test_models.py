@@ -1,8 +1,9 @@
-"""The published model, written twice."""
+"""The published model, written twice, and its successors."""
 
 import numpy as np
 import pytest
 
+from gaitlib.backend import load_keras, seed_everything
 from gaitlib.config import InputError
 from gaitlib.models import MODEL_NAMES, build_model, copy_weights, layer_table
 
@@ -71,6 +72,52 @@ def test_only_layers_of_keras_itself(name):
         check(layer)
 
 
+@pytest.mark.parametrize("file_name", ["model.keras", "model.h5"])
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_saved_file_opens_in_plain_keras_with_equal_answers(name, file_name, tmp_path):
+    model, clips = build(name), make_clips()
+    model.save(tmp_path / file_name)
+    copy = load_keras().saving.load_model(tmp_path / file_name, compile=False, safe_mode=True)
+    assert all(map(np.array_equal, model.get_weights(), copy.get_weights()))
+    assert np.allclose(model(clips), copy(clips), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_one_step_moves_every_layer_and_lowers_the_loss(name):
+    seed_everything(0)
+    model, batch = build(name), (make_clips(), np.arange(4))
+    model.compile(load_keras().optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
+    before, loss = model.get_weights(), model.evaluate(*batch, verbose=0)
+    model.train_on_batch(*batch)
+    assert model.evaluate(*batch, verbose=0) < loss
+    for weight, new, old in zip(model.weights, model.get_weights(), before, strict=True):
+        # A bias before a softmax over time moves nothing, and so stays where it is.
+        assert new.ndim < 2 or not np.array_equal(new, old), weight.path
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_body_ends_in_one_row_of_features_a_clip(name):
+    """What tells unusual clips apart looks at this layer, whatever the model."""
+    model = build(name)
+    features = model.get_layer("over_time").output
+    assert features is model.get_layer("dense").input
+    assert len(features.shape) == 2
+    assert features.shape[1] <= 64
+
+
+@pytest.mark.parametrize("name", [name for name in MODEL_NAMES if not name.startswith("cnn_lstm")])
+def test_smallest_clip_that_settings_allow(name):
+    model = build_model(name, 2, 16, 1, 4)
+    assert np.isfinite(model(np.zeros((1, 2, 16, 16, 1)))).all()
+
+
+@pytest.mark.parametrize("name", ["cnn_gru", "cnn_bilstm", "cnn_tcn", "cnn_transformer", "two_stream"])
+def test_order_of_the_frames_matters(name):
+    """Backwards, each picture is the same: only the reading over time can tell."""
+    model, clips = build(name), make_clips()
+    assert np.abs(model(clips) - model(clips[:, ::-1])).max() > 1e-6
+
+
 def test_sizes_are_the_published_ones():
     """16 and 32 filters of 3x3, LSTM 32, dense 64, softmax: the counts follow in closed form."""
     model = build_model("cnn_lstm", 30, 64, 1, 4)
@@ -94,5 +141,5 @@ def test_l2_penalty_is_on_the_dense_layer_alone():
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(InputError, match=r"'cnn'.*cnn_lstm, cnn_lstm_timedistributed"):
+    with pytest.raises(InputError, match=r"'cnn'.*cnn_lstm, cnn_lstm_timedistributed, cnn_gru"):
         build("cnn")
