@@ -149,9 +149,10 @@ def _with_cursor(strip: np.ndarray, row: Any, seconds: float) -> np.ndarray:
 
 
 def _word_at(seconds: float, timeline: Sequence[Mapping[str, Any]]) -> str:
-    """Return the likeliest emotion at a time, from the clip whose middle is nearest."""
-    if not timeline:
+    """Return the likeliest emotion at a time, of the clips that reach it that whose middle is nearest."""
+    here = [clip for clip in timeline if clip["start_seconds"] <= seconds <= clip["end_seconds"]]
+    if not here:
         return ""
-    nearest = min(timeline, key=lambda clip: abs(clip["start_seconds"] + clip["end_seconds"] - 2 * seconds))
+    nearest = min(here, key=lambda clip: abs(clip["start_seconds"] + clip["end_seconds"] - 2 * seconds))
     emotion = max(nearest["probabilities"], key=nearest["probabilities"].__getitem__)
     return f"{emotion} {nearest['probabilities'][emotion]:.0%}"

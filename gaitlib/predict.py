@@ -1,7 +1,7 @@
 """Any video in, an emotion or an honest abstention out."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,8 @@ class Verdict:
         Seconds of walking behind the verdict.
     frames_read, corrupt_frames : int
         Pictures decoded, and damaged ones among them.
+    novelty : float or None
+        How far the pictures are from those in training (`gaitlib.novelty`), None if not measured.
     notes : list of str
     timeline : list of dict
         `start_seconds`, `end_seconds`, `probabilities` of each clip.
@@ -62,6 +64,7 @@ class Verdict:
     seconds_used: float = 0.0
     frames_read: int = 0
     corrupt_frames: int = 0
+    novelty: float | None = None
     notes: list[str] = field(default_factory=list)
     timeline: list[dict[str, Any]] = field(default_factory=list)
 
@@ -111,7 +114,7 @@ def predict_files(
     if not paths:
         raise InputError(f"No video in {', '.join(map(str, files))}: name videos or folders that hold some.")
     model, card = load_model(model_path, trust_model)
-    config = make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS})
+    config = predict_config(card)
     bar = tqdm(paths, "Predicting", unit="video", mininterval=1.0, disable=len(paths) == 1)
     verdicts: list[Verdict] = []
     entries: list[PageEntry] = []
@@ -138,6 +141,17 @@ def predict_files(
     if html_path is not None:
         write_predictions(html_path, entries, str(model_path), card["is_demo"], card.get("novelty"))
     return _as_table(verdicts, card["is_demo"])
+
+
+def predict_config(card: Mapping[str, Any]) -> RunConfig:
+    """Return the settings to predict with: as in training, but with every clip of a video.
+
+    Parameters
+    ----------
+    card : mapping
+        Of the model, see `gaitlib.saving.load_model`.
+    """
+    return make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS})
 
 
 def predict_video(
@@ -169,8 +183,7 @@ def predict_video(
     meta = video.meta
     verdict.notes += meta["notes"]
     verdict.frames_read, verdict.corrupt_frames = meta["frames_read"], meta["corrupt_frames"]
-    clips = make_clip_set([video], np.zeros(1, int), config)
-    clips = clips if config.crop == "frame" else _with_walker(clips, video)
+    clips = walking_clips(video, config)
     reason = _why_abstain(path.name, video, clips, config)
     if reason:
         return verdict.abstain(reason)
@@ -182,8 +195,26 @@ def predict_video(
     return verdict
 
 
+def walking_clips(video: PreparedVideo, config: RunConfig) -> ClipSet:
+    """Return the clips that can be judged: without those in which no person could be made out."""
+    clips = make_clip_set([video], np.zeros(1, int), config)
+    return clips if config.crop == "frame" else _with_walker(clips, video)
+
+
+def verdict_sentence(name: str, verdict: Verdict) -> str:
+    """Say in words what the model read in a video, or why it gives no verdict."""
+    if verdict.emotion is None:
+        return f"No verdict on {name}: {verdict.notes[-1]}"
+    others = sorted(verdict.probabilities.items(), key=lambda item: -item[1])[1:]
+    rest = ", ".join(f"{emotion} {value:.0%}" for emotion, value in others)
+    return (
+        f"The model reads the walk in {name} as {verdict.emotion} ({verdict.confidence:.0%}; {rest}), from "
+        f"{verdict.seconds_used:.1f} s of walking."
+    )
+
+
 def _with_walker(clips: ClipSet, video: PreparedVideo) -> ClipSet:
-    """Leave out clips in which no person could be made out and the whole picture was kept instead."""
+    """Leave out clips in which the whole picture was kept instead of a walker."""
     stored = video.track[video.track["segment"] >= 0]
     is_guess = stored["left"].isna().to_numpy()
     wanted = [not is_guess[start : start + clips.num_frames].any() for start in clips.starts]
@@ -245,7 +276,7 @@ def _answer(
         verdict.notes.append("Whether the pictures are like those in training could not be checked.")
         return model.predict(evaluation_batches(clips), verbose=0)
     features, by_clip = feature_model(model).predict(evaluation_batches(clips), verbose=0)
-    distance = novelty_of(features, novelty)
+    verdict.novelty = distance = novelty_of(features, novelty)
     if distance > limit:
         verdict.abstain(
             f"The pictures are unlike any in training (distance {distance:.1f}, limit {limit:.1f})."

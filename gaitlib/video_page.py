@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from gaitlib.batches import make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video
-from gaitlib.config import InputError, RunConfig, make_config
+from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.explain import ExplainedClip, explain_clip, occlusion_saliency, saliency_agreement
 from gaitlib.explain_plots import plot_against_neutral, plot_saliency, plot_timeline
@@ -23,7 +23,7 @@ from gaitlib.gait import GAIT_FEATURES, measure_gait
 from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
 from gaitlib.plotting import alt_text
-from gaitlib.predict import ALL_CLIPS, Verdict, predict_video
+from gaitlib.predict import Verdict, predict_config, predict_video, verdict_sentence
 from gaitlib.saving import load_model
 
 if TYPE_CHECKING:
@@ -55,12 +55,12 @@ def explain_video(path: Path, model_path: Path, out_html: Path, trust_model: boo
         If the model cannot be used, or the video gives no verdict that could be explained.
     """
     model, card = load_model(model_path, trust_model)
-    config = make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS})
+    config = predict_config(card)
     verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"))
     if verdict.emotion is None:
         raise InputError(f"There is no verdict to explain: {' '.join(verdict.notes)}")
     video = prepare_video(path, config)
-    sentence = _verdict_sentence(show_name(path.name), verdict)
+    sentence = verdict_sentence(show_name(path.name), verdict)
     body = "\n".join(
         [
             f"<h1>Why {escape(verdict.emotion)}? {escape(show_name(path.name))}</h1>",
@@ -81,15 +81,6 @@ def explain_video(path: Path, model_path: Path, out_html: Path, trust_model: boo
         f"Read by {show_name(model_path.parent.name)}/{show_name(model_path.name)}.",
     )
     return sentence
-
-
-def _verdict_sentence(name: str, verdict: Verdict) -> str:
-    others = sorted(verdict.probabilities.items(), key=lambda item: -item[1])[1:]
-    rest = ", ".join(f"{emotion} {value:.0%}" for emotion, value in others)
-    return (
-        f"The model reads the walk in {name} as {verdict.emotion} ({verdict.confidence:.0%}; {rest}), from "
-        f"{verdict.seconds_used:.1f} s of walking."
-    )
 
 
 def _banners(video: PreparedVideo, card: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,16 @@ from pydantic import ValidationError
 from gaitlib.config import InputError, RunConfig, make_config, parse_settings, profile_settings
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
-PLACES = {"run_dir", "videos", "videos_test", "labels"}
+# Parameters that are no settings of the run, with their defaults.
+PLACES = {
+    "run_dir": "reports/notebook",
+    "videos": "videos",
+    "videos_test": "videosTest",
+    "labels": "",
+    "video": "",
+    "model_file": "",
+    "trust_model": False,
+}
 
 
 def parameters_cell(path):
@@ -136,7 +145,6 @@ def test_parameters_are_annotated_literals_with_a_comment(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_places_mean_the_same_in_every_notebook(path):
-    expected = {"run_dir": "reports/notebook", "videos": "videos", "videos_test": "videosTest", "labels": ""}
     for name, found in papermill.inspect_notebook(str(path)).items():
         if name in PLACES:
-            assert ast.literal_eval(found["default"]) == expected[name]
+            assert ast.literal_eval(found["default"]) == PLACES[name]
