@@ -29,5 +29,13 @@ def load_keras() -> ModuleType:
 
 
 def seed_everything(seed: int) -> None:
-    """Start every random generator that Keras, NumPy and Python draw from at `seed`."""
+    """Start every random generator that Keras, NumPy and Python draw from at `seed`.
+
+    On a processor the same sums then give the same bits each time. On a graphics card this would forbid
+    some operations, so that two trainings may differ there in the last bits.
+    """
     load_keras().utils.set_random_seed(seed)
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -19,6 +20,33 @@ Callback = load_keras().callbacks.Callback
 
 # What Keras's own callbacks remember between epochs and forget in a new process.
 _REMEMBERED = ("wait", "best", "best_epoch", "cooldown_counter", "stopped_epoch")
+
+
+class EpochDraws(Callback):  # type: ignore[misc, valid-type]
+    """Let dropout, and whatever else a model draws, depend on the seed and the epoch alone.
+
+    Keras counts its draws in variables that no file keeps: a training that goes on after a stop would
+    draw otherwise than one that was never stopped.
+
+    Parameters
+    ----------
+    seed : int
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start every generator in the model anew, each at a place of its own."""
+        for number, state in enumerate(generator_states(self.model)):
+            state.assign(np.random.default_rng([self.seed, epoch, number]).integers(2**31, size=2))
+
+
+def generator_states(model: "keras.Model") -> list[Any]:
+    """Return the variables in which a model's random generators count, in the order of its layers."""
+    weights = {id(weight) for weight in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
 
 
 class EpochState(Callback):  # type: ignore[misc, valid-type]
@@ -54,6 +82,7 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
         self.rows, self.best_epoch = state["rows"], state["best_epoch"]
         self._memory, self.is_finished = state["memory"], state["is_finished"]
         self.resumed_epoch = len(self.rows)
+        self._tidy()
         if self.is_finished:
             return None
         names = {"ProjectedLSTM": ProjectedLSTM}
@@ -86,7 +115,7 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
         self.rows.append({"epoch": epoch + 1, **row})
         if is_best:
             self.best_epoch = epoch + 1
-            with write_aside(self.folder / "best.weights.h5") as aside:
+            with write_aside(self._best_path) as aside:
                 self.model.save_weights(aside)
         self._store()
         self._bar.set_postfix_str(f"loss {row['loss']:.3f}, validation {row['val_loss']:.3f}", refresh=False)
@@ -102,7 +131,12 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
 
     def restore_best(self, model: "keras.Model") -> None:
         """Give the model the weights of the epoch with the lowest validation loss."""
-        model.load_weights(self.folder / "best.weights.h5")
+        model.load_weights(self._best_path)
+
+    @property
+    def _best_path(self) -> Path:
+        # With its epoch: weights of an epoch that a kill undid are never taken for those that count.
+        return self.folder / f"best_{self.best_epoch:05d}.weights.h5"
 
     def _store(self) -> None:
         memory = [
@@ -121,5 +155,12 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
             if not is_finished:
                 self.model.save(aside / "model.keras")
             write_json(aside / "state.json", state)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what epochs before the last have stored; a kill may have kept an earlier process from it."""
         for older in sorted(self.folder.glob("epoch_*"))[:-1]:
             shutil.rmtree(older, ignore_errors=True)
+        for best in self.folder.glob("best_*"):
+            if best != self._best_path:
+                best.unlink()

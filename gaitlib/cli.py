@@ -10,6 +10,7 @@ import typer
 
 from gaitlib import __version__
 from gaitlib.config import InputError
+from gaitlib.errors import known_sentence
 
 app = typer.Typer(
     help="Read the emotion from the way a person walks.",
@@ -68,8 +69,9 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:
             if "--debug" in sys.argv:
                 raise
-            is_known = isinstance(error, InputError | DemoError | OSError | MemoryError)
-            text = _sentence(error) if is_known else _unexpected(error)
+            is_known = isinstance(error, InputError | DemoError | OSError)
+            text = known_sentence(type(error).__name__, str(error))
+            text = text or (_sentence(error) if is_known else _unexpected(error))
             typer.echo(f"gaitlib: {text}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
@@ -86,8 +88,6 @@ def _unexpected(error: Exception) -> str:
 
 
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, MemoryError):
-        return "not enough memory: take a smaller batch_size or frame_size."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
     return " ".join(str(error).split())

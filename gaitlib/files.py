@@ -7,13 +7,18 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 from gaitlib.config import InputError
+from gaitlib.errors import StorageError, is_full, storage_error
+
+# End the names of folders in which something is being written, and of locks.
+_ASIDE_SUFFIX, _LOCK_SUFFIX = ".gaitlib.tmp", ".gaitlib.lock"
 
 
 def cache_dir() -> Path:
@@ -45,8 +50,8 @@ def project_path(path: str | Path) -> Path:
 def write_aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place only when the block succeeds.
 
-    Works for files and folders. A kill leaves at most a hidden ``.NAME.*.tmp`` beside it, never a
-    part of `path` itself.
+    Works for files and folders. A kill leaves at most a hidden folder beside it, never a part of `path`
+    itself; the next one who writes into the same folder removes what the killed have left.
 
     Parameters
     ----------
@@ -60,19 +65,125 @@ def write_aside(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    InputError
-        If the folder cannot be written to.
+    StorageError
+        If the folder cannot be written to, or the disk is full.
+    """
+    make_folder(path.parent)
+    try:
+        with temporary_folder(path.parent, path.stem) as folder:
+            yield folder / path.name
+            os.replace(folder / path.name, path)
+    except OSError as error:
+        if isinstance(error, StorageError) or not is_full(error):
+            raise
+        raise storage_error(path, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises
+    ------
+    StorageError
+        If that is not possible.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.stem[:60]}.", suffix=".tmp", dir=path.parent))
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"Cannot write {path}: {error.strerror or error}. Choose another folder.") from error
+        raise storage_error(folder, error, _advice(folder)) from error
+
+
+def _advice(folder: Path) -> str:
+    if folder.is_relative_to(cache_dir()):
+        return "Let GAITLIB_CACHE name a folder that can be written."
+    return "Choose another folder."
+
+
+@contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Give an empty hidden folder that goes when the block ends, or soon after its process was killed.
+
+    Its owner holds a lock in it, which the system lets go when the owner dies, however that happens: a
+    folder whose lock is free is nobody's.
+    """
+    _remove_ownerless(parent)
     try:
-        yield folder / path.name
-        os.replace(folder / path.name, path)
+        folder, lock = _own_folder(parent, name)
+    except OSError as error:
+        raise storage_error(parent / name, error, _advice(parent)) from error
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _own_folder(parent: Path, name: str) -> tuple[Path, FileLock]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f".{name[:60]}.", suffix=_ASIDE_SUFFIX, dir=parent))
+        lock = FileLock(folder / "lock")
+        # Gone already: another process took the folder, not yet locked, for one of the killed.
+        with suppress(FileNotFoundError):
+            lock.acquire()
+            return folder, lock
+
+
+def _remove_ownerless(parent: Path) -> None:
+    # Locked by its owner, removed by another process, or not ours to remove.
+    for folder in parent.glob(f".*{_ASIDE_SUFFIX}"):
+        with suppress(OSError), FileLock(folder / "lock", timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
+    for path in parent.glob(f".*{_LOCK_SUFFIX}"):
+        with suppress(OSError), FileLock(path, timeout=0):
+            path.unlink()
+
+
+@contextmanager
+def hold_lock(path: Path, notice: str, wait: bool = False) -> Iterator[None]:
+    """Be the only process that makes `path` between the start and the end of the block.
+
+    The lock is a hidden file beside `path` and ends with its holder, even a killed one. The file goes with
+    it: a process that opened it just before finds that it has no name any more, and makes a new one.
+
+    Parameters
+    ----------
+    path : Path
+        What is to be made; its folder exists.
+    notice : str
+        What to say where another process holds the lock.
+    wait : bool
+        Print `notice` and wait for the other; otherwise raise it.
+
+    Raises
+    ------
+    InputError
+        If another process holds the lock and `wait` is false.
+    StorageError
+        If the lock cannot be written.
+    """
+    lock = FileLock(path.with_name(f".{path.name}{_LOCK_SUFFIX}"))
+    try:
+        _acquire(lock, notice, wait)
+    except Timeout:
+        raise InputError(notice) from None
+    except OSError as error:
+        raise storage_error(path, error, _advice(path.parent)) from error
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _acquire(lock: FileLock, notice: str, wait: bool) -> None:
+    try:
+        # Not zero: who tidies up takes a lock for a moment to see whether it is free.
+        lock.acquire(timeout=0.5)
+    except Timeout:
+        if not wait:
+            raise
+        print(notice, flush=True)
+        lock.acquire()
 
 
 @contextmanager

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from gaitlib.baselines import box_features
 from gaitlib.clips import PreparedVideo, prepare_videos, window_starts
 from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT, make_demo
-from gaitlib.files import cache_dir, write_aside
+from gaitlib.files import cache_dir, hold_lock, make_folder, write_aside
 from gaitlib.folds import assign_folds, list_fits
 from gaitlib.labels import LabelledVideos, check_emotions, find_videos, list_videos
 from gaitlib.leaks import check_footage_disjoint, check_labels_in_place
@@ -101,8 +100,8 @@ def prepare_test(
 def make_demo_folders(config: RunConfig) -> tuple[Path, Path]:
     """Draw the synthetic walkers into the cache, unless they are there; return both folders."""
     folder = cache_dir() / "demo" / f"walkers{config.demo_walkers}_seed{config.seed}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    make_folder(folder.parent)
+    with hold_lock(folder, "Another process draws the same synthetic walkers: waiting for it.", wait=True):
         if not folder.is_dir():
             with write_aside(folder) as aside:
                 aside.mkdir()

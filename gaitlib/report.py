@@ -1,10 +1,9 @@
 """The whole job: check the parameters, run the notebooks in order, export the pages, list the runs."""
 
 import html
-import os
-import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,15 +11,16 @@ from typing import Any
 
 import nbformat
 import papermill
-from filelock import FileLock, Timeout
 from jinja2.filters import do_urlencode as quoted
 from papermill.exceptions import PapermillExecutionError
 
 from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_config, parse_settings
+from gaitlib.errors import known_sentence
 from gaitlib.export import Page, export_notebook, tidy_streams, write_page
-from gaitlib.files import project_dir, read_json, stderr_to, write_json
+from gaitlib.files import hold_lock, project_dir, read_json, stderr_to, write_json
 from gaitlib.labels import list_videos
 from gaitlib.provenance import step_durations
+from gaitlib.runfolder import ERROR_NAME, check_free, new_run
 
 NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
 # The report proper: its code is hidden, and it becomes the run's index.html.
@@ -71,18 +71,18 @@ def make_report(request: ReportRequest) -> Path:
     """
     config = _configure(request)
     out = (request.out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}").absolute()
-    if out.exists() and not _is_failed_run(out) and any(out.iterdir()):
-        raise InputError(f"{out} already exists: choose another --out, or delete it first.")
-    _make_folder(out.parent)
+    if all((out / name).exists() for name in ("results.json", "index.html")):
+        with suppress(OSError):  # a kill may have come between the run and its place in the list
+            write_index(out.parent)
+    check_free(out)
     if request.labels is None and not list_videos(request.videos):
         print(f"{request.videos} holds no video: synthetic walkers are drawn instead.", flush=True)
-    try:
-        with FileLock(out.parent / f".{out.name}.lock", timeout=0):
-            return _run(request, config, out)
-    except Timeout:
-        raise InputError(f"Another run is writing {out} at this moment: choose another --out.") from None
-    finally:
-        (out.parent / f".{out.name}.lock").unlink(missing_ok=True)
+    with new_run(out) as work:
+        failure = _run(request, config, work, out)
+    if failure is not None:
+        raise failure
+    write_index(out.parent)
+    return out / "index.html"
 
 
 def _configure(request: ReportRequest) -> RunConfig:
@@ -118,10 +118,8 @@ def notebook_parameters(name: str) -> list[str]:
     return list(papermill.inspect_notebook(str(notebook_path(name))))
 
 
-def _run(request: ReportRequest, config: RunConfig, out: Path) -> Path:
-    work = out.parent / f".{out.name}.work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
+def _run(request: ReportRequest, config: RunConfig, work: Path, out: Path) -> InputError | None:
+    """Fill the work folder; of a run that fails, keep the notebooks and the reason."""
     start = time.perf_counter()
     values = {**config.model_dump(), "run_dir": str(work)}
     values |= {name: str(getattr(request, name) or "") for name in ("videos", "videos_test", "labels")}
@@ -132,14 +130,12 @@ def _run(request: ReportRequest, config: RunConfig, out: Path) -> Path:
         _complete_results(work, time.perf_counter() - start)
         _export_pages(work, out.name)
     except InputError as error:
-        (work / "error.txt").write_text(f"{error}\n", encoding="utf-8")
+        failure = InputError(str(error).replace(str(work), str(out)))
+        (work / ERROR_NAME).write_text(f"{failure}\n", encoding="utf-8")
         for page in work.glob("*.html"):
             page.unlink()
-        _put_in_place(work, out)
-        raise
-    _put_in_place(work, out)
-    write_index(out.parent)
-    return out / "index.html"
+        return failure.with_traceback(error.__traceback__)
+    return None
 
 
 def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
@@ -157,13 +153,18 @@ def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
                 progress_bar=False,
             )
     except PapermillExecutionError as error:
-        text = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
-        raise InputError(f"{name} failed: {text}") from error
+        raise InputError(f"{name} failed: {_told(error.ename, error.evalue)}") from error
     except Exception as error:  # a kernel that died, a disk that is full
-        raise InputError(f"{name} failed: {type(error).__name__}: {error}") from error
+        raise InputError(f"{name} failed: {_told(type(error).__name__, str(error))}") from error
     if name not in step_durations(work):
         raise InputError(f"{name} ended before its last cell, so its results are not complete.")
     print(f"{step_durations(work)[name]:.0f} s", flush=True)
+
+
+def _told(name: str, text: str) -> str:
+    """Return in one line what an exception in a notebook means."""
+    plain = text if name in ("InputError", "StorageError") else known_sentence(name, text)
+    return plain or f"{name}: {' '.join(text.split())}"
 
 
 def _tidy_notebooks(work: Path, out: Path) -> None:
@@ -220,6 +221,11 @@ def data_banners(results: Mapping[str, Any]) -> list[str]:
 
 def write_index(reports_dir: Path) -> None:
     """Write `index.html`, the list of all finished runs, newest first, with their scores."""
+    with hold_lock(reports_dir / "index.html", "Another run is renewing the list of runs.", wait=True):
+        _write_index(reports_dir)
+
+
+def _write_index(reports_dir: Path) -> None:
     runs = []
     for path in reports_dir.glob("*/results.json"):
         if (path.parent / "index.html").exists():
@@ -255,21 +261,3 @@ def _index_row(results: Mapping[str, Any], name: str) -> str:
         f"{html.escape(best)} {entry['accuracy']:.1%}",
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _is_failed_run(folder: Path) -> bool:
-    return (folder / "error.txt").exists() and not (folder / "index.html").exists()
-
-
-def _put_in_place(work: Path, out: Path) -> None:
-    """Rename the run to its final place; a failed run that stood there gives way."""
-    if _is_failed_run(out):
-        shutil.rmtree(out)
-    os.rename(work, out)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make {folder}: {error.strerror}. Choose another --out.") from error

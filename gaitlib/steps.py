@@ -1,14 +1,16 @@
 """The main job without notebooks: train and evaluate from the command line."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 
 from gaitlib.config import InputError, RunConfig, make_config
-from gaitlib.files import project_dir, write_json
+from gaitlib.files import hold_lock, make_folder, project_dir, temporary_folder, write_json
 from gaitlib.fitting import fit_table, judge_fits, judge_model, train_fits
 from gaitlib.preparation import prepare_data, prepare_test
 from gaitlib.results import Evaluation, combine, write_results
 from gaitlib.rundata import RunData, load_data
+from gaitlib.runfolder import new_run
 from gaitlib.saving import load_model
 from gaitlib.tables import describe_scores
 from gaitlib.wording import spread_over_fits
@@ -42,17 +44,16 @@ def train_run(
         If the videos, labels or folder cannot be used.
     """
     out = out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    if (out / "model.keras").exists():
-        raise InputError(f"{out} already holds a model: choose another --out, or delete it first.")
-    data = prepare_data(videos_dir, videos_test_dir, config, labels)
-    data.save(out)
-    write_json(out / "config.json", config.model_dump())
-    results = train_fits(data, config, out)
-    evaluation = combine(judge_fits(data, config, out), data, config)
-    write_results(out, evaluation, data, config)
+    with new_run(out.absolute()) as work:
+        data = prepare_data(videos_dir, videos_test_dir, config, labels)
+        data.save(work)
+        write_json(work / "config.json", config.model_dump())
+        results = train_fits(data, config, work)
+        evaluation = combine(judge_fits(data, config, work), data, config)
+        write_results(work, evaluation, data, config)
+        trainings = fit_table(data, config, work).to_string(index=False, float_format="{:.2f}".format)
     layers: list[str] = []
     results[0].model.summary(print_fn=layers.append)
-    trainings = fit_table(data, config, out).to_string(index=False, float_format="{:.2f}".format)
     return "\n".join(
         [
             *layers,
@@ -121,7 +122,13 @@ def describe_data(data: RunData) -> list[str]:
 
 
 def _write(out: Path, evaluation: Evaluation, data: RunData, config: RunConfig) -> None:
-    if (out / "results.json").exists():
-        raise InputError(f"{out} already holds results: choose another --out, or delete it first.")
-    write_results(out, evaluation, data, config)
-    data.save(out)
+    """Write into a folder that may hold other files; `results.json` comes last and says that all is there."""
+    make_folder(out)
+    busy = f"Another process is writing results to {out} at this moment: choose another --out."
+    with hold_lock(out.absolute(), busy), temporary_folder(out, "results") as aside:
+        if (out / "results.json").exists():
+            raise InputError(f"{out} already holds results: choose another --out, or delete it first.")
+        data.save(aside)
+        write_results(aside, evaluation, data, config)
+        for name in ("data.json", "skipped.csv", "predictions.csv", "results.json"):
+            os.replace(aside / name, out / name)

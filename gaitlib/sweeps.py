@@ -5,7 +5,6 @@ the movement alone. The videos are encoded, read, and cut like any other.
 """
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from gaitlib.clips import PreparedVideo, prepare_video, window_starts
 from gaitlib.config import InputError, RunConfig, check_known
 from gaitlib.demo import WalkParameters, sample_truth
 from gaitlib.demo.dataset import write_video
+from gaitlib.files import cache_dir, make_folder, temporary_folder
 
 if TYPE_CHECKING:
     import keras
@@ -117,8 +117,9 @@ def sweep_parameter(
         ]
     )
     changed = [changed_row(row, column, float(value)) for row in rows for value in values]
-    with tempfile.TemporaryDirectory(prefix="gaitlib_sweep_") as folder:
-        paths = [Path(folder) / f"{number:03d}.mp4" for number in range(len(changed))]
+    make_folder(cache_dir())
+    with temporary_folder(cache_dir(), "sweep") as folder:
+        paths = [folder / f"{number:03d}.mp4" for number in range(len(changed))]
         jobs = [joblib.delayed(_film)(row, path, config) for row, path in zip(changed, paths, strict=True)]
         videos = list(joblib.Parallel(n_jobs=-1)(jobs))
     probabilities = pd.DataFrame(

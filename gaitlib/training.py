@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from sklearn.utils.class_weight import compute_class_weight
 
 from gaitlib.backend import load_keras, seed_everything
 from gaitlib.batches import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import InputError, RunConfig
-from gaitlib.files import cache_dir
+from gaitlib.files import cache_dir, hold_lock, make_folder
 from gaitlib.models import build_model
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ TRAINING_SETTINGS = (
     *("num_frames", "seed", "model", "l2_strength", "learning_rate", "epochs", "batch_size"),
     *("patience", "augment", "class_weights"),
 )
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ def train_model(
     """Train the configured model until the validation loss stops falling.
 
     The state after each epoch lies in the cache: the same training started again goes on from there,
-    and one that was finished before is not done twice.
+    and one that was finished before is not done twice. Where another process is at exactly this training,
+    this one waits: it takes over what the other has learnt, or goes on from there if the other was killed.
 
     Parameters
     ----------
@@ -81,18 +81,15 @@ def train_model(
     Raises
     ------
     InputError
-        If another process trains exactly this at the moment, or the loss stops being a number.
+        If the loss stops being a number, or a batch is too large for the memory.
+    StorageError
+        If the state of an epoch cannot be stored.
     """
     state_dir = cache_dir() / "training" / _training_key(train, validation, config, emotions)
-    state_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(state_dir / "lock", timeout=0):
-            return _fit(train, validation, config, len(emotions), state_dir, log_dir)
-    except Timeout:
-        raise InputError(
-            "Another process trains the same model on the same videos at this moment: wait until it is "
-            "done, or change the seed."
-        ) from None
+    make_folder(state_dir)
+    notice = "Another process trains the same model on the same videos: waiting for it to end."
+    with hold_lock(state_dir, notice, wait=True):
+        return _fit(train, validation, config, len(emotions), state_dir, log_dir)
 
 
 def _fit(
@@ -103,7 +100,7 @@ def _fit(
     state_dir: Path,
     log_dir: Path | None,
 ) -> TrainingResult:
-    from gaitlib.callbacks import EpochState
+    from gaitlib.callbacks import EpochDraws, EpochState
     from gaitlib.fast_lstm import training_twin
 
     keras = load_keras()
@@ -112,16 +109,18 @@ def _fit(
     model = compile_for(build_for(train, config, num_classes), config)
     twin = state.load() or compile_for(training_twin(model), config)
     stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=False)
+    plateau = keras.callbacks.ReduceLROnPlateau(patience=max(2, config.patience // 2), factor=0.5)
     callbacks = [
+        EpochDraws(config.seed),
         keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.ReduceLROnPlateau(patience=max(2, config.patience // 2), factor=0.5),
+        plateau,
         stopping,
         state,
     ]
     if config.tensorboard and log_dir is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_dir))
     if not state.is_finished:
-        state.attach(callbacks[1], stopping)
+        state.attach(plateau, stopping)
         twin.fit(
             training_batches(train, config, state.epochs_done),
             validation_data=evaluation_batches(validation),

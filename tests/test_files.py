@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from commands import PROJECT, kill_hard, start_python, wait_until
 
 from gaitlib.config import InputError
-from gaitlib.files import cache_dir, project_dir, project_path, read_json, write_aside, write_json
+from gaitlib.errors import StorageError
+from gaitlib.files import cache_dir, hold_lock, project_dir, project_path, read_json, write_aside, write_json
 
 
 def test_write_aside_puts_the_file_in_place(tmp_path):
@@ -38,25 +40,94 @@ def test_write_aside_writes_whole_folders(tmp_path):
     assert os.listdir(tmp_path) == ["entry"]
 
 
-def test_kill_leaves_the_old_file_untouched(tmp_path):
+WRITE = """
+import sys, time
+from pathlib import Path
+from gaitlib.files import write_aside
+with write_aside(Path(sys.argv[1])) as aside:
+    aside.write_text("half")
+    time.sleep(60)
+"""
+
+
+def test_kill_leaves_the_old_file_and_the_next_writer_tidies_up(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("old")
-    code = (
-        "import sys, time; from pathlib import Path; from gaitlib.files import write_aside\n"
-        "with write_aside(Path(sys.argv[1])) as aside:\n"
-        "    aside.write_text('half')\n"
-        "    time.sleep(60)\n"
-    )
-    process = start_python(code, target)
+    process = start_python(WRITE, target)
     wait_until(lambda: any(tmp_path.glob(".a.*/a.txt")), process)
+    (left,) = tmp_path.glob(".a.*")
+    write_json(tmp_path / "b.json", {})
+    assert left.exists(), "its owner was alive"
     kill_hard(process)
     assert target.read_text() == "old"
-    assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == ["a.txt"]
+    (tmp_path / ".other.tmp").mkdir()
+    write_json(tmp_path / "b.json", {})
+    assert sorted(os.listdir(tmp_path)) == [".other.tmp", "a.txt", "b.json"]
+
+
+def test_folder_taken_before_its_owner_locked_it_is_made_again(tmp_path, monkeypatch):
+    """Another process may see a new folder before its lock is held, and remove it."""
+    made = []
+
+    def make_and_lose(*arguments, **options):
+        made.append(mkdtemp(*arguments, **options))
+        if len(made) < 3:
+            os.rmdir(made[-1])
+        return made[-1]
+
+    mkdtemp = tempfile.mkdtemp
+    monkeypatch.setattr("tempfile.mkdtemp", make_and_lose)
+    write_json(tmp_path / "a.json", {})
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+COUNT = """
+import sys, time
+from pathlib import Path
+from gaitlib.files import hold_lock
+path = Path(sys.argv[1])
+for _ in range(100):
+    with hold_lock(path, "", wait=True):
+        number = int(path.read_text())
+        time.sleep(0.0005)
+        path.write_text(str(number + 1))
+"""
+
+
+def test_lock_whose_file_comes_and_goes_lets_one_in_at_a_time(tmp_path):
+    (tmp_path / "count").write_text("0")
+    processes = [start_python(COUNT, tmp_path / "count") for _ in range(3)]
+    for process in processes:
+        output = process.communicate()[0].strip()
+        assert process.returncode == 0, output
+    assert (tmp_path / "count").read_text() == "300"
+    assert os.listdir(tmp_path) == ["count"]
+
+
+def test_held_lock_is_refused_in_the_words_given(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from gaitlib.files import hold_lock\n"
+        "with hold_lock(Path(sys.argv[1]), ''):\n"
+        "    time.sleep(60)\n"
+    )
+    process = start_python(code, tmp_path / "a")
+    wait_until(lambda: (tmp_path / ".a.gaitlib.lock").exists(), process)
+    try:
+        with (
+            pytest.raises(InputError, match="Somebody is there"),
+            hold_lock(tmp_path / "a", "Somebody is there"),
+        ):
+            pass
+    finally:
+        kill_hard(process)
+    with hold_lock(tmp_path / "a", "A killed holder holds nothing"):
+        pass
+    assert os.listdir(tmp_path) == []
 
 
 def test_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file/a\.txt: .*Choose another folder"):
+    with pytest.raises(StorageError, match=r"Cannot write .*file: File exists.* Choose another folder"):
         write_json(tmp_path / "file" / "a.txt", {})
 
 

@@ -193,7 +193,7 @@ def test_list_of_runs_has_the_newest_first(demo_report, tmp_path):
 def test_executed_notebooks_name_the_final_folder(any_report):
     for name in NOTEBOOKS:
         text = (any_report.folder / f"{name}.ipynb").read_text(encoding="utf-8")
-        assert ".run.work" not in text
+        assert ".gaitlib.tmp" not in text
         assert str(any_report.folder) in text
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import kill_hard, run_python, start_python, wait_until
+from dropout_model import build_dropout_model
 
 from gaitlib.batches import evaluation_batches
+from gaitlib.callbacks import EpochDraws, generator_states
 from gaitlib.config import InputError
 from gaitlib.fast_lstm import ProjectedLSTM, training_twin
 from gaitlib.models import build_model
@@ -22,11 +24,15 @@ from gaitlib.training import class_weights, train_model
 
 TRAIN = """
 import json, sys
+sys.path.insert(0, "tests")
+from dropout_model import use_dropout_model
 from pathlib import Path
 from gaitlib.config import make_config
 from gaitlib.rundata import load_data
 from gaitlib.training import train_model
 config = make_config(**json.loads(sys.argv[2]))
+if config.model == "dropout":
+    use_dropout_model()
 data = load_data(Path(sys.argv[1]))
 train, validation = (data.clip_set(split, config) for split in ("train", "validation"))
 train_model(train, validation, config, data.emotions)
@@ -91,8 +97,8 @@ def test_best_epoch_is_the_one_that_is_kept(straight, clip_sets):
 
 
 def test_finished_training_keeps_its_best_weights_only(straight, session_cache):
-    kept = {path.name for path in (session_cache / "training").rglob("*") if path.is_file()}
-    assert kept <= {"best.weights.h5", "state.json", "lock"}
+    kept = {path.name[:5] for path in (session_cache / "training").rglob("*") if path.is_file()}
+    assert kept == {"best_", "state"}
 
 
 def test_same_seed_same_training(straight, clip_sets, emotions, long_config, fresh_cache):
@@ -102,23 +108,69 @@ def test_same_seed_same_training(straight, clip_sets, emotions, long_config, fre
     assert all(map(np.array_equal, again.model.get_weights(), straight.model.get_weights()))
 
 
-def test_killed_training_goes_on_to_the_same_end(
+def test_stopped_training_keeps_another_waiting_and_its_kill_hands_over(
     straight, run_dir, clip_sets, emotions, long_config, fresh_cache
 ):
-    settings = json.dumps(long_config.model_dump())
-    process = start_python(TRAIN, run_dir, settings, GAITLIB_CACHE=str(fresh_cache))
-    wait_until(lambda: any((fresh_cache / "training").glob("*/epoch_0000[2-5]")), process)
-    os.killpg(process.pid, signal.SIGSTOP)
+    arguments = TRAIN, run_dir, json.dumps(long_config.model_dump())
+    first = start_python(*arguments, GAITLIB_CACHE=str(fresh_cache))
+    wait_until(lambda: any((fresh_cache / "training").glob("*/epoch_0000[2-5]")), first)
+    os.killpg(first.pid, signal.SIGSTOP)
     try:
-        with pytest.raises(InputError, match=r"Another process trains the same .*: wait until it is done"):
-            train_model(*clip_sets, long_config, emotions)
+        second = start_python(*arguments, GAITLIB_CACHE=str(fresh_cache))
+        assert second.stdout.readline().startswith("Another process trains the same model on the same videos")
     finally:
-        kill_hard(process)
+        kill_hard(first)
+    assert second.communicate()[0].count("Traceback") == second.returncode == 0
     resumed = train_model(*clip_sets, long_config, emotions)
-    assert 2 <= resumed.resumed_epoch < len(straight.history)
-    assert resumed.best_epoch == straight.best_epoch
-    assert without_seconds(resumed).equals(without_seconds(straight))
-    assert all(map(np.array_equal, resumed.model.get_weights(), straight.model.get_weights()))
+    assert resumed.resumed_epoch == len(straight.history)
+    assert_same_training(resumed, straight)
+    assert not list((fresh_cache / "training").glob(".*"))
+
+
+def test_training_with_dropout_goes_on_after_a_kill_to_the_same_bits(
+    run_dir, clip_sets, emotions, long_config, tmp_path, monkeypatch
+):
+    """All draws (order, augmentation, dropout, first weights) come from seed, epoch and place."""
+    monkeypatch.setattr("gaitlib.training.build_model", build_dropout_model)
+    config = long_config.model_copy(update={"model": "dropout", "epochs": 12, "patience": 12})
+    monkeypatch.setenv("GAITLIB_CACHE", str(tmp_path / "straight"))
+    straight = train_model(*clip_sets, config, emotions)
+    monkeypatch.setenv("GAITLIB_CACHE", str(tmp_path / "killed"))
+    process = start_python(TRAIN, run_dir, json.dumps(config.model_dump()))
+    wait_until(lambda: any((tmp_path / "killed" / "training").glob("*/epoch_0000[2-9]")), process)
+    kill_hard(process)
+    resumed = train_model(*clip_sets, config, emotions)
+    assert 2 <= resumed.resumed_epoch < 12
+    assert_same_training(resumed, straight)
+
+
+def test_dropout_draws_anew_in_every_epoch_and_layer():
+    model = build_dropout_model("dropout", 4, 16, 1, 3)
+    draws = EpochDraws(seed=5)
+    draws.set_model(model)
+    drawn = set()
+    for epoch in (0, 1, 0):
+        draws.on_epoch_begin(epoch)
+        drawn |= {tuple(state.numpy().tolist()) for state in generator_states(model)}
+    assert len(generator_states(model)) == 2
+    assert len(drawn) == 4
+
+
+def test_weights_of_an_epoch_that_a_kill_undid_do_not_count(
+    straight, clip_sets, emotions, long_config, fresh_cache
+):
+    train_model(*clip_sets, long_config, emotions)
+    (state_dir,) = (fresh_cache / "training").iterdir()
+    (best,) = state_dir.glob("best_*")
+    best.with_name("best_00099.weights.h5").write_text("of an epoch that never ended")
+    assert_same_training(train_model(*clip_sets, long_config, emotions), straight)
+    assert list(state_dir.glob("best_*")) == [best]
+
+
+def assert_same_training(result, other) -> None:
+    assert result.best_epoch == other.best_epoch
+    assert without_seconds(result).equals(without_seconds(other))
+    assert all(map(np.array_equal, result.model.get_weights(), other.model.get_weights()))
 
 
 def without_seconds(result) -> pd.DataFrame:
