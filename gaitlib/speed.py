@@ -1,7 +1,8 @@
 """How fast models train on this machine, side by side."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,41 +12,52 @@ from gaitlib.config import RunConfig
 from gaitlib.models import MODEL_NAMES
 from gaitlib.training import build_for, compile_for
 
+if TYPE_CHECKING:
+    import keras
+
+Batch = tuple[np.ndarray, np.ndarray]
 # Steps of the optimiser after the first, which also compiles.
 _NUM_ROUNDS = 4
 
 
-def training_speed(names: Sequence[str], clips: ClipSet, config: RunConfig) -> dict[str, float]:
-    """Measure training speed in clips a second, the models taking turns so that all meet the same machine.
+def seconds_in_turns(tasks: Mapping[str, Callable[[], object]], num_rounds: int) -> dict[str, float]:
+    """Time tasks that take turns, so that all meet the same machine.
 
     Parameters
     ----------
-    names : sequence of str
-        Names of models.
-    clips : ClipSet
-    config : RunConfig
+    tasks : mapping of str to callable
+    num_rounds : int
+        Each task runs so often, after once more that does not count.
 
     Returns
     -------
     dict of str to float
-        Median over the rounds, of each model as it trains: see `gaitlib.fast_lstm.training_twin`.
+        Median seconds of a run of each task.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(1 + num_rounds):
+        for name, run in tasks.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: float(np.median(values[1:])) for name, values in seconds.items()}
+
+
+def training_step(model: "keras.Model", batch: Batch, config: RunConfig) -> Callable[[], object]:
+    """Return one step of the optimiser on a batch, as training does it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Not compiled; its weights stay as they are, those of its `gaitlib.fast_lstm.training_twin` move.
+    batch : tuple of ndarray
+        Clips and labels.
+    config : RunConfig
     """
     from gaitlib.fast_lstm import training_twin
 
-    chosen = np.arange(config.batch_size) % len(clips)
-    batch = np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_targets[chosen]
-    num_classes = int(clips.labels.max()) + 1
-    models = {}
-    for name in names:
-        model = build_for(clips, config.model_copy(update={"model": name}), num_classes)
-        models[name] = compile_for(training_twin(model), config)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(1 + _NUM_ROUNDS):
-        for name, model in models.items():
-            start = time.perf_counter()
-            model.train_on_batch(*batch)
-            seconds[name].append(time.perf_counter() - start)
-    return {name: config.batch_size / float(np.median(values[1:])) for name, values in seconds.items()}
+    twin = compile_for(training_twin(model), config)
+    return lambda: twin.train_on_batch(*batch)
 
 
 def models_table(clips: ClipSet, config: RunConfig) -> pd.DataFrame:
@@ -61,16 +73,20 @@ def models_table(clips: ClipSet, config: RunConfig) -> pd.DataFrame:
     DataFrame
         `model`, `weights`, `clips a second`, `times the published layering`.
     """
+    chosen = np.arange(config.batch_size) % len(clips)
+    batch = np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_targets[chosen]
     num_classes = int(clips.labels.max()) + 1
-    speeds = training_speed(MODEL_NAMES, clips, config)
+    models = {
+        name: build_for(clips, config.model_copy(update={"model": name}), num_classes) for name in MODEL_NAMES
+    }
+    steps = {name: training_step(model, batch, config) for name, model in models.items()}
+    seconds = seconds_in_turns(steps, _NUM_ROUNDS)
     return pd.DataFrame(
         {
             "model": name,
-            "weights": build_for(
-                clips, config.model_copy(update={"model": name}), num_classes
-            ).count_params(),
-            "clips a second": speed,
-            "times the published layering": speed / speeds["cnn_lstm_timedistributed"],
+            "weights": model.count_params(),
+            "clips a second": config.batch_size / seconds[name],
+            "times the published layering": seconds["cnn_lstm_timedistributed"] / seconds[name],
         }
-        for name, speed in speeds.items()
+        for name, model in models.items()
     )

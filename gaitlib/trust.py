@@ -21,6 +21,7 @@ _ALLOWED_PARTS = {
     *("Functional", "Sequential", "InputLayer", "__keras_tensor__", "DTypePolicy"),
     *("Rescaling", "Normalization", "GroupNormalization", "LayerNormalization", "BatchNormalization"),
     *("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D", "ZeroPadding2D", "ZeroPadding3D"),
+    *("Cropping1D", "Cropping2D", "Cropping3D", "ConvLSTM2D", "EinsumDense"),
     *("MaxPooling1D", "MaxPooling2D", "MaxPooling3D"),
     *("AveragePooling1D", "AveragePooling2D", "AveragePooling3D"),
     *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D"),

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from gaitlib.backend import load_keras, seed_everything
-from gaitlib.config import InputError
+from gaitlib.config import InputError, make_config
 from gaitlib.models import MODEL_NAMES, build_model, copy_weights, layer_table
+from gaitlib.saving import load_model, model_card, save_model
 
 SHAPE = (5, 22, 1)
 
@@ -72,14 +73,17 @@ def test_only_layers_of_keras_itself(name):
         check(layer)
 
 
-@pytest.mark.parametrize("file_name", ["model.keras", "model.h5"])
 @pytest.mark.parametrize("name", MODEL_NAMES)
-def test_saved_file_opens_in_plain_keras_with_equal_answers(name, file_name, tmp_path):
+def test_saved_files_open_in_plain_keras_with_equal_answers(name, tmp_path):
     model, clips = build(name), make_clips()
-    model.save(tmp_path / file_name)
-    copy = load_keras().saving.load_model(tmp_path / file_name, compile=False, safe_mode=True)
-    assert all(map(np.array_equal, model.get_weights(), copy.get_weights()))
-    assert np.allclose(model(clips), copy(clips), atol=1e-6)
+    config = make_config(num_frames=SHAPE[0], frame_size=SHAPE[1], model=name)
+    save_model(model, tmp_path, model_card(config, ("a", "b", "c", "d"), False))
+    for file_name in ("model.keras", "model.h5"):
+        path = tmp_path / file_name
+        plain = load_keras().saving.load_model(path, compile=False, safe_mode=True)
+        for copy in (plain, load_model(path)[0]):
+            assert all(map(np.array_equal, model.get_weights(), copy.get_weights()))
+            assert np.allclose(model(clips), copy(clips), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
