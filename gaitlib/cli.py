@@ -34,6 +34,9 @@ Folds = Annotated[
     int | None, typer.Option(min=2, help="Cross-validate over walkers in so many parts; default one split.")
 ]
 Seeds = Annotated[int | None, typer.Option(min=1, help="Train each model so many times.")]
+Scheduler = Annotated[
+    str, typer.Option(metavar="tcp://HOST:PORT", help="Dask scheduler whose workers prepare the videos.")
+]
 Out = Annotated[Path | None, typer.Option(help="Run folder; by default reports/ and the date and time.")]
 TrustModel = Annotated[
     bool, typer.Option("--trust-model", help="Open a model file although no run beside it vouches for it.")
@@ -101,7 +104,7 @@ def _settings(parameters: list[str] | None, **options: Any) -> dict[str, str]:
         if not sign or not name:
             raise typer.BadParameter(f"{text!r}: expected NAME=VALUE, such as epochs=10.")
         settings[name.strip()] = value.strip()
-    return settings | {name: str(value).lower() for name, value in options.items() if value}
+    return settings | {name: str(value) for name, value in options.items() if value}
 
 
 @app.command()
@@ -146,13 +149,20 @@ def report(
     profile: Profile = "standard",
     folds: Folds = None,
     seeds: Seeds = None,
+    scheduler: Scheduler = "",
     allow_shared_walkers: Shared = False,
     parameters: Parameters = None,
 ) -> None:
     """Do the whole job: run all notebooks and write the HTML report."""
     from gaitlib.report import ReportRequest, make_report
 
-    settings = _settings(parameters, folds=folds, seeds=seeds, allow_shared_walkers=allow_shared_walkers)
+    settings = _settings(
+        parameters,
+        folds=folds,
+        seeds=seeds,
+        scheduler=scheduler,
+        allow_shared_walkers=allow_shared_walkers,
+    )
     request = ReportRequest(
         videos.absolute(),
         videos_test.absolute(),
@@ -175,6 +185,7 @@ def train(
     profile: Profile = "standard",
     folds: Folds = None,
     seeds: Seeds = None,
+    scheduler: Scheduler = "",
     allow_shared_walkers: Shared = False,
     parameters: Parameters = None,
 ) -> None:
@@ -182,7 +193,13 @@ def train(
     from gaitlib.config import make_config, parse_settings
     from gaitlib.steps import train_run
 
-    settings = _settings(parameters, folds=folds, seeds=seeds, allow_shared_walkers=allow_shared_walkers)
+    settings = _settings(
+        parameters,
+        folds=folds,
+        seeds=seeds,
+        scheduler=scheduler,
+        allow_shared_walkers=allow_shared_walkers,
+    )
     config = make_config(profile, **parse_settings(settings))
     typer.echo(train_run(videos, videos_test, config, out, labels))
 
@@ -194,13 +211,15 @@ def evaluate(
     videos_test: VideosTest = Path("videosTest"),
     out: Annotated[Path | None, typer.Option(help="Folder for predictions.csv and results.json.")] = None,
     labels: Labels = None,
+    scheduler: Scheduler = "",
     allow_shared_walkers: Shared = False,
     trust_model: TrustModel = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.steps import evaluate_run
 
-    typer.echo(evaluate_run(model, videos_test, out, labels, allow_shared_walkers, trust_model))
+    settings = {"allow_shared_walkers": allow_shared_walkers, "scheduler": scheduler}
+    typer.echo(evaluate_run(model, videos_test, out, labels, settings, trust_model))
 
 
 @app.command()

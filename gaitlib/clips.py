@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from gaitlib.cluster import run_on_workers
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_aside
 from gaitlib.loops import distinct_starts, repeated_rows, why_looped
@@ -103,8 +104,15 @@ class PreparedVideo:
         return [(int(first), int(count)) for first, count in zip(groups.min(), groups.size(), strict=True)]
 
 
-def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
+def prepare_video(path: Path, config: RunConfig, cache: Path | None = None) -> PreparedVideo:
     """Decode one video and store the pictures of its walker, unless the cache holds them.
+
+    Parameters
+    ----------
+    path : Path
+    config : RunConfig
+    cache : Path, optional
+        The cache to use, where it is not this machine's own.
 
     Raises
     ------
@@ -112,7 +120,7 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
         If the video cannot be read. Where nobody walks in it, the entry is empty.
     """
     digest = file_digest(path)
-    entry = PreparedVideo(cache_dir() / "pictures" / _key(digest, config), digest)
+    entry = PreparedVideo((cache or cache_dir()) / "pictures" / _key(digest, config), digest)
     if not entry.folder.exists():
         try:
             with write_aside(entry.folder) as aside:
@@ -129,7 +137,7 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
 def prepare_videos(
     paths: Sequence[Path], config: RunConfig, description: str = "Preparing videos"
 ) -> list[PreparedVideo | str]:
-    """Prepare many videos in parallel, one worker a core.
+    """Prepare many videos in parallel, one worker a core, here or with `config.scheduler` elsewhere.
 
     Parameters
     ----------
@@ -143,9 +151,13 @@ def prepare_videos(
     list of PreparedVideo or str
         In the order of `paths`; a text says why a video could not be used.
     """
-    jobs = (joblib.delayed(_prepare_or_reason)(path, config) for path in paths)
-    parallel = joblib.Parallel(n_jobs=-1, return_as="generator")
-    return list(tqdm(parallel(jobs), description, total=len(paths), mininterval=1.0, unit="video"))
+    prepare = partial(_prepare_or_reason, config=config, cache=cache_dir())
+    if config.scheduler:
+        results = run_on_workers(prepare, paths, config.scheduler, cache_dir())
+    else:
+        parallel = joblib.Parallel(n_jobs=-1, return_as="generator")
+        results = parallel(joblib.delayed(prepare)(path) for path in paths)
+    return list(tqdm(results, description, total=len(paths), mininterval=1.0, unit="video"))
 
 
 def window_starts(video: PreparedVideo, config: RunConfig) -> np.ndarray:
@@ -179,11 +191,11 @@ def walks_left(video: PreparedVideo, starts: np.ndarray, num_frames: int) -> np.
     return (right[starts + num_frames - 1] - right[starts]) / side[starts] < -MIN_SIDE_STEP
 
 
-def _prepare_or_reason(path: Path, config: RunConfig) -> PreparedVideo | str:
+def _prepare_or_reason(path: Path, config: RunConfig, cache: Path) -> PreparedVideo | str:
     # One core a video: OpenCV's own threads would fight with the other workers.
     cv2.setNumThreads(1)
     try:
-        video = prepare_video(path, config)
+        video = prepare_video(path, config, cache)
     except InputError as error:
         return str(error)
     return why_no_clips(path.name, video, config) or video

@@ -69,6 +69,9 @@ class RunConfig(BaseModel):
         0, ge=0, le=50, description="parts of a cross-validation over walkers; 0: a single split"
     )
     demo_walkers: int = Field(24, ge=4, le=500, description="synthetic training walkers")
+    scheduler: str = Field(
+        "", description="Dask scheduler whose workers prepare the videos (tcp://HOST:PORT); none: here"
+    )
     seed: int = Field(0, ge=0, description="start of every random draw")
     # 02 model
     model: str = Field("cnn_lstm", description="name of the model builder")

@@ -1,8 +1,10 @@
 """The main job without notebooks: train and evaluate from the command line."""
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import hold_lock, make_folder, project_dir, temporary_folder, write_json
@@ -72,13 +74,22 @@ def evaluate_run(
     videos_test_dir: Path,
     out: Path | None,
     labels: Path | None,
-    allow_shared: bool,
+    settings: Mapping[str, Any],
     trust_model: bool = False,
 ) -> str:
     """Test a saved model on labelled videos.
 
     The run folder beside the model tells who trained it: their walkers must not be in the test. With
     `trust_model` a model file is opened that this folder does not vouch for.
+
+    Parameters
+    ----------
+    model_path, videos_test_dir : Path
+    out : Path, optional
+        Where predictions and results go.
+    labels : Path, optional
+    settings : mapping
+        What to set otherwise than in the training: `allow_shared_walkers` and `scheduler`.
 
     Returns
     -------
@@ -91,7 +102,7 @@ def evaluate_run(
         If the model, its run folder or the videos cannot be used.
     """
     model, card = load_model(model_path, trust_model)
-    config = make_config(**{**card["config"], "allow_shared_walkers": allow_shared, "folds": 0, "seeds": 1})
+    config = make_config(**{**card["config"], **settings, "folds": 0, "seeds": 1})
     if not (model_path.parent / "data.json").exists():
         raise InputError(
             f"{model_path.parent} holds no data.json, which says who the model was trained on: evaluate the "
