@@ -25,6 +25,8 @@ def load_keras() -> ModuleType:
         tf.constant(0)  # makes the device, which greets too
     # Keras warns that .h5 is a legacy format; it is part of what a run must leave.
     logging.getLogger("absl").setLevel(logging.ERROR)
+    # TensorFlow warns of functions traced anew, as they are for each of many models.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
 
 

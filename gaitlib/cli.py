@@ -255,6 +255,26 @@ def explain(
     typer.echo(f"Page: {out}")
 
 
+@app.command()
+@_plain_errors
+def experiment(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="What to try; see experiments/.")],
+    videos: Videos = Path("videos"),
+    videos_test: VideosTest = Path("videosTest"),
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default reports/ and the name.")] = None,
+    labels: Labels = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Database URL that several machines share, in the place of a journal.")
+    ] = None,
+) -> None:
+    """Try models and settings on unseen walkers, rank them, and test the best on strangers."""
+    from gaitlib.experiment_page import make_experiment
+    from gaitlib.search_space import read_plan
+
+    plan = read_plan(file, **({"storage": storage} if storage else {}))
+    typer.echo(make_experiment(plan, videos, videos_test, labels, out))
+
+
 def main() -> None:
     """Run the command line."""
     app(prog_name="gaitlib")

@@ -110,6 +110,36 @@ class RunConfig(BaseModel):
         return self
 
 
+class ExperimentPlan(BaseModel):
+    """What an experiment tries and how it is scored; `gaitlib.search_space.read_plan` builds it.
+
+    Examples
+    --------
+    >>> ExperimentPlan(name="models", search={"model": ["cnn_lstm"]}).method
+    'grid'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(pattern=r"^\w[\w .+-]{0,79}$", description="name of the study and of its folder")
+    method: Literal["grid", "tpe", "random"] = Field(
+        "grid", description="every combination, Optuna's tree-structured Parzen estimator, or by chance"
+    )
+    trials: int = Field(20, ge=1, le=10000, description="trials of each study; a grid has its own number")
+    outer_folds: int = Field(5, ge=2, le=50, description="parts of the walkers; each is tested once")
+    inner_folds: int = Field(
+        3, ge=0, le=50, description="parts of the remaining walkers that score a trial; 0: nothing is chosen"
+    )
+    prune: bool = Field(True, description="give a trial up that is below the median after an inner fold")
+    settings: dict[str, Any] = Field({}, description="settings that are the same in all trials")
+    search: dict[str, Any] = Field({}, description="settings to try: a list, or low and high")
+    candidates: list[dict[str, Any]] = Field([], description="instead of search: the combinations, by name")
+    baseline: dict[str, Any] | None = Field(
+        None, description="the combination of a grid to compare with; none: the best one"
+    )
+    storage: str = Field("", description="database URL; empty: a journal in the run folder")
+
+
 def make_config(profile: str = "standard", **settings: Any) -> RunConfig:
     """Build a validated configuration from a profile and settings that override it.
 

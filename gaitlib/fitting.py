@@ -48,7 +48,7 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[Training
     for fit in list_fits(data, config):
         folder = fit_dir(run_dir, fit, config)
         train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
-        _check_windows(fit)
+        check_windows(fit)
         result = train_model(train, validation, fit.config, data.emotions, folder / "logs")
         save_history(result.history, folder)
         card = model_card(fit.config, data.emotions, data.is_demo)
@@ -60,8 +60,14 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[Training
     return results
 
 
-def _check_windows(fit: Fit) -> None:
-    """Refuse to train where a picture would be in a training clip and in a test clip."""
+def check_windows(fit: Fit) -> None:
+    """Refuse to train where a picture would be in a training clip and in a test clip.
+
+    Raises
+    ------
+    InputError
+        Naming the videos.
+    """
     windows = {
         split: list_windows(fit.data.clip_set(split, fit.config), list(fit.data.rows(split)["video"]))
         for split in SPLITS

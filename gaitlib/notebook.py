@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from gaitlib.backend import load_keras
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import project_path, write_aside, write_json
+from gaitlib.page_parts import paragraphs, table_html
 from gaitlib.plotting import alt_text
 from gaitlib.preparation import prepare_data
 from gaitlib.provenance import record_step, versions
@@ -129,9 +130,7 @@ def show_figure(figure: Figure) -> None:
 
 def show_table(table: pd.DataFrame, caption: str, decimals: int = 2) -> None:
     """Display a table with its caption; texts from users are escaped."""
-    html = table.to_html(index=False, escape=True, border=0, float_format=f"{{:.{decimals}f}}".format)
-    start = html.index(">") + 1
-    display(HTML(f"{html[:start]}<caption>{escape(caption)}</caption>{html[start:]}"))
+    display(HTML(table_html(table, caption, decimals)))
 
 
 def show_skipped(skipped: pd.DataFrame) -> None:
@@ -145,4 +144,4 @@ def show_skipped(skipped: pd.DataFrame) -> None:
 
 def show_text(*sentences: str) -> None:
     """Display sentences as paragraphs; empty ones are left out, texts from users are escaped."""
-    display(HTML("".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)))
+    display(HTML(paragraphs(*sentences)))

@@ -245,19 +245,31 @@ def _write_index(reports_dir: Path) -> None:
 
 
 def _index_row(results: Mapping[str, Any], name: str) -> str:
+    if results.get("kind") == "experiment":
+        return _experiment_row(results, name)
     test = results["test"]
     low, high = test["accuracy_ci95"]
     best, entry = max(test["baselines"].items(), key=lambda item: item[1]["accuracy"])
     data = "synthetic walkers" if results["data"]["is_demo"] else "videos"
-    cells = (
-        f'<a href="{quoted(name)}/index.html">{html.escape(name)}</a>',
-        html.escape(results["created"].replace("T", " ")[:16]),
-        f"{test['num_videos']} test {data}"
-        if data == "videos"
-        else f"{data}, {test['num_videos']} test videos",
-        html.escape(results["config"]["model"]),
-        f"{test['accuracy']:.1%}",
-        f"{low:.1%} to {high:.1%}",
-        f"{html.escape(best)} {entry['accuracy']:.1%}",
-    )
+    number = test["num_videos"]
+    data = f"{number} test videos" if data == "videos" else f"{data}, {number} test videos"
+    score = f"{test['accuracy']:.1%}", f"{low:.1%} to {high:.1%}", f"{best} {entry['accuracy']:.1%}"
+    return _row(results, name, data, results["config"]["model"], *score)
+
+
+def _experiment_row(results: Mapping[str, Any], name: str) -> str:
+    """Return the row of an experiment: the score on strangers, or else that of the best candidate."""
+    best = results["ranking"][0]
+    test, model = results.get("nested", {}), "chosen by a search"
+    if "accuracy" not in test:
+        test, model = best, f"best of {results['num_trials']}: {best['label']}"
+    low, high = test["accuracy_ci95"]
+    number = results["data"]["all"]["num_videos"]
+    data = f"{'synthetic walkers, ' if results['data']['is_demo'] else ''}{number} videos"
+    return _row(results, name, data, model, f"{test['accuracy']:.1%}", f"{low:.1%} to {high:.1%}", "")
+
+
+def _row(results: Mapping[str, Any], name: str, *texts: str) -> str:
+    cells = [f'<a href="{quoted(name)}/index.html">{html.escape(name)}</a>']
+    cells += [html.escape(text) for text in (results["created"].replace("T", " ")[:16], *texts)]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -1,15 +1,11 @@
 """One page about one video: what the model said, where it looked, when, and how the person walked."""
 
-import base64
-import io
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from gaitlib.batches import make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video
@@ -22,7 +18,7 @@ from gaitlib.files import read_json
 from gaitlib.gait import GAIT_FEATURES, measure_gait
 from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
-from gaitlib.plotting import alt_text
+from gaitlib.page_parts import figure_html
 from gaitlib.predict import Verdict, predict_config, predict_video, verdict_sentence
 from gaitlib.saving import load_model
 
@@ -109,7 +105,7 @@ def _saliency_section(video: PreparedVideo, verdict: Verdict, model: "keras.Mode
     )
     figure = plot_saliency({emotion: clip}, config.frame_rate_hz)
     return (
-        f"<h2>Where the model looked</h2>{_figure_html(figure, caption)}"
+        f"<h2>Where the model looked</h2>{figure_html(figure, caption)}"
         f"<p>{escape(agreement_sentence(model, clip))}</p>"
     )
 
@@ -133,7 +129,7 @@ def _timeline_section(verdict: Verdict) -> str:
     caption = f"What the model says of each of {len(clips)} clips; the verdict is their mean."
     if len(clips) == 1:
         caption = "The walk is long enough for one clip only."
-    return f"<h2>Over time</h2>{_figure_html(plot_timeline(clips), caption)}"
+    return f"<h2>Over time</h2>{figure_html(plot_timeline(clips), caption)}"
 
 
 def _gait_section(video: PreparedVideo, reference_path: Path) -> str:
@@ -155,22 +151,10 @@ def _gait_section(video: PreparedVideo, reference_path: Path) -> str:
         "walkers; orange lies outside, a triangle more than 6 standard deviations away. The model does not "
         "see these numbers."
     )
-    return f"{heading}{_figure_html(plot_against_neutral(features, reference), caption)}"
+    return f"{heading}{figure_html(plot_against_neutral(features, reference), caption)}"
 
 
 def _feature_name(feature: str) -> str:
     """Return a feature's title and unit, as people read them."""
     title, unit = GAIT_FEATURES.loc[feature, ["title", "unit"]]
     return str(title) if unit == "1" else f"{title}, {unit}"
-
-
-def _figure_html(figure: Figure, caption: str) -> str:
-    """Return a figure as HTML that needs no other file, with its description and a caption."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=120, bbox_inches="tight", facecolor="white")
-    plt.close(figure)
-    data = base64.b64encode(stream.getvalue()).decode()
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(alt_text(figure))}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )

@@ -1,0 +1,108 @@
+"""One training of an experiment and what it answered, as plain data that a study's storage can hold."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from gaitlib.backend import load_keras
+from gaitlib.batches import ClipSet
+from gaitlib.evaluation import predict_videos
+from gaitlib.files import cache_dir
+from gaitlib.fitting import check_windows
+from gaitlib.folds import Fit
+from gaitlib.judging import judge_fit
+from gaitlib.training import TrainingResult, train_model
+
+# Enough of a file's SHA-256 to tell the videos of an experiment apart.
+DIGEST_LENGTH = 16
+ANSWER_COLUMNS = ("digest", "walker", "emotion", "predicted")
+
+
+def answer_fit(fit: Fit) -> dict[str, Any]:
+    """Train one model and let it judge the test walkers of its fold.
+
+    Returns
+    -------
+    dict
+        `answers` (each of `ANSWER_COLUMNS` as a list, an entry a test video), `num_weights`,
+        `best_epoch`, `training_seconds` and `ms_per_clip`, the time of a prediction on this
+        machine.
+
+    Raises
+    ------
+    InputError
+        If the fold's videos cannot be learnt from, or the training fails.
+    """
+    start = time.perf_counter()
+    train, validation, test = (
+        fit.data.clip_set(split, fit.config) for split in ("train", "validation", "test")
+    )
+    check_windows(fit)
+    with _one_at_a_time(fit):
+        result = train_model(train, validation, fit.config, fit.data.emotions)
+    seconds = time.perf_counter() - start
+    judgement = judge_fit(result.model, fit, with_baselines=False, best_epoch=result.best_epoch)
+    emotions = np.array(fit.data.emotions)
+    fold = {
+        "answers": {
+            "digest": [digest[:DIGEST_LENGTH] for digest in judgement.videos["digest"]],
+            "walker": judgement.videos["walker"].tolist(),
+            "emotion": judgement.videos["emotion"].tolist(),
+            "predicted": emotions[judgement.predicted].tolist(),
+        },
+        "ms_per_clip": _ms_per_clip(result, test),
+        "num_weights": int(result.model.count_params()) if hasattr(result.model, "count_params") else None,
+        "best_epoch": int(result.best_epoch),
+        "training_seconds": _training_seconds(result, seconds),
+    }
+    # Layers and traced functions of finished models would pile up over hundreds of trainings.
+    load_keras().utils.clear_session()
+    return fold
+
+
+def answers_of(folds: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the answers of several fits as one table with `ANSWER_COLUMNS` and `is_right`."""
+    tables = [pd.DataFrame(fold["answers"], columns=list(ANSWER_COLUMNS)) for fold in folds]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(ANSWER_COLUMNS))
+    return table.assign(is_right=(table["emotion"] == table["predicted"]).astype(float))
+
+
+def cost_of(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return weights, mean training time and median prediction time of several fits."""
+    if not folds:
+        return {"num_weights": None, "training_seconds": None, "ms_per_clip": None}
+    return {
+        "num_weights": folds[0]["num_weights"],
+        "training_seconds": float(np.mean([fold["training_seconds"] for fold in folds])),
+        "ms_per_clip": float(np.median([fold["ms_per_clip"] for fold in folds])),
+    }
+
+
+def _training_seconds(result: TrainingResult, seconds: float) -> float:
+    """Return the time in epochs, which a training that comes from the cache remembers."""
+    if "seconds" in result.history:
+        return float(result.history["seconds"].sum())
+    return seconds
+
+
+def _ms_per_clip(result: TrainingResult, clips: ClipSet) -> float:
+    """Measure predictions, the quickest of three, as other programs only ever slow one down."""
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        predict_videos(result.model, clips)
+        seconds.append(time.perf_counter() - begin)
+    return 1000 * min(seconds) / len(clips)
+
+
+def _one_at_a_time(fit: Fit) -> FileLock:
+    """Let another process that wants the same training wait for it, to find it in the cache."""
+    text = repr((fit.data.fingerprint, sorted(fit.config.model_dump().items())))
+    folder = cache_dir() / "experiments"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.lock")
