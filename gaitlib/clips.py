@@ -27,6 +27,7 @@ from gaitlib.files import cache_dir, read_json, write_aside
 from gaitlib.loops import distinct_starts, repeated_rows, why_looped
 from gaitlib.video import file_digest, read_chunks
 from gaitlib.walker import WalkerTrack, cut_crops, find_walker
+from gaitlib.walker.lifeless import why_lifeless
 from gaitlib.walker.shape import SHAPE_NAMES, measure_shapes
 
 # Raise when the pictures would come out differently for the same file and settings.
@@ -206,7 +207,7 @@ def why_no_clips(name: str, video: PreparedVideo, config: RunConfig) -> str:
     if len(window_starts(video, config)):
         return ""
     if not video.meta["num_pictures"]:
-        return f"{name}: {video.meta['why_empty']}"
+        return f"{name}: {why_lifeless(video.thumbs) or video.meta['why_empty']}"
     looped = why_looped(video, config)
     if looped:
         return f"{name}: {looped}"

@@ -181,6 +181,41 @@ def test_pictures_lost_within_are_counted(tmp_path):
     ]
 
 
+def test_one_picture_lost_in_an_avi_is_said(tmp_path):
+    """Of one of 60 pictures the name of its chunk is overwritten: no error and hardly a gap."""
+    path = make_kind(tmp_path, "avi")
+    _, report = read_video(patch(path, b"00dc", -4, b"xxxx", 20))
+    assert report.frames_read == 59
+    assert "Pictures that the header counts but that are not there: 1 " in " ".join(report.notes)
+
+
+def test_beginning_lost_without_an_error_is_said(tmp_path):
+    """The pages that hold the first third of the pictures are gone: the rest decodes as if all were there."""
+    path = make_kind(tmp_path, "ogv")
+    content = path.read_bytes()
+    path.write_bytes(content[:3000] + bytes(20_000) + content[23_000:])
+    _, report = read_video(path)
+    assert 20 < report.frames_read < 50
+    assert any("of the file hold no picture that can be found" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("kind", ["wmv", "ogv", "flv"])
+def test_damage_that_points_before_the_file_is_quiet(tmp_path, kind, capfd):
+    path = make_kind(tmp_path, kind)
+    for seed in range(40):
+        path.write_bytes(mutate(_kind_content(kind, 60), seed))
+        with contextlib.suppress(InputError):
+            read_video(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_usual_step_of_few_uneven_stamps_is_a_number():
+    timeline = Timeline(30.0)
+    for stamp in (0.0, 0.03, 9.0):
+        timeline.place(stamp)
+    assert timeline.step_seconds() == pytest.approx(0.03)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_uneven_rate_is_no_gap(seed):
     timeline = Timeline(30.0)

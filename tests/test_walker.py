@@ -373,6 +373,8 @@ def test_lifeless_videos_are_told_apart():
     frozen = np.repeat(draw.integers(0, 255, (1, 32, 32), np.uint8), 40, axis=0)
     noise = draw.normal(128, 6, (40, 32, 32)).astype(np.uint8)
     grey = np.full((40, 32, 32), 128, np.uint8)
+    coded = frozen // 2 + np.repeat(draw.integers(0, 3, (10, 32, 32), np.uint8), 4, axis=0)
+    assert "frozen" in why_lifeless(coded)
     for thumbs, word in ((black, "black"), (frozen, "frozen"), (noise, "noise"), (grey, "blank")):
         assert word in why_lifeless(thumbs)
     walk = np.stack(

@@ -19,9 +19,10 @@ _MAX_ERRORS_IN_A_ROW = 100
 MAX_SECONDS = 6 * 3600.0  # far more than a walk takes; timestamps can claim years
 # Of these each packet gives one picture; others put some into no packet or two.
 _ONE_PACKET_ONE_PICTURE = {"h264", "hevc", "vp9", "av1", "libdav1d"}
-# Containers that end with pictures, not with an index of unknown length.
-_FULL_OF_PICTURES = {"gif", "ogg", "ivf", "mpegts", "matroska", "yuv4mpegpipe", "dv"}
-_UNREAD_SHARE = 0.25  # of a file behind the last picture
+# Containers that hold pictures and little else: what is no picture in them is damage.
+_FULL_OF_PICTURES = {"gif", "ogg", "ivf", "matroska", "yuv4mpegpipe", "dv"}
+_UNREAD_SHARE = 0.1
+_MAX_HEADER_BYTES, _MAX_WRAPPING_BYTES = 1 << 11, 32  # of such a container, and around each picture
 _USUAL_RATES_HZ = 4.0, 250.0
 _INVENT_TIMES = cast(int, Flags.gen_pts.value)
 _HDR_CURVES = {16: "PQ", 18: "HLG"}  # color_trc of SMPTE ST 2084 and ARIB STD-B67
@@ -105,7 +106,8 @@ class Decoder:
         self._is_interlaced = False
         self._num_due = 0  # pictures that should have come, of the packets read
         self._num_failed = 0
-        self._end_bytes = 0  # of the last packet, in the file
+        self._num_discarded = 0  # packets that an edit list cuts away
+        self._picture_bytes = _MAX_HEADER_BYTES  # known to be pictures and their wrapping
 
     def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """Yield seconds from the first picture, and the picture.
@@ -178,8 +180,11 @@ class Decoder:
         read_seconds = self._report.duration_seconds + self.timeline.left_out_seconds
         promised = promised_seconds(self._container, self._stream) or 0.0
         tolerance = max(0.25, 2.5 * self.timeline.step_seconds())
-        is_full = self._container.format.name.split(",")[0] in _FULL_OF_PICTURES and self._end_bytes
-        share_left = 1 - self._end_bytes / self._container.size if is_full else 0.0
+        is_full = self._container.format.name.split(",")[0] in _FULL_OF_PICTURES
+        share_left = 1 - self._picture_bytes / self._container.size if is_full else 0.0
+        # An AVI counts a slow video's pictures as often as they stay on.
+        num_due = min(self._stream.frames, round(promised / self.timeline.step_seconds()))
+        num_found = self._num_discarded + self._report.frames_read + self._report.corrupt_frames
         if self._ends_midway:
             self._report.note(f"Cut off: the file ends in the middle, after {read_seconds:.1f} s.")
         elif promised - read_seconds > tolerance:
@@ -188,9 +193,11 @@ class Decoder:
                 f"after {read_seconds:.1f} s."
             )
         elif share_left > _UNREAD_SHARE and len(self._container.streams) == 1:
+            self._report.note(f"Damaged: {share_left:.0%} of the file hold no picture that can be found.")
+        elif num_due > num_found and not self._is_interlaced:
             self._report.note(
-                f"Damaged: behind {read_seconds:.1f} s the last {share_left:.0%} of the file hold no picture "
-                "that can be found."
+                f"Pictures that the header counts but that are not there: {num_due - num_found} (left out in "
+                "recording, or lost since)."
             )
 
     def _packets(self) -> Iterator[av.Packet | None]:
@@ -218,8 +225,8 @@ class Decoder:
                 raise InputError(f"{self._name} is encrypted: give a copy without protection.")
             num_errors = 0
             self._num_due += not packet.is_discard
-            place = self._end_bytes if packet.pos is None else packet.pos
-            self._end_bytes = max(self._end_bytes, place + packet.size)
+            self._num_discarded += packet.is_discard
+            self._picture_bytes += packet.size + _MAX_WRAPPING_BYTES
             yield packet
         yield None
 

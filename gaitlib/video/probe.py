@@ -1,5 +1,6 @@
 """Open a video file safely: this file and no other, a video and nothing else, its main pictures."""
 
+import errno
 import hashlib
 import io
 import os
@@ -188,7 +189,10 @@ class _Guarded(io.RawIOBase):
         return self._file.read(num_left if size < 0 else min(size, num_left)) or b""
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except OSError:  # damage that points before the file's beginning
+            return -errno.EINVAL
 
     def tell(self) -> int:
         return self._file.tell()
