@@ -77,6 +77,9 @@ class RunConfig(BaseModel):
     model: str = Field("cnn_lstm", description="name of the model builder")
     l2_strength: float = Field(0.01, ge=0, description="L2 penalty of the Dense 64 layer")
     # 03 training
+    pretrained: str = Field(
+        "", description="model.keras of a run whose weights to start from; empty: fresh weights"
+    )
     learning_rate: float = Field(0.00007, gt=0, description="Adam's step size, as published")
     epochs: int = Field(60, ge=1, description="passes over the training clips at most")
     batch_size: int = Field(4, ge=1, description="clips in one step of the optimiser")

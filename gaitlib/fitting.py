@@ -11,6 +11,7 @@ from gaitlib.folds import Fit, list_fits
 from gaitlib.judging import Judgement, judge_fit
 from gaitlib.leaks import check_windows_disjoint, list_windows
 from gaitlib.novelty import fit_novelty
+from gaitlib.pretraining import check_unseen
 from gaitlib.rundata import SPLITS, RunData
 from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
 from gaitlib.training import TrainingResult, train_model
@@ -49,6 +50,7 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[Training
         folder = fit_dir(run_dir, fit, config)
         train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
         check_windows(fit)
+        check_unseen(fit.config, fit.data.rows("test"))
         result = train_model(train, validation, fit.config, data.emotions, folder / "logs")
         save_history(result.history, folder)
         card = model_card(fit.config, data.emotions, data.is_demo)

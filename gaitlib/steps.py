@@ -10,6 +10,7 @@ from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import hold_lock, make_folder, project_dir, temporary_folder, write_json
 from gaitlib.fitting import fit_table, judge_fits, judge_model, train_fits
 from gaitlib.preparation import prepare_data, prepare_test
+from gaitlib.pretraining import check_unseen
 from gaitlib.results import Evaluation, combine, write_results
 from gaitlib.rundata import RunData, load_data
 from gaitlib.runfolder import new_run
@@ -114,6 +115,7 @@ def evaluate_run(
             f"{model_path} knows the emotions {', '.join(card['emotions'])}, but the run in its folder was "
             f"trained on {', '.join(data.emotions)}: put the model back into its own run folder."
         )
+    check_unseen(config, data.rows("test"))
     evaluation = combine([judge_model(model, data, config)], data, config)
     if out is not None:
         _write(out, evaluation, data, config)

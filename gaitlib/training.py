@@ -16,6 +16,8 @@ from gaitlib.batches import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, hold_lock, make_folder
 from gaitlib.models import build_model
+from gaitlib.pretraining import pretrained_path, take_weights
+from gaitlib.video import file_digest
 
 if TYPE_CHECKING:
     import keras
@@ -43,12 +45,15 @@ class TrainingResult:
         From 1; chosen by the validation loss.
     resumed_epoch : int
         Epochs that an earlier call had done; 0 for a fresh training.
+    layers_taken : tuple of str
+        Layers that started from weights of the model that the setting `pretrained` names.
     """
 
     model: "keras.Model"
     history: pd.DataFrame
     best_epoch: int
     resumed_epoch: int
+    layers_taken: tuple[str, ...] = ()
 
 
 def train_model(
@@ -89,14 +94,14 @@ def train_model(
     make_folder(state_dir)
     notice = "Another process trains the same model on the same videos: waiting for it to end."
     with hold_lock(state_dir, notice, wait=True):
-        return _fit(train, validation, config, len(emotions), state_dir, log_dir)
+        return _fit(train, validation, config, emotions, state_dir, log_dir)
 
 
 def _fit(
     train: ClipSet,
     validation: ClipSet,
     config: RunConfig,
-    num_classes: int,
+    emotions: Sequence[str],
     state_dir: Path,
     log_dir: Path | None,
 ) -> TrainingResult:
@@ -106,7 +111,11 @@ def _fit(
     keras = load_keras()
     seed_everything(config.seed)
     state = EpochState(state_dir)
-    model = compile_for(build_for(train, config, num_classes), config)
+    model = compile_for(build_for(train, config, len(emotions)), config)
+    layers_taken: tuple[str, ...] = ()
+    source = pretrained_path(config)
+    if source is not None:
+        layers_taken = take_weights(model, source, emotions)
     twin = state.load() or compile_for(training_twin(model), config)
     stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=False)
     plateau = keras.callbacks.ReduceLROnPlateau(patience=max(2, config.patience // 2), factor=0.5)
@@ -127,7 +136,7 @@ def _fit(
             epochs=config.epochs,
             initial_epoch=state.epochs_done,
             steps_per_epoch=-(-len(train) // config.batch_size),
-            class_weight=class_weights(train.clip_labels, num_classes) if config.class_weights else None,
+            class_weight=class_weights(train.clip_labels, len(emotions)) if config.class_weights else None,
             callbacks=callbacks,
             shuffle=False,  # the batches come shuffled, by seed and epoch
             verbose=0,
@@ -137,7 +146,7 @@ def _fit(
         raise InputError("The loss stopped being a number in the first epoch: lower the learning rate.")
     state.restore_best(twin)
     model.set_weights(twin.get_weights())
-    return TrainingResult(model, history, state.best_epoch, state.resumed_epoch)
+    return TrainingResult(model, history, state.best_epoch, state.resumed_epoch, layers_taken)
 
 
 def build_for(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Model":
@@ -179,6 +188,9 @@ def _training_key(train: ClipSet, validation: ClipSet, config: RunConfig, emotio
     keras = load_keras()
     settings = {name: getattr(config, name) for name in TRAINING_SETTINGS}
     parts: list[Any] = [TRAINING_VERSION, settings, list(emotions), keras.__version__]
+    source = pretrained_path(config)
+    if source is not None:
+        parts.append(file_digest(source))
     for clips in (train, validation):
         pictures = [video.meta["pictures_digest"] for video in clips.videos]
         parts.append([pictures, clips.labels.tolist(), clips.starts.tolist(), clips.is_mirrored.tolist()])
