@@ -31,7 +31,7 @@ from gaitlib.walker.lifeless import why_lifeless
 from gaitlib.walker.shape import SHAPE_NAMES, measure_shapes
 
 # Raise when the pictures would come out differently for the same file and settings.
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 # Settings that shape the stored pictures; the others only choose among them.
 PICTURE_SETTINGS = ("frame_rate_hz", "frame_size", "num_channels", "crop")
 WORKING_SIDE_PIXELS = 480

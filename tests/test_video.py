@@ -281,12 +281,42 @@ def test_color_is_rgb(tmp_path):
         ({"sample_aspect_ratio": Fraction(50, 1)}, {}, "taken as square"),
     ],
 )
-def test_what_is_not_mended_is_noted(tmp_path, attributes, codec_options, word):
+def test_what_is_unusual_is_noted(tmp_path, attributes, codec_options, word):
     settings = {"attributes": attributes, "codec_options": codec_options}
     chunk, report = read_video(write_video(tmp_path / "a.mp4", **settings))
     assert read_codes(chunk.frames) == EVERY_SECOND
     assert len(report.notes) == 1
     assert word in report.notes[0]
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_hdr_shows_the_same_light_as_the_same_tone(tmp_path, color):
+    """ITU-R BT.2408: a grey card is coded as 38 % in PQ and HLG, white paper as 58 % and as 75 %."""
+    tones = {}
+    for transfer, percents in ((16, (0, 38, 58, 75)), (18, (0, 38, 75, 100))):
+        picture = np.repeat([round(2.55 * percent) for percent in percents], 40).astype(np.uint8)
+        pictures = [np.repeat(picture[None], 96, axis=0)] * 3
+        settings = {"attributes": {"color_trc": transfer}, "pictures": pictures, "pix_fmt": "yuv420p10le"}
+        chunk, _ = read_video(write_video(tmp_path / "a.mp4", [0, 0.1, 0.2], **settings), 10, color=color)
+        tones[transfer] = chunk.frames[1][48, 20::40].reshape(4, -1).mean(axis=1)
+    assert np.abs(tones[16] - tones[18]).max() <= 8
+    # Black stays black, a grey card is nearly as grey as in usual video (BT.709: 104), 1000 cd/m2 is white.
+    assert np.abs(tones[16] - [0, 104, 194, 255]).max() <= 6
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_interlaced_pictures_show_one_moment(tmp_path, color):
+    """Odd lines show the next picture: read as one, its bar code would be a mixture."""
+    pictures = [bar_code(number) for number in range(61)]
+    for before, after in itertools.pairwise(pictures):
+        before[1::2] = after[1::2]
+    settings = {"codec_options": {"x264-params": "interlaced=1"}, "pictures": pictures[:60]}
+    chunk, report = read_video(write_video(tmp_path / "a.mp4", **settings), color=color)
+    grey = chunk.frames if not color else chunk.frames[..., 1]
+    assert read_codes(grey) == EVERY_SECOND
+    rows = grey[1, 4:20].astype(int)  # 2 and 3 differ in one bit
+    assert np.abs(np.diff(rows, axis=0)).max() < 20
+    assert "every second line" in report.notes[0]
 
 
 def test_transparency_is_noted(tmp_path):

@@ -14,6 +14,7 @@ from gaitlib.config import InputError
 from gaitlib.video.cutoff import promised_seconds
 from gaitlib.video.probe import MAX_PIXELS, Clockwork
 from gaitlib.video.timeline import Timeline
+from gaitlib.video.tones import hdr_name
 
 _MAX_ERRORS_IN_A_ROW = 100
 MAX_SECONDS = 6 * 3600.0  # far more than a walk takes; timestamps can claim years
@@ -25,7 +26,6 @@ _UNREAD_SHARE = 0.1
 _MAX_HEADER_BYTES, _MAX_WRAPPING_BYTES = 1 << 11, 32  # of such a container, and around each picture
 _USUAL_RATES_HZ = 4.0, 250.0
 _INVENT_TIMES = cast(int, Flags.gen_pts.value)
-_HDR_CURVES = {16: "PQ", 18: "HLG"}  # color_trc of SMPTE ST 2084 and ARIB STD-B67
 
 
 @dataclass
@@ -250,10 +250,10 @@ class Decoder:
         self._first_kind = self._first_kind or kind
         if frame.interlaced_frame:
             self._is_interlaced = True
-            note("Interlaced: each picture mixes the lines of two moments.")
-        if frame.color_trc in _HDR_CURVES:
-            curve = _HDR_CURVES[frame.color_trc]
-            note(f"HDR ({curve}): tones are not mapped, so contrast is flatter than it should be.")
+            note("Interlaced: of each picture every second line is read, those of one moment.")
+        curve = hdr_name(frame.color_trc)
+        if curve:
+            note(f"HDR ({curve}): the tones are mapped to those of a usual screen.")
         if _is_transparent(frame):
             note("Has transparency, which is ignored.")
 

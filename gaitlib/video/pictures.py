@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 
+from gaitlib.video.tones import TONE_TABLES
+
 # Planar formats whose first plane is luma: yuv420p, yuvj422p, yuva444p10le, nv12, gray, ...
 _LUMA = re.compile(r"(?:yuv[ja]?4\d\dp|gray|nv(?:12|21|16|24))(?:(9|10|12|14|16)le)?")
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
@@ -98,6 +100,8 @@ class Geometry:
             Grey covers 0 (black) to 255 (white), whatever range the video stores.
         """
         picture = self._shrink(_rgb(frame)) if color else self._grey(frame)
+        if frame.color_trc in TONE_TABLES:
+            picture = cv2.LUT(picture, TONE_TABLES[frame.color_trc])
         if self.transposed:
             picture = picture.swapaxes(0, 1)
         if self.flip_x:
@@ -142,11 +146,16 @@ def _luma(frame: av.VideoFrame) -> tuple[np.ndarray, int] | None:
     num_bits = int(found[1] or 8)
     dtype = np.dtype(np.uint8 if num_bits == 8 else "<u2")
     lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height]
-    return lines[:, : frame.width * dtype.itemsize].view(dtype), num_bits
+    return lines[_lines(frame), : frame.width * dtype.itemsize].view(dtype), num_bits
 
 
 def _rgb(frame: av.VideoFrame) -> np.ndarray:
-    return frame.to_ndarray(format="rgb24")
+    return frame.to_ndarray(format="rgb24")[_lines(frame)]
+
+
+def _lines(frame: av.VideoFrame) -> slice:
+    """Return which lines to take: of an interlaced picture those of one moment, the upper of each pair."""
+    return slice(None, None, 2 if frame.interlaced_frame and frame.height > 1 else 1)
 
 
 def _display_axes(frame: av.VideoFrame) -> tuple[tuple[int, int], tuple[int, int], bool]:
