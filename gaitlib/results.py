@@ -41,7 +41,8 @@ class Evaluation:
         ``p_<emotion>`` per class and, in a cross-validation, `fold`.
     test : dict
         Scores, see `gaitlib.evaluation.score`, with `baselines`, `permutation_p`, `calibration`,
-        `temperatures` by fold, and `soft` where a rating sheet gave the labels.
+        `temperatures` by fold, `seed_average` where there are several seeds, and `soft` where a rating
+        sheet gave the labels.
     by_walker : DataFrame
         See `gaitlib.evaluation.score_by_walker`.
     folds : list of dict
@@ -89,9 +90,12 @@ class Evaluation:
         return pd.Series(self.table["predicted"].to_numpy(), data.rows("judged")["digest"])
 
     def ladder(self, model_name: str) -> dict[str, Any]:
-        """Return accuracy and interval of the baselines and of the model, by name."""
-        model = {key: self.test[key] for key in ("accuracy", "accuracy_ci95")}
-        return {**self.test["baselines"], model_name: model}
+        """Return accuracy and interval of the baselines, the model and the average of its seeds, by name."""
+        scores = {**self.test["baselines"], model_name: self.test}
+        if "seed_average" in self.test:
+            scores[f"{model_name}, {len(self.seeds)} averaged"] = self.test["seed_average"]
+        keys = ("accuracy", "accuracy_ci95")
+        return {name: {key: entry[key] for key in keys} for name, entry in scores.items()}
 
 
 def combine(judgements: Iterable[Judgement], data: RunData, config: RunConfig) -> Evaluation:
@@ -119,6 +123,8 @@ def combine(judgements: Iterable[Judgement], data: RunData, config: RunConfig) -
     test = score(predictions, data.emotions, *draws)
     test["permutation_p"] = better_than_chance(predictions, *draws)
     test["baselines"] = _score_baselines(first, videos, predictions, data, config)
+    if len(judgements) > len(first):
+        test["seed_average"] = _score_seed_average(judgements, predictions, config)
     test["calibration"] = compare_calibration(probabilities, labels, temperatures)
     test["temperatures"] = {str(part.fold): part.temperature for part in first}
     soft = compare_with_raters(videos, probabilities, data.emotions)
@@ -130,6 +136,22 @@ def combine(judgements: Iterable[Judgement], data: RunData, config: RunConfig) -
         table["fold"] = np.repeat([part.fold for part in first], [len(part.labels) for part in first])
         folds = [_describe_fold(part) for part in first]
     return Evaluation(table, test, score_by_walker(predictions), folds, _describe_seeds(judgements))
+
+
+def _score_seed_average(
+    judgements: Sequence[Judgement], predictions: Predictions, config: RunConfig
+) -> dict[str, Any]:
+    """Score the mean of all seeds' probabilities, with its lead over the first seed video by video."""
+    by_fold: dict[int, list[np.ndarray]] = {}
+    for part in judgements:
+        by_fold.setdefault(part.fold, []).append(part.probabilities)
+    guess = np.concatenate([np.mean(parts, axis=0).argmax(axis=1) for parts in by_fold.values()])
+    guessed = Predictions(predictions.labels, guess, predictions.walkers)
+    draws = config.num_resamples, config.seed
+    entry = accuracy_with_interval(guessed, *draws)
+    gain = guessed.is_right.astype(float) - predictions.is_right
+    entry["difference"], entry["difference_ci95"] = mean_with_interval(gain, predictions.walkers, *draws)
+    return entry
 
 
 def _score_baselines(

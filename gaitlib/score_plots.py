@@ -75,12 +75,12 @@ def plot_ladder(scores: Mapping[str, Mapping[str, Any]], model_name: str) -> Fig
     Parameters
     ----------
     scores : mapping of str to mapping
-        `accuracy` and `accuracy_ci95` by name; the model under `model_name`.
+        `accuracy` and `accuracy_ci95` by name; the model under `model_name`, perhaps with more words.
     """
     ordered = sorted(scores.items(), key=lambda item: item[1]["accuracy"])
     figure, (ax,) = make_figure(1, height=0.9 + 0.36 * len(ordered))
     for place, (name, entry) in enumerate(ordered):
-        color = MODEL_COLOR if name == model_name else BASELINE_COLOR
+        color = MODEL_COLOR if name.startswith(model_name) else BASELINE_COLOR
         errors = _error_bars([entry["accuracy"]], [entry["accuracy_ci95"]])
         filling = "white" if name in CEILINGS else color
         value = [entry["accuracy"]]

@@ -16,6 +16,7 @@ from gaitlib.files import cache_dir
 from gaitlib.fitting import check_windows
 from gaitlib.folds import Fit
 from gaitlib.judging import judge_fit
+from gaitlib.pretraining import check_unseen
 from gaitlib.training import TrainingResult, train_model
 
 # Enough of a file's SHA-256 to tell the videos of an experiment apart.
@@ -43,6 +44,7 @@ def answer_fit(fit: Fit) -> dict[str, Any]:
         fit.data.clip_set(split, fit.config) for split in ("train", "validation", "test")
     )
     check_windows(fit)
+    check_unseen(fit.config, fit.data.rows("test"))
     with _one_at_a_time(fit):
         result = train_model(train, validation, fit.config, fit.data.emotions)
     seconds = time.perf_counter() - start

@@ -70,6 +70,25 @@ def test_every_video_counts_once_by_the_first_seed(crossed):
     assert evaluation.test["num_walkers"] == 6
 
 
+def test_average_of_the_seeds_is_one_more_entry():
+    """Each seed is right alone on some videos; on most of them two of three outvote the third."""
+    data, config = make_data(num_folds=2), make_config(folds=2, seeds=3, num_resamples=300)
+    judgements = [judge(data, fold, seed, 0.7) for fold in (1, 2) for seed in (0, 1, 2)]
+    evaluation = combine(judgements, data, config)
+    votes = [
+        np.mean([part.predicted == part.labels for part in judgements[n : n + 3]], axis=0) for n in (0, 3)
+    ]
+    average = evaluation.test["seed_average"]
+    assert average["accuracy"] == pytest.approx((np.concatenate(votes) > 0.5).mean())
+    assert average["difference"] == pytest.approx(average["accuracy"] - evaluation.test["accuracy"])
+    low, high = average["accuracy_ci95"]
+    assert low <= average["accuracy"] <= high
+    assert "cnn_lstm, 3 averaged" in evaluation.ladder("cnn_lstm")
+    alone = combine([part for part in judgements if part.seed == 0], data, config)
+    assert "seed_average" not in alone.test
+    assert "cnn_lstm, 3 averaged" not in alone.ladder("cnn_lstm")
+
+
 def test_spread_over_folds_and_seeds_is_kept_apart_from_the_interval(crossed):
     evaluation, judgements, _, _ = crossed
     assert [fold["accuracy"] for fold in evaluation.folds] == [judgements[n].accuracy for n in (0, 2, 4)]
