@@ -5,6 +5,7 @@ import pytest
 
 from gaitlib.backend import load_keras, seed_everything
 from gaitlib.config import InputError, make_config
+from gaitlib.fast_lstm import training_twin
 from gaitlib.models import MODEL_NAMES, build_model, copy_weights, layer_table
 from gaitlib.saving import load_model, model_card, save_model
 
@@ -97,6 +98,12 @@ def test_one_step_moves_every_layer_and_lowers_the_loss(name):
     for weight, new, old in zip(model.weights, model.get_weights(), before, strict=True):
         # A bias before a softmax over time moves nothing, and so stays where it is.
         assert new.ndim < 2 or not np.array_equal(new, old), weight.path
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_training_twin_says_the_same(name):
+    model, clips = build(name), make_clips()
+    assert np.allclose(model(clips), training_twin(model)(clips), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
