@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: report test lab lint clean lock example bench
+.PHONY: report test lab lint clean lock example bench faults
 
 report: .venv/.installed
 	$(BIN)/python -m gaitlib report $(ARGS)
@@ -46,3 +46,7 @@ example: .venv/.installed
 # Prints the speed and memory of `predict` on a made-up 1080p video, with the machine and versions.
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks.predict_speed $(ARGS)
+
+# Prints what comes of every kind of fault in videos, labels, models and parameters, with counts.
+faults: .venv/.installed
+	$(BIN)/python tests/faults.py $(ARGS)

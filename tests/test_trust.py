@@ -205,7 +205,7 @@ def test_with_the_flag_it_is_opened_after_a_warning(stray, demo_video, demo_fold
     assert "walk.mp4" in predict_files([demo_video], stray, trust_model=True)
     explain_video(demo_video, stray, tmp_path / "why.html", trust_model=True)
     with pytest.raises(InputError, match=r"holds no data\.json, which says who the model was trained on"):
-        evaluate_run(stray, demo_folders[1], None, None, False, trust_model=True)
+        evaluate_run(stray, demo_folders[1], None, None, {}, trust_model=True)
     assert capsys.readouterr().err.count("Warning: ") == 3
 
 
@@ -219,12 +219,12 @@ def test_other_model_in_a_run_folder_is_evaluated_only_if_its_emotions_fit(
         save_model(model, tmp_path / name, model_card(tiny_config, emotions, is_demo=True))
         os.replace(tmp_path / name / "model.keras", run / f"{name}.keras")
     with pytest.raises(InputError, match="knows the emotions a, b, c, d, but the run in its folder"):
-        evaluate_run(run / "other.keras", demo_folders[1], None, None, False, trust_model=True)
-    text = evaluate_run(run / "fitting.keras", demo_folders[1], None, None, False, trust_model=True)
+        evaluate_run(run / "other.keras", demo_folders[1], None, None, {}, trust_model=True)
+    text = evaluate_run(run / "fitting.keras", demo_folders[1], None, None, {}, trust_model=True)
     assert "Accuracy on 8 videos" in text
 
 
 def test_emotion_that_the_model_does_not_know_is_refused(trained, demo_folders, tmp_path):
     shutil.copytree(demo_folders[1] / "sad", tmp_path / "test" / "proud")
     with pytest.raises(InputError, match="shows 'proud', which no training video shows"):
-        evaluate_run(trained.folder / "model.keras", tmp_path / "test", None, None, False)
+        evaluate_run(trained.folder / "model.keras", tmp_path / "test", None, None, {})
