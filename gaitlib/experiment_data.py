@@ -11,6 +11,7 @@ from gaitlib.config import ExperimentPlan, InputError, RunConfig
 from gaitlib.folds import Fit, assign_folds, list_fits
 from gaitlib.rundata import RunData
 from gaitlib.search_space import config_for, probe_candidates
+from gaitlib.splits import check_walkers_disjoint
 
 # Settings that change nothing about the videos, their pictures and their clips.
 _TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience"}
@@ -62,9 +63,17 @@ class ExperimentData:
         return _pick(data, outer, config, self._plan.outer_folds)
 
     def inner_fit(self, outer: int, inner: int, config: RunConfig) -> Fit:
-        """Return a training that scores a trial: no walker of the outer fold has any part in it."""
+        """Return a training that scores a trial: no walker of the outer fold has any part in it.
+
+        Raises
+        ------
+        InputError
+            If one had, or the settings leave nobody to learn from.
+        """
         data = self._folded(config)
-        seen = data.videos[data.videos["fold"] != outer]
+        is_outer = data.videos["fold"] == outer
+        seen = data.videos[~is_outer]
+        check_walkers_disjoint(seen, data.videos[is_outer], allow_shared=False)
         folds = _look_up(seen["walker"], self._inner[outer])
         part = replace(data, videos=seen.assign(fold=folds).reset_index(drop=True))
         return _pick(part, inner, config, self._plan.inner_folds)

@@ -171,6 +171,7 @@ def _making_section(results: Mapping[str, Any]) -> str:
         "videos": data["all"]["num_videos"],
         "walkers": data["all"]["num_walkers"],
         "hours of training": f"{results['training_seconds'] / 3600:.2f}",
+        "machine of the page": results["machine"],
         "git commit": results["git_commit"] or "not a git checkout",
         **{f"version of {name}": number for name, number in results["versions"].items()},
         **{name: value for name, value in results["plan"].items() if value not in ("", [], {}, None)},

@@ -1,6 +1,8 @@
 """What an experiment taught: candidates ranked, differences tested, the best trial held against strangers."""
 
 import json
+import os
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,6 +88,7 @@ def make_results(plan: ExperimentPlan, outcome: Outcome, data: ExperimentData) -
         "plan": plan.model_dump(exclude={"storage"}),
         "versions": versions(),
         "git_commit": git_commit(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "data": data.first.summary(),
         "num_trials": len(outcome.trials),
         "training_seconds": sum(

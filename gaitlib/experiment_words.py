@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from gaitlib.comparison import ALPHA
+from gaitlib.config import ExperimentPlan
 
 # More names than these are given as a number.
 _MAX_NAMED = 8
@@ -182,6 +183,17 @@ def different_videos(results: Mapping[str, Any]) -> str:
         f"Not all settings could use the same videos ({min(numbers)} to {max(numbers)}): compare the ranks "
         "with care; the differences below are of the videos that both have judged."
     )
+
+
+def plan_table(plan: ExperimentPlan) -> pd.DataFrame:
+    """Return what an experiment is to do, a row a key of its file; defaults are told too."""
+    values = plan.model_dump(exclude={"storage"})
+    rows = [
+        {"key": key, "value": str(value), "what it means": ExperimentPlan.model_fields[key].description}
+        for key, value in values.items()
+        if value not in (None, [], {})
+    ]
+    return pd.DataFrame(rows)
 
 
 def _interval(ends: Sequence[float]) -> str:

@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from optuna import Study, TrialPruned
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gaitlib.clips import FORMAT_VERSION
-from gaitlib.config import ExperimentPlan, InputError
+from gaitlib.config import ExperimentPlan, InputError, RunConfig
 from gaitlib.experiment_data import ExperimentData
+from gaitlib.files import hold_lock, make_folder
 from gaitlib.preparation import prepare_data
 from gaitlib.search_space import config_for, describe_settings, list_candidates, suggest
 from gaitlib.studies import (
@@ -90,15 +90,11 @@ def run_experiment(
     InputError
         If the videos cannot be used, another process works in the folder, or no trial succeeds.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock", timeout=0):
-            data = ExperimentData(
-                plan, lambda config: prepare_data(videos_dir, videos_test_dir, config, labels)
-            )
-            return _Runner(plan, data, out).run(), data
-    except Timeout:
-        raise InputError(f"Another process works in {out} at this moment: choose another --out.") from None
+    make_folder(out)
+    with hold_lock(out, f"Another process works in {out} at this moment: choose another --out."):
+        prepare = partial(prepare_data, videos_dir, videos_test_dir, labels_path=labels)
+        data = ExperimentData(plan, prepare)
+        return _Runner(plan, data, out).run(), data
 
 
 class _Runner:
@@ -161,24 +157,25 @@ class _Runner:
         config = config_for(self.plan, trial.user_attrs["settings"])
         folds: list[dict[str, Any]] = []
         for step in steps:
-            fold = trial.user_attrs.get(f"fold{step}")
-            if fold is None:
-                count_try(trial, step)
-                fit = self.data.inner_fit(outer, step, config) if outer else self.data.outer_fit(step, config)
-                fold = answer_fit(fit)
-                trial.set_user_attr(f"fold{step}", fold)
-                self._say(trial, outer, step, fold)
-            folds.append(fold)
-            score = float(answers_of(folds)["is_right"].mean())
-            if outer and step < steps[-1]:
-                trial.report(score, step)
-                if trial.should_prune():
-                    raise TrialPruned
-        return score
+            is_prunable = outer and step < steps[-1]
+            done = trial.user_attrs.get(f"fold{step}")
+            folds.append(done or self._fit(trial, outer, step, config))
+            if not done:
+                if is_prunable:
+                    trial.report(_accuracy(folds), step)
+                trial.set_user_attr(f"fold{step}", folds[-1])
+                self._say(trial, outer, step, folds[-1])
+            if is_prunable and trial.should_prune():
+                raise TrialPruned
+        return _accuracy(folds)
+
+    def _fit(self, trial: Trial, outer: int, step: int, config: RunConfig) -> dict[str, Any]:
+        count_try(trial, step)
+        fit = self.data.inner_fit(outer, step, config) if outer else self.data.outer_fit(step, config)
+        return answer_fit(fit)
 
     def _say(self, trial: Trial, outer: int, step: int, fold: Mapping[str, Any]) -> None:
         """Print one line about a finished training."""
-        table = answers_of([fold])
         inner, settings = self.plan.inner_folds, describe_settings(trial.user_attrs["settings"])
         trial_name = f"trial {trial.user_attrs['job'] + 1}"
         place = f"fold {step}/{self.plan.outer_folds}, {trial_name}"
@@ -187,7 +184,7 @@ class _Runner:
         elif inner:
             place = f"outer fold {step}/{self.plan.outer_folds}, test of its best trial"
         print(
-            f"{place}: {table['is_right'].mean():.1%} of {len(table)} videos, "
+            f"{place}: {_accuracy([fold]):.1%} of {len(fold['answers']['digest'])} videos, "
             f"{fold['training_seconds']:.0f} s of training ({settings})",
             flush=True,
         )
@@ -197,6 +194,10 @@ def best_trial(trials: Sequence[TrialRecord], outer: int) -> TrialRecord | None:
     """Return the trial of an outer fold with the highest score, the first of equals; None if all failed."""
     complete = [trial for trial in trials if trial.outer == outer and trial.state == "complete"]
     return max(complete, key=lambda trial: trial.score or 0.0, default=None)
+
+
+def _accuracy(folds: Sequence[Mapping[str, Any]]) -> float:
+    return float(answers_of(folds)["is_right"].mean())
 
 
 def _record(trial: FrozenTrial, outer: int) -> TrialRecord:

@@ -5,6 +5,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
+
 from gaitlib.files import project_dir, read_json, write_json
 
 _PACKAGES = (
@@ -32,6 +34,12 @@ def step_durations(run_dir: Path) -> dict[str, float]:
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that shape the result."""
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def versions_table() -> pd.DataFrame:
+    """Return the versions as a table for readers."""
+    rows = versions()
+    return pd.DataFrame({"what": rows.keys(), "value": rows.values()})
 
 
 def git_commit() -> str | None:

@@ -24,7 +24,7 @@ _DECIDED = {
 }
 # Settings that must be the same in all trials, or shape no trial.
 _FIXED = (
-    *("demo_walkers", "allow_shared_walkers", "tensorboard"),
+    *("demo_walkers", "allow_shared_walkers", "tensorboard", "scheduler"),
     *("sweep_walkers", "leak_lesson", "num_resamples"),
 )
 _RANGE_KEYS = ("low", "high", "log", "step")

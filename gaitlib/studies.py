@@ -13,8 +13,10 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from gaitlib.config import ExperimentPlan, InputError
+from gaitlib.errors import StorageError, known_sentence
 
 JOURNAL_NAME = "study.journal"
 # A training that ended its process so often is not begun again: memory ran out, most likely.
@@ -24,12 +26,13 @@ HEARTBEAT_SECONDS = 20
 GRACE_SECONDS = 120
 # How long to wait for another process that is writing the list of jobs.
 _LISTING_SECONDS = 30.0
+_OPENINGS = 4
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class Stopped(BaseException):
-    """The user stopped the work: unlike an error, that says nothing about the trial."""
+    """The work stopped, by the user or a full disk: that says nothing about the trial, which stays open."""
 
 
 def open_storage(plan: ExperimentPlan, out: Path) -> BaseStorage:
@@ -43,16 +46,29 @@ def open_storage(plan: ExperimentPlan, out: Path) -> BaseStorage:
     if not plan.storage:
         return JournalStorage(JournalFileBackend(str(_mended(out / JOURNAL_NAME))))
     try:
-        with _without_experimental_warnings():
-            return RDBStorage(
-                plan.storage,
-                heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=GRACE_SECONDS,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
-            )
+        return _open_database(plan.storage, _OPENINGS)
     except Exception as error:  # whatever a driver raises, or a driver that is not installed
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"The storage of the experiment cannot be opened: {reason}.") from None
+
+
+def _open_database(url: str, openings: int) -> RDBStorage:
+    """Open a database; two machines that make its tables at the same moment get in each other's way."""
+    try:
+        with _without_experimental_warnings():
+            return RDBStorage(
+                url,
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
+                    inherit_intermediate_values=True
+                ),
+            )
+    except SQLAlchemyError:
+        if openings == 1:
+            raise
+        time.sleep(0.5)
+        return _open_database(url, openings - 1)
 
 
 def open_study(
@@ -102,8 +118,8 @@ def work_off(study: optuna.Study, do_job: Callable[[Trial], float]) -> None:
             return do_job(trial)
         except optuna.TrialPruned:
             raise
-        except KeyboardInterrupt:
-            raise Stopped from None
+        except (KeyboardInterrupt, StorageError) as error:
+            raise Stopped from error
         except Exception as error:
             trial.set_user_attr("reason", _reason(error))
             raise
@@ -111,8 +127,8 @@ def work_off(study: optuna.Study, do_job: Callable[[Trial], float]) -> None:
     try:
         while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.optimize(do, n_trials=1, catch=(Exception,))
-    except Stopped:
-        raise KeyboardInterrupt from None
+    except Stopped as stop:
+        raise stop.__cause__ or KeyboardInterrupt from None
 
 
 def finish(study: optuna.Study, do_job: Callable[[Trial], float]) -> None:
@@ -202,4 +218,6 @@ def _wait_for_listing(study: optuna.Study, number: int) -> None:
 def _reason(error: Exception) -> str:
     """Say in one line why a job failed."""
     text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, InputError):
+        return text
+    return known_sentence(type(error).__name__, text) or f"{type(error).__name__}: {text}"

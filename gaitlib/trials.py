@@ -1,18 +1,15 @@
 """One training of an experiment and what it answered, as plain data that a study's storage can hold."""
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from gaitlib.backend import load_keras
 from gaitlib.batches import ClipSet
 from gaitlib.evaluation import predict_videos
-from gaitlib.files import cache_dir
 from gaitlib.fitting import check_windows
 from gaitlib.folds import Fit
 from gaitlib.judging import judge_fit
@@ -45,8 +42,7 @@ def answer_fit(fit: Fit) -> dict[str, Any]:
     )
     check_windows(fit)
     check_unseen(fit.config, fit.data.rows("test"))
-    with _one_at_a_time(fit):
-        result = train_model(train, validation, fit.config, fit.data.emotions)
+    result = train_model(train, validation, fit.config, fit.data.emotions)
     seconds = time.perf_counter() - start
     judgement = judge_fit(result.model, fit, with_baselines=False, best_epoch=result.best_epoch)
     emotions = np.array(fit.data.emotions)
@@ -100,11 +96,3 @@ def _ms_per_clip(result: TrainingResult, clips: ClipSet) -> float:
         predict_videos(result.model, clips)
         seconds.append(time.perf_counter() - begin)
     return 1000 * min(seconds) / len(clips)
-
-
-def _one_at_a_time(fit: Fit) -> FileLock:
-    """Let another process that wants the same training wait for it, to find it in the cache."""
-    text = repr((fit.data.fingerprint, sorted(fit.config.model_dump().items())))
-    folder = cache_dir() / "experiments"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.lock")

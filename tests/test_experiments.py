@@ -1,16 +1,27 @@
 """Experiments: nobody tests whom a trial has seen, failures are told, a stopped study goes on."""
 
 import json
+import re
 
+import nbformat
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
-from commands import is_one_sentence, run_gaitlib
+from commands import PROJECT, is_one_sentence, kill_hard, run_gaitlib, run_python, start_python, wait_until
+from test_accessibility import RULES, axe
+from test_browser import OpenedPage
+from test_folds import make_table
 
 from gaitlib.comparison import compare, holm, sign_flip_test
-from gaitlib.config import InputError
+from gaitlib.config import InputError, make_config
+from gaitlib.experiment_data import ExperimentData
+from gaitlib.experiment_page import make_experiment
+from gaitlib.rundata import RunData
 from gaitlib.search_space import list_candidates, make_plan, read_plan
+from gaitlib.studies import JOURNAL_NAME, open_storage
 
+NOTEBOOK = PROJECT / "notebooks" / "07_experiments.ipynb"
 TINY = {
     **{"num_frames": 8, "frame_size": 32, "max_clips_per_video": 2, "epochs": 1, "batch_size": 32},
     **{"num_resamples": 100},
@@ -79,6 +90,61 @@ def test_file_that_holds_no_experiment(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match="holds no experiment|is no YAML"):
         read_plan(path)
+
+
+def plan_data(num_walkers: int = 10, drops: str = "", **content) -> ExperimentData:
+    """Make the folds of an experiment whose videos need no preparation; short clips drop a walker."""
+    plan = make_plan({"name": "a", "search": {"num_frames": [30, 60]}, **content})
+
+    def prepare(config) -> RunData:
+        videos = make_table(num_walkers)
+        return RunData(videos[(videos["walker"] != drops) | (config.num_frames < 60)], pd.DataFrame())
+
+    return ExperimentData(plan, prepare)
+
+
+def walkers_of(fit, *splits) -> set[str]:
+    return {walker for split in splits for walker in fit.data.rows(split)["walker"]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_trial_sees_a_walker_of_its_outer_fold(seed):
+    data = plan_data(outer_folds=3, inner_folds=3, settings={"seed": seed})
+    config = make_config(seed=seed)
+    for outer in (1, 2, 3):
+        strangers = walkers_of(data.outer_fit(outer, config), "test")
+        inner = [data.inner_fit(outer, number, config) for number in (1, 2, 3)]
+        for fit in inner:
+            assert not strangers & walkers_of(fit, "train", "validation", "test")
+            assert not walkers_of(fit, "train", "validation") & walkers_of(fit, "test")
+            assert not walkers_of(fit, "train") & walkers_of(fit, "validation")
+        tested = [walker for fit in inner for walker in walkers_of(fit, "test")]
+        assert sorted(tested) == sorted(walkers_of(data.outer_fit(outer, config), "train", "validation"))
+
+
+def test_walker_under_two_names_in_both_parts_stops_the_trial():
+    data = plan_data(outer_folds=2, inner_folds=2)
+    videos = data.first.videos
+    known = next(walker for walker, fold in data._outer.items() if fold == 1)
+    stranger = next(walker for walker, fold in data._outer.items() if fold == 2)
+    videos.loc[videos["walker"] == stranger, "walker"] = known.upper()
+    data._outer[known.upper()] = 2
+    with pytest.raises(InputError, match="The same walker is in training and test"):
+        data.inner_fit(1, 1, data.config)
+
+
+def test_walkers_stay_in_their_folds_whatever_a_trial_tries():
+    data = plan_data(outer_folds=3, inner_folds=2, drops="w3")
+    configs = make_config(), make_config(seed=5, num_frames=60, batch_size=8)
+    for outer in (1, 2, 3):
+        fits = [(data.outer_fit(outer, config), data.inner_fit(outer, 1, config)) for config in configs]
+        for first, second in zip(*fits, strict=True):
+            assert walkers_of(first, "test") - {"w3"} == walkers_of(second, "test")
+
+
+def test_too_few_walkers_for_nested_folds_are_refused_at_once():
+    with pytest.raises(InputError, match="fewer than 2 are left to learn from"):
+        plan_data(6, outer_folds=2, inner_folds=2)
 
 
 def answers(right: np.ndarray, num_videos: int = 4) -> pd.DataFrame:
@@ -162,3 +228,129 @@ def test_unknown_setting_ends_before_anything_runs(tmp_path):
     assert is_one_sentence(process)
     assert "Did you mean 'learning_rate'?" in process.stderr
     assert not (tmp_path / "out").exists()
+
+
+SEARCH = {
+    **{"name": "nested", "method": "tpe", "trials": 2, "outer_folds": 3, "inner_folds": 2},
+    "search": {"learning_rate": {"low": "1e-4", "high": "1e-2", "log": True}, "augment": [True, False]},
+}
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory, demo_folders):
+    """Search, be killed after the first trial, go on; return the folder, what was printed, what was done."""
+    folder = tmp_path_factory.mktemp("nested")
+    path = write_plan(folder, **SEARCH)
+    out = folder / "reports" / "killed"
+    arguments = ["experiment", path, "--videos", demo_folders[0], "--videos-test", demo_folders[1]]
+    process = start_python("from gaitlib.cli import main; main()", *arguments, "--out", out)
+    journal = out / JOURNAL_NAME
+    wait_until(lambda: journal.exists() and journal.read_text().count('"fold1"') >= 2, process, 300)
+    kill_hard(process)
+    before = journal.read_text()
+    again = run_gaitlib(*arguments, "--out", out)
+    assert again.returncode == 0, again.stderr
+    return out, again.stdout, before
+
+
+def trials_of(out) -> dict[str, list[optuna.trial.FrozenTrial]]:
+    """Return the trials of each study in a run folder's journal, by the last word of its name."""
+    storage = open_storage(make_plan(SEARCH), out)
+    names = optuna.get_all_study_names(storage)
+    return {
+        name.split()[-1]: optuna.load_study(study_name=name, storage=storage).get_trials() for name in names
+    }
+
+
+def test_killed_search_does_no_finished_trial_again(nested):
+    _, stdout, before = nested
+    assert before.count('"state":1') >= 1
+    lines = [line for line in stdout.splitlines() if line.startswith("outer fold")]
+    assert not any("outer fold 1/3, trial 1," in line for line in lines)
+    assert len(lines) == 3 * 2 * 2 + 3 - before.count('"answers"')
+
+
+def test_killed_search_ends_like_one_that_was_not(nested, demo_folders, tmp_path):
+    out, _, _ = nested
+    plan = make_plan({"settings": TINY, **SEARCH})
+    text = make_experiment(plan, *demo_folders, None, tmp_path / "reports" / "straight")
+    results = [
+        json.loads((run / "results.json").read_text()) for run in (out, tmp_path / "reports" / "straight")
+    ]
+    assert results[0]["nested"]["confusion_matrix"] == results[1]["nested"]["confusion_matrix"]
+    tables = [pd.read_csv(run / "trials.csv") for run in (out, tmp_path / "reports" / "straight")]
+    columns = ["outer_fold", "trial", "state", "accuracy", "learning_rate", "augment"]
+    pd.testing.assert_frame_equal(tables[0][columns], tables[1][columns])
+    assert "no trial had seen" in text
+
+
+def test_final_score_is_of_walkers_that_no_trial_has_seen(nested):
+    out, _, _ = nested
+    results = json.loads((out / "results.json").read_text())["nested"]
+    studies = trials_of(out)
+    for fold in results["folds"]:
+        strangers = set(fold["test_walkers"])
+        trials = studies[str(fold["fold"])]
+        seen = {
+            walker
+            for trial in trials
+            for part in (1, 2)
+            for walker in trial.user_attrs[f"fold{part}"]["answers"]["walker"]
+        }
+        assert strangers
+        assert not strangers & seen
+        assert fold["best_score"] == max(trial.value for trial in trials)
+    tested = [walker for fold in results["folds"] for walker in fold["test_walkers"]]
+    assert len(tested) == len(set(tested)) == results["num_walkers"] == 6
+
+
+def test_optimism_is_the_best_score_less_the_nested_score(nested):
+    out, _, _ = nested
+    results = json.loads((out / "results.json").read_text())["nested"]
+    table = pd.read_csv(out / "predictions.csv")
+    right = table["emotion"] == table["predicted"]
+    assert results["accuracy"] == pytest.approx(right.mean())
+    assert results["best_score"] == pytest.approx(np.mean([fold["best_score"] for fold in results["folds"]]))
+    assert results["optimism"] == pytest.approx(results["best_score"] - results["accuracy"])
+    for name in ("accuracy", "best_score", "optimism"):
+        low, high = results[f"{name}_ci95"]
+        assert low <= results[name] <= high
+
+
+@pytest.mark.parametrize("kind", ["nested", "compared"])
+def test_page_opens_offline_for_everybody(browser, request, kind):
+    out = request.getfixturevalue(kind)[0]
+    opened = OpenedPage(browser, out / "index.html")
+    page = opened.page
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:"))] == []
+    assert opened.complaints == []
+    assert page.locator("h1").count() == 1
+    assert "Synthetic walkers" in page.locator(".banner").inner_text()
+    assert all(len(image.get_attribute("alt")) > 30 for image in page.locator("main img").all())
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width + 1
+        found = axe.Axe().run(page, options=RULES).response["violations"]
+        assert found == [], [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found]
+    assert ("whom no trial had seen" in page.inner_text("main")) == (kind == "nested")
+    page.goto((out.parent / "index.html").as_uri())
+    assert re.search("chosen by a search|best of 3", page.inner_text("main"))
+    page.close()
+
+
+def test_notebook_does_the_same(compared, demo_folders, tmp_path):
+    """The trainings come from the cache: the notebook's experiment is that of the command."""
+    plan = compared[0].parents[1] / "trial.yaml"
+    values = {"experiment": plan, "out": tmp_path / "reports" / "stepped"}
+    values |= dict(zip(("videos", "videos_test"), demo_folders, strict=True))
+    options = [part for name, value in values.items() for part in ("-p", name, value)]
+    path = tmp_path / "out.ipynb"
+    process = run_python("-m", "papermill", NOTEBOOK, path, "--cwd", PROJECT, *options)
+    assert process.returncode == 0, process.stderr
+    cells = nbformat.read(path, as_version=4).cells
+    shown = "".join(str(output) for cell in cells for output in cell.get("outputs", []))
+    assert "a clip needs 33.3 s" in shown
+    assert "Nothing was chosen in this experiment" in shown
+    results = [json.loads((run / "results.json").read_text()) for run in (compared[0], values["out"])]
+    scores = [[entry.get("accuracy") for entry in result["ranking"]] for result in results]
+    assert scores[0] == scores[1]
