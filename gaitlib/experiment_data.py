@@ -14,7 +14,7 @@ from gaitlib.search_space import config_for, probe_candidates
 from gaitlib.splits import check_walkers_disjoint
 
 # Settings that change nothing about the videos, their pictures and their clips.
-_TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience"}
+_TRAINING_ONLY = {"model", "pretrained", "l2_strength", "learning_rate", "epochs", "batch_size", "patience"}
 _TRAINING_ONLY |= {"augment", "class_weights", "tensorboard", "num_resamples"}
 
 

@@ -14,7 +14,14 @@ from gaitlib.config import ExperimentPlan, InputError, RunConfig
 from gaitlib.experiment_data import ExperimentData
 from gaitlib.files import hold_lock, make_folder
 from gaitlib.preparation import prepare_data
-from gaitlib.search_space import config_for, describe_settings, list_candidates, suggest
+from gaitlib.pretraining import pretrained_path
+from gaitlib.search_space import (
+    config_for,
+    describe_settings,
+    list_candidates,
+    probe_candidates,
+    suggest,
+)
 from gaitlib.studies import (
     count_try,
     digest_of,
@@ -27,6 +34,7 @@ from gaitlib.studies import (
 )
 from gaitlib.training import TRAINING_VERSION
 from gaitlib.trials import answer_fit, answers_of
+from gaitlib.video import file_digest
 
 # What a plan says beyond the work itself: with another value the same trials go on.
 _NO_MATTER = {"name", "trials", "storage", "baseline"}
@@ -104,7 +112,7 @@ class _Runner:
         self.plan, self.data = plan, data
         self.storage = open_storage(plan, out)
         self.seed = config_for(plan, {}).seed
-        parts = [plan.model_dump(exclude=_NO_MATTER), data.first.fingerprint]
+        parts = [plan.model_dump(exclude=_NO_MATTER), data.first.fingerprint, _pretrained_digests(plan)]
         self.name = f"{plan.name} {digest_of(*parts, TRAINING_VERSION, FORMAT_VERSION)}"
 
     def run(self) -> Outcome:
@@ -188,6 +196,13 @@ class _Runner:
             f"{fold['training_seconds']:.0f} s of training ({settings})",
             flush=True,
         )
+
+
+def _pretrained_digests(plan: ExperimentPlan) -> list[str]:
+    """Return digests of the models that trials start from: other weights make other trials."""
+    configs = [config_for(plan, chosen) for chosen in probe_candidates(plan)]
+    paths = {path for path in map(pretrained_path, configs) if path is not None}
+    return sorted(map(file_digest, paths))
 
 
 def best_trial(trials: Sequence[TrialRecord], outer: int) -> TrialRecord | None:

@@ -93,7 +93,7 @@ def list_candidates(plan: ExperimentPlan) -> list[dict[str, Any]]:
 
 
 def probe_candidates(plan: ExperimentPlan) -> list[dict[str, Any]]:
-    """Return examples of what the trials will be like: a grid whole, else its corners."""
+    """Return examples of what the trials will be like: a grid whole, else each value at least once."""
     if plan.method == "grid":
         return list_candidates(plan)
     ends = [

@@ -22,6 +22,9 @@ PLACES = {
     "video": "",
     "model_file": "",
     "trust_model": False,
+    "experiment": "experiments/first_look.yaml",
+    "out": "",
+    "storage": "",
 }
 
 

@@ -245,7 +245,7 @@ def nested(tmp_path_factory, demo_folders):
     arguments = ["experiment", path, "--videos", demo_folders[0], "--videos-test", demo_folders[1]]
     process = start_python("from gaitlib.cli import main; main()", *arguments, "--out", out)
     journal = out / JOURNAL_NAME
-    wait_until(lambda: journal.exists() and journal.read_text().count('"fold1"') >= 2, process, 300)
+    wait_until(lambda: journal.exists() and journal.read_text().count('"fold1"') >= 2, process, 600)
     kill_hard(process)
     before = journal.read_text()
     again = run_gaitlib(*arguments, "--out", out)
