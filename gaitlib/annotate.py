@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from gaitlib.clips import WORKING_SIDE_PIXELS, PreparedVideo
+from gaitlib.clips import PreparedVideo
 from gaitlib.config import RunConfig
+from gaitlib.cutting import WORKING_SIDE_PIXELS
 from gaitlib.files import write_aside
 from gaitlib.plotting import emotion_colors
 from gaitlib.video import read_chunks

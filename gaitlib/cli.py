@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from gaitlib import __version__
-from gaitlib.config import InputError
 from gaitlib.errors import known_sentence
 
 app = typer.Typer(
@@ -45,6 +43,8 @@ TrustModel = Annotated[
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
+        from gaitlib import __version__
+
         typer.echo(f"gaitlib {__version__}")
         raise typer.Exit
 
@@ -63,6 +63,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
+        from gaitlib.config import InputError
         from gaitlib.demo.folders import DemoError
 
         try:

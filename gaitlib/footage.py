@@ -5,9 +5,11 @@ Small whole pictures find candidates among all pairs and how they lie in time; t
 pictures, of which the limbs' movement is all that counts, decide.
 """
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import cv2
 import numpy as np
@@ -15,12 +17,10 @@ import pandas as pd
 from scipy import fft
 
 from gaitlib.clips import PreparedVideo
+from gaitlib.footage_notes import recall, remember
+from gaitlib.motion import GRID, MOTION_SECONDS
 
-# Movement is what changes within this time: long enough for a step to stand out from the codec's noise.
-MOTION_SECONDS = 0.27
 MIN_OVERLAP_SECONDS = 1.2
-MIN_MOTION_LEVELS = 0.05
-GRID = 8
 # Pairs below are not looked at closely; copies measured 0.79 (cropped by 5 %) and up.
 CANDIDATE_SIMILARITY = 0.7
 # Mean of both correlations. Of 96 copies one measured 0.85, the others 0.89 to 1; two synthetic walkers
@@ -70,60 +70,64 @@ def find_same_footage(
     Not found: footage played at another speed, turned, or cropped to much less than the whole, and
     copies with less than about 1.5 s of walking in common. Of videos without movement nothing is known.
     """
-    pairs: dict[tuple[int, int], tuple[str, float]] = {}
-    for match in _candidates([_motion_grid(video) for video in videos], _shortest_overlap(videos)):
-        first, second = videos[match.first], videos[match.second]
-        similarity = (_limb_similarity(first, second, match) + match.similarity) / 2
-        is_other = walkers is not None and walkers[match.first] != walkers[match.second]
-        limit = OTHER_WALKER_SIMILARITY if is_other else SAME_WALKER_SIMILARITY
-        # A walk on the spot may look alike mirrored too: the better of both is the one.
-        pair = (match.first, match.second)
-        if similarity >= max(limit, pairs.get(pair, ("", 0.0))[1]):
-            pairs[pair] = (_how(first, second, match), similarity)
-    rows = [(names[one], names[other], *found) for (one, other), found in pairs.items()]
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number, video in enumerate(videos):
+        numbers[video.folder.name].append(number)
+    found = _compare({video.folder.name: video for video in videos})
+    identical = {(entry, entry): ("identical file", 1.0) for entry in numbers}
+    rows = []
+    for (one, other), (how, similarity) in {**found, **identical}.items():
+        for first, second in product(numbers[one], numbers[other]):
+            is_other = walkers is not None and walkers[first] != walkers[second]
+            limit = OTHER_WALKER_SIMILARITY if is_other else SAME_WALKER_SIMILARITY
+            if similarity >= limit and (first < second or one != other):
+                first, second = sorted((first, second))
+                rows.append((names[first], names[second], how, similarity))
     table = pd.DataFrame(rows, columns=["video", "other", "how", "similarity"])
     return table.sort_values("similarity", ascending=False, ignore_index=True)
 
 
-def _rate_hz(video: PreparedVideo) -> float:
-    steps = np.diff(video.track["time_seconds"])
-    return 1 / float(np.median(steps)) if len(steps) else 15.0
+def _compare(videos: dict[str, PreparedVideo]) -> dict[tuple[str, str], tuple[str, float]]:
+    """Return the pairs that are alike: names of their entries, how they are related, similarity.
+
+    Only pairs with a video that was not there when the others were compared are looked at.
+    """
+    compared, found = recall(list(videos))
+    names = sorted(videos, key=lambda name: name not in compared)
+    if len(compared) == len(names):
+        return found
+    ordered = [videos[name] for name in names]
+    grids = [video.motion for video in ordered]
+    for match in _candidates(grids, _shortest_overlap(ordered), len(compared)):
+        first, second = ordered[match.first], ordered[match.second]
+        similarity = (_limb_similarity(first, second, match) + match.similarity) / 2
+        pair = names[match.first], names[match.second]
+        # A walk on the spot may look alike mirrored too: the better of both is the one.
+        if similarity >= max(OTHER_WALKER_SIMILARITY, found.get(pair, ("", 0.0))[1]):
+            found[pair] = _how(first, second, match), similarity
+    remember(names, found)
+    return found
 
 
 def _shortest_overlap(videos: Sequence[PreparedVideo]) -> int:
-    return round(MIN_OVERLAP_SECONDS * _rate_hz(videos[0])) if videos else 1
+    return round(MIN_OVERLAP_SECONDS * videos[0].rate_hz) if videos else 1
 
 
-def _motion_grid(video: PreparedVideo) -> np.ndarray:
-    """Return the movement in each field of a coarse grid over time, shape (num_steps, 8, 8), float32."""
-    lag = max(1, round(MOTION_SECONDS * _rate_hz(video)))
-    thumbs = video.thumbs.astype(np.float32)
-    if len(thumbs) <= lag:
-        return np.zeros((0, GRID, GRID), np.float32)
-    motion = thumbs[lag:] - thumbs[:-lag]
-    # The light changes everywhere at once, the codec's noise is small everywhere: neither is a walker.
-    motion -= np.median(motion, axis=(1, 2), keepdims=True)
-    motion = np.stack([cv2.GaussianBlur(step, (0, 0), 0.6) for step in motion])
-    noise = 3 * 1.4826 * np.median(np.abs(motion))
-    motion = np.sign(motion) * np.maximum(np.abs(motion) - noise, 0)
-    if np.abs(motion).mean() < MIN_MOTION_LEVELS:
-        motion[:] = 0
-    side = motion.shape[1] // GRID
-    return motion.reshape(len(motion), GRID, side, GRID, side).mean(axis=(2, 4))
-
-
-def _candidates(grids: Sequence[np.ndarray], min_overlap: int) -> Iterator[_Match]:
+def _candidates(grids: Sequence[np.ndarray], min_overlap: int, num_known: int) -> Iterator[_Match]:
     """Yield pairs whose coarse movement correlates at some delay, plain or mirrored.
 
-    Correlation with masks in the frequency domain (Padfield, IEEE Trans. Image Processing 2012), many
-    pairs at once; videos of similar length are compared together, so that few are padded much.
+    Pairs within the first `num_known` are left out. Correlation with masks in the frequency domain
+    (Padfield, IEEE Trans. Image Processing 2012), many pairs at once; videos of similar length are
+    compared together, so that few are padded much.
     """
     order = np.argsort([len(grid) for grid in grids], kind="stable")
     order = order[[len(grids[number]) >= min_overlap for number in order]]
-    blocks = _blocks([len(grids[number]) for number in order])
-    for row, rows in enumerate(blocks):
-        for columns in blocks[row:]:
-            firsts, seconds = order[rows], order[columns]
+    known, new = (
+        [part[block] for block in _blocks([len(grids[number]) for number in part])]
+        for part in (order[order < num_known], order[order >= num_known])
+    )
+    for row, firsts in enumerate(new):
+        for seconds in (*new[row:], *known):
             yield from _block_matches(grids, firsts, seconds, min_overlap)
 
 
@@ -196,7 +200,7 @@ def _limb_similarity(first: PreparedVideo, second: PreparedVideo, match: _Match)
     rows = _shared_rows(first, second, match.lag)
     tables = [video.track.iloc[part] for video, part in zip((first, second), rows, strict=True)]
     is_shown = (tables[0]["picture"].to_numpy() >= 0) & (tables[1]["picture"].to_numpy() >= 0)
-    if is_shown.sum() < MIN_OVERLAP_SECONDS * _rate_hz(first):
+    if is_shown.sum() < MIN_OVERLAP_SECONDS * first.rate_hz:
         return 0.0
     tables = [table[is_shown] for table in tables]
     left, right = (
@@ -207,12 +211,12 @@ def _limb_similarity(first: PreparedVideo, second: PreparedVideo, match: _Match)
     right = _brought_over(right, left, _shape_ratio(*tables))
     # Copies may be sampled up to a picture apart: smoothing in time makes in-between pictures possible.
     left, right = (part[:-2] / 4 + part[1:-1] / 2 + part[2:] / 4 for part in (left, right))
-    lag = max(1, round(MOTION_SECONDS * _rate_hz(first)))
+    lag = max(1, round(MOTION_SECONDS * first.rate_hz))
     return max(_correlation(left[1:-1], _delayed(right, delay), lag) for delay in np.linspace(-1, 1, 9))
 
 
 def _shared_rows(first: PreparedVideo, second: PreparedVideo, lag: int) -> tuple[slice, slice]:
-    start, stop = max(0, lag), min(len(first.track), len(second.track) + lag)
+    start, stop = max(0, lag), min(len(first.rows), len(second.rows) + lag)
     return slice(start, stop), slice(start - lag, stop - lag)
 
 
@@ -258,10 +262,8 @@ def _correlation(first: np.ndarray, second: np.ndarray, lag: int) -> float:
 
 
 def _how(first: PreparedVideo, second: PreparedVideo, match: _Match) -> str:
-    if first.digest == second.digest:
-        return "identical file"
-    slack = EXCERPT_SECONDS * _rate_hz(first)
-    ends_apart = len(first.track) - len(second.track) - match.lag
+    slack = EXCERPT_SECONDS * first.rate_hz
+    ends_apart = len(first.rows) - len(second.rows) - match.lag
     is_excerpt = abs(match.lag) > slack or abs(ends_apart) > slack
     if is_excerpt:
         return "mirrored excerpt" if match.is_mirrored else "excerpt"

@@ -25,11 +25,12 @@ MIN_STEP_POWER = 0.02
 NUM_PERIODS_TRIED = 12
 # Long videos are not looked through in full: time and memory stay small.
 MAX_ROWS, MAX_PERIOD_ROWS, NUM_ROWS_ASKED = 9000, 1500, 1500
+NUM_ASKED_AT_ONCE = 64
 
 
 def distinct_seconds(video: "PreparedVideo") -> float:
     """Return how many seconds of a video repeat nothing that came before in it."""
-    return float((~video.repeats).sum() / _rate_hz(video))
+    return float((~video.repeats).sum() / video.rate_hz)
 
 
 def distinct_starts(video: "PreparedVideo", starts: np.ndarray, config: RunConfig) -> np.ndarray:
@@ -47,7 +48,7 @@ def distinct_starts(video: "PreparedVideo", starts: np.ndarray, config: RunConfi
     ndarray of shape (num_kept,), int
         Clips across the seam of a loop, where the walker jumps back, are dropped too.
     """
-    stored = (video.track["segment"] >= 0).to_numpy()
+    stored = video.rows["segment"] >= 0
     # Stored pictures are numbered in the order of the track's rows.
     before = np.concatenate([[0], np.cumsum(video.repeats[stored])])
     starts = np.asarray(starts, int)
@@ -64,7 +65,7 @@ def why_looped(video: "PreparedVideo", config: RunConfig) -> str:
     """
     if not video.repeats.any():
         return ""
-    distinct, whole = distinct_seconds(video), len(video.track) / _rate_hz(video)
+    distinct, whole = distinct_seconds(video), len(video.rows) / video.rate_hz
     times = round(whole / distinct)
     what = f"{distinct:.1f} s of footage repeated {times} times"
     if times < 2:
@@ -86,9 +87,9 @@ def repeated_rows(video: "PreparedVideo") -> np.ndarray:
     Loops at strong compression, or of a period that is no whole number of pictures at the rate looked
     at, may be missed.
     """
-    rate_hz = _rate_hz(video)
+    rate_hz = video.rate_hz
     shortest = round(MIN_REPEAT_SECONDS * rate_hz)
-    is_repeated = np.zeros(len(video.track), bool)
+    is_repeated = np.zeros(len(video.rows), bool)
     if len(is_repeated) < 2 * shortest:
         return is_repeated
     thumbs = video.thumbs[:MAX_ROWS].astype(np.float32)
@@ -100,11 +101,6 @@ def repeated_rows(video: "PreparedVideo") -> np.ndarray:
         is_same = (step[period:] > MIN_STEP_POWER) & (change < MAX_REPEAT_RATIO * step[period:])
         is_repeated[period : len(pictures)] |= binary_opening(is_same, np.ones(shortest))
     return is_repeated
-
-
-def _rate_hz(video: "PreparedVideo") -> float:
-    steps = np.diff(video.track["time_seconds"])
-    return 1 / float(np.median(steps)) if len(steps) else 15.0
 
 
 def _change(pictures: np.ndarray, period: int) -> np.ndarray:
@@ -120,11 +116,15 @@ def _likely_periods(pictures: np.ndarray, min_period: int) -> list[int]:
     flat = pictures.reshape(len(pictures), -1)
     flat = flat - flat.mean(axis=0)
     power = (flat**2).sum(axis=1)
-    nearest = []
-    for number in range(min_period, len(flat), max(1, len(flat) // NUM_ROWS_ASKED)):
-        earlier = slice(max(0, number - MAX_PERIOD_ROWS), number - min_period + 1)
-        distance = power[earlier] - 2 * flat[earlier] @ flat[number]
-        nearest.append(number - earlier.start - int(np.argmin(distance)))
-    periods, counts = np.unique(nearest, return_counts=True)
+    asked = np.arange(min_period, len(flat), max(1, len(flat) // NUM_ROWS_ASKED))
+    nearest = [np.zeros(0, int)]
+    for first in range(0, len(asked), NUM_ASKED_AT_ONCE):  # one product of matrices for many rows
+        numbers = asked[first : first + NUM_ASKED_AT_ONCE]
+        earlier = np.arange(max(0, numbers[0] - MAX_PERIOD_ROWS), numbers[-1] - min_period + 1)
+        distance = power[earlier] - 2 * flat[numbers] @ flat[earlier[0] : earlier[-1] + 1].T
+        delay = numbers[:, None] - earlier
+        distance[(delay < min_period) | (delay > MAX_PERIOD_ROWS)] = np.inf
+        nearest.append(numbers - earlier[distance.argmin(axis=1)])
+    periods, counts = np.unique(np.concatenate(nearest), return_counts=True)
     order = np.argsort(-counts, kind="stable")[:NUM_PERIODS_TRIED]
     return [int(periods[place]) for place in order if counts[place] >= 3]

@@ -117,7 +117,6 @@ class Decoder:
         InputError
             If the video is encrypted, or time is up before the first picture.
         """
-        self._stream.thread_type = "AUTO"
         # PyAV asks FFmpeg to invent presentation times where the file has none; for H.264 in AVI
         # they come out wrong. Without them the decoding times serve, which the file does hold.
         self._container.flags &= ~_INVENT_TIMES
@@ -261,7 +260,9 @@ class Decoder:
 def _stamp_seconds(frame: av.VideoFrame, stream: VideoStream) -> float | None:
     # The time base is the stream's: the frames that end a video come without one.
     stamp = frame.pts if frame.pts is not None else frame.dts
-    return None if stamp is None or not stream.time_base else float(stamp * stream.time_base)
+    base = stream.time_base
+    # Whole numbers first: the same quotient as with fractions, many times as fast.
+    return None if stamp is None or not base else stamp * base.numerator / base.denominator
 
 
 def _is_transparent(frame: av.VideoFrame) -> bool:

@@ -19,6 +19,17 @@ _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _MAX_PIXEL_RATIO = 4.0
 
 
+def shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Shrink a picture to `size` (width, height) by averaging; one of that size is returned itself."""
+    # Halving is several times as fast as any other shrinking, and the mean of means is the mean.
+    while not any(picture.shape[axis] % 2 or picture.shape[axis] < 2 * size[1 - axis] for axis in (0, 1)):
+        half = picture.shape[1] // 2, picture.shape[0] // 2
+        picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA)
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
 @dataclass(frozen=True)
 class Geometry:
     """How stored pictures become displayed ones; the first picture of a video decides it.
@@ -99,7 +110,7 @@ class Geometry:
         ndarray of shape (height, width) or (height, width, 3), uint8
             Grey covers 0 (black) to 255 (white), whatever range the video stores.
         """
-        picture = self._shrink(_rgb(frame)) if color else self._grey(frame)
+        picture = shrink(_rgb(frame), self.stored_size) if color else self._grey(frame)
         if frame.color_trc in TONE_TABLES:
             picture = cv2.LUT(picture, TONE_TABLES[frame.color_trc])
         if self.transposed:
@@ -108,18 +119,13 @@ class Geometry:
             picture = picture[:, ::-1]
         return picture[::-1] if self.flip_y else picture
 
-    def _shrink(self, picture: np.ndarray) -> np.ndarray:
-        if (picture.shape[1], picture.shape[0]) == self.stored_size:
-            return picture
-        return cv2.resize(picture, self.stored_size, interpolation=cv2.INTER_AREA)
-
     def _grey(self, frame: av.VideoFrame) -> np.ndarray:
         luma = _luma(frame)
         if luma is None:  # RGB, palette: weights of ITU-R BT.601
-            return self._shrink(cv2.cvtColor(_rgb(frame), cv2.COLOR_RGB2GRAY))
+            return shrink(cv2.cvtColor(_rgb(frame), cv2.COLOR_RGB2GRAY), self.stored_size)
         # Stretching after shrinking costs a small table look-up instead of one at full size.
         plane, num_bits = luma
-        small = self._shrink(plane)
+        small = shrink(plane, self.stored_size)
         is_full = frame.color_range == _FULL_RANGE or frame.format.name.startswith(("yuvj", "gray"))
         if is_full and num_bits == 8:
             return small

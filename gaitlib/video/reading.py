@@ -45,6 +45,12 @@ class VideoReader:
 
     Iterating opens the file and decodes it from its start; `report` is filled on the way. See
     `read_chunks` for the parameters.
+
+    Attributes
+    ----------
+    num_threads : int
+        Threads that decode; 0, as many as there are cores, until it is set. Several videos at once are
+        read fastest with one thread each.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class VideoReader:
         self.color = color
         self.chunk_length = max(1, round(chunk_seconds * frame_rate_hz))
         self.time_limit_seconds = time_limit_seconds
+        self.num_threads = 0
         self.report = ReadReport()
 
     def __iter__(self) -> Iterator[FrameChunk]:
@@ -78,6 +85,8 @@ class VideoReader:
         with open_regular(self.path) as file, open_video(file, name, clock.check) as container:
             self.report.comment = container.metadata.get("comment", "")
             stream = main_stream(container, name, self.report.notes)
+            stream.codec_context.thread_type = "AUTO"
+            stream.codec_context.thread_count = self.num_threads
             is_cut = ends_midway(file, container.format.name, stream.id)
             decoder = Decoder(container, stream, clock, self.report, name, is_cut)
             yield from self._chunks(self._pictures(self._on_ticks(decoder), stream), clock)

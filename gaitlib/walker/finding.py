@@ -4,6 +4,7 @@ In this order: what differs from the learnt background and moves like a person, 
 pictures being held still first; OpenCV's people detector; the whole frame, flagged.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -137,12 +138,12 @@ def _track_held_still(frames: np.ndarray, frame_rate_hz: float) -> WalkerTrack |
     return replace(track, boxes=boxes, squares=squares, background=view.background(background))
 
 
-def cut_crops(frames: np.ndarray, squares: np.ndarray, frame_size: int) -> np.ndarray:
+def cut_crops(frames: Iterable[np.ndarray], squares: np.ndarray, frame_size: int) -> np.ndarray:
     """Cut the square around the walker out of each picture and bring it to one size.
 
     Parameters
     ----------
-    frames : ndarray of shape (num_frames, height, width) or (num_frames, height, width, 3), uint8
+    frames : iterable of num_frames ndarray of shape (height, width) or (height, width, 3), uint8
     squares : ndarray of shape (num_frames, 3)
         Centre right, centre down and side, in pixels; outside the picture its edge is repeated.
     frame_size : int
@@ -152,18 +153,20 @@ def cut_crops(frames: np.ndarray, squares: np.ndarray, frame_size: int) -> np.nd
     -------
     ndarray of shape (num_frames, frame_size, frame_size, 1 or 3), uint8
     """
-    num_channels = frames.shape[3] if frames.ndim == 4 else 1
-    crops = np.empty((len(frames), frame_size, frame_size, num_channels), np.uint8)
+    crops = [_cut(*pair, frame_size) for pair in zip(frames, squares, strict=True)]
+    return np.stack(crops) if crops else np.empty((0, frame_size, frame_size, 1), np.uint8)
+
+
+def _cut(frame: np.ndarray, square: np.ndarray, frame_size: int) -> np.ndarray:
+    right, down, side = square
     fine = 2 * frame_size
-    for number, (frame, (right, down, side)) in enumerate(zip(frames, squares, strict=True)):
-        scale = side / fine
-        offset = np.array([right, down]) - side / 2 + (scale - 1) / 2
-        matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        warped = cv2.warpAffine(frame, matrix, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        small = cv2.resize(warped, (frame_size, frame_size), interpolation=cv2.INTER_AREA)
-        crops[number] = small.reshape(frame_size, frame_size, num_channels)
-    return crops
+    scale = side / fine
+    offset = np.array([right, down]) - side / 2 + (scale - 1) / 2
+    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(frame, matrix, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    small = cv2.resize(warped, (frame_size, frame_size), interpolation=cv2.INTER_AREA)
+    return small.reshape(frame_size, frame_size, -1)
 
 
 def _people_before(background: Background, frames: np.ndarray, frame_rate_hz: float) -> list[_Person]:

@@ -1,6 +1,8 @@
 """Which pixels belong to something that moves: a background learnt from the whole stretch of video."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -21,6 +23,7 @@ SHADOW_SHARE = 0.15
 FOOT_REACH = 0.08
 # Differences, in thresholds, between which a pixel goes from scene to somebody.
 SOFT_RANGE = (0.4, 1.9)
+_OPEN, _CLOSE, _NEAR = (np.ones((size, size), np.uint8) for size in (2, 5, 11))
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ class Background:
 
     def foreground(self, frame: np.ndarray) -> np.ndarray:
         """Return the cleaned mask (uint8, 0 or 255) of what is not background in a grey frame."""
-        smooth = cv2.GaussianBlur(frame, (3, 3), 0)
+        return self._foreground(cv2.GaussianBlur(frame, (3, 3), 0))
+
+    def _foreground(self, smooth: np.ndarray) -> np.ndarray:
         # Cameras adapt their exposure when somebody enters: bring the scene back to its brightness.
         scene, now = self.picture[::8, ::8].astype(float), smooth[::8, ::8].astype(float)
         gain = float(np.median((scene + 4) / (now + 4)))
@@ -67,11 +72,10 @@ class Background:
         box : ndarray of shape (4,)
             Left, top, width, height of the walker; what lies flat beside the feet is a shadow.
         """
-        difference = cv2.absdiff(cv2.GaussianBlur(frame, (3, 3), 0), self.picture).astype(np.float32)
-        low, high = SOFT_RANGE
-        soft = np.clip((difference - low * self.threshold) * (255 / (high - low) / self.threshold), 0, 255)
-        near = cv2.dilate(self.foreground(frame), np.ones((11, 11), np.uint8))
-        silhouette = np.where(near > 0, soft, 0).astype(np.uint8)
+        smooth = cv2.GaussianBlur(frame, (3, 3), 0)
+        near = cv2.dilate(self._foreground(smooth), _NEAR)
+        soft = cv2.LUT(cv2.absdiff(smooth, self.picture), _soft_levels(self.threshold))
+        silhouette = cv2.bitwise_and(soft, near)
         if self.reach <= 1:
             left, top, width, height = box
             at_feet = slice(int(top + (1 - SHADOW_SHARE) * height), None)
@@ -82,6 +86,14 @@ class Background:
     def blobs(self, frame: np.ndarray) -> np.ndarray:
         """Return the blobs of a grey frame that are large enough to be a person (`find_blobs`)."""
         return find_blobs(self.foreground(frame), self.reach)
+
+
+@lru_cache(maxsize=16)
+def _soft_levels(threshold: float) -> np.ndarray:
+    """Return how surely a pixel belongs to somebody for each difference of 0 to 255, uint8."""
+    low, high = SOFT_RANGE
+    levels = (np.arange(256, dtype=np.float32) - low * threshold) * (255 / (high - low) / threshold)
+    return np.clip(levels, 0, 255).astype(np.uint8)
 
 
 def learn_background(frames: np.ndarray, frame_rate_hz: float) -> Background:
@@ -141,16 +153,16 @@ def _erase_ghosts(picture: np.ndarray, frames: np.ndarray, still: np.ndarray, th
     whose outline shows in the learnt picture but not in the frame.
     """
     for frame, is_still in zip(frames, still, strict=True):
-        num_labels, labels = join_parts(clean(cv2.absdiff(frame, picture), threshold))
-        for label in range(1, num_labels):
-            blob = (labels == label).astype(np.uint8)
-            area = blob.sum()
-            if area < MIN_BLOB_SHARE * blob.size or is_still[blob > 0].mean() < 0.95:
+        for top, left, own in _parts(clean(cv2.absdiff(frame, picture), threshold)):
+            where = np.s_[max(0, top - 4) : top + len(own) + 4, max(0, left - 4) : left + own.shape[1] + 4]
+            blob = np.zeros(picture[where].shape, np.uint8)
+            blob[top - where[0].start :, left - where[1].start :][: len(own), : own.shape[1]] = own
+            if is_still[where][blob > 0].mean() < 0.95:
                 continue
             outline = cv2.morphologyEx(blob, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-            if _edge_strength(picture, outline) > 1.3 * _edge_strength(frame, outline):
+            if _edge_strength(picture[where], outline) > 1.3 * _edge_strength(frame[where], outline):
                 region = cv2.dilate(blob, np.ones((7, 7), np.uint8)) > 0
-                picture[region] = frame[region]
+                picture[where][region] = frame[where][region]
 
 
 def _edge_strength(picture: np.ndarray, outline: np.ndarray) -> float:
@@ -172,26 +184,40 @@ def noise_level(frames: np.ndarray) -> float:
 def clean(difference: np.ndarray, threshold: float) -> np.ndarray:
     """Threshold a difference picture and remove specks; returns a mask of 0 and 255, uint8."""
     _, mask = cv2.threshold(difference, threshold, 255, cv2.THRESH_BINARY)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _OPEN)
+    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _CLOSE)
 
 
-def join_parts(mask: np.ndarray, reach: float = 1.0) -> tuple[int, np.ndarray]:
-    """Label the blobs of a mask, taking parts that lie close together as one.
+def _parts(mask: np.ndarray, reach: float = 1.0) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield the blobs of a mask that are large enough to be a person, parts that lie close taken as one.
 
     A walker may fall apart into pieces (grey trousers on a grey floor, lights on a black ground);
-    the reach is longer up and down than sideways, so that neighbours stay apart.
+    the reach is longer up and down than sideways, so that neighbours stay apart. All work is done where
+    the mask holds something, which is a small part of most pictures.
 
-    Returns
-    -------
-    tuple of int and ndarray of shape (height, width), int32
-        Number of labels, background included, and the label of each pixel of `mask` (0 outside).
+    Yields
+    ------
+    tuple of int, int and ndarray of shape (blob_height, blob_width), bool
+        Top and left of a box around the blob, and which pixels in it are the blob's own.
     """
-    height = mask.shape[0]
+    height, min_area = mask.shape[0], MIN_BLOB_SHARE * mask.size
     size = max(3, round(0.10 * reach * height)), max(3, round(0.045 * reach * height))
-    num_labels, labels = cv2.connectedComponents(cv2.dilate(mask, np.ones(size, np.uint8)))
-    labels[mask == 0] = 0
-    return num_labels, labels
+    left, top, width, height = cv2.boundingRect(mask)
+    if not width:
+        return
+    rows = slice(max(0, top - size[0]), top + height + size[0])
+    columns = slice(max(0, left - size[1]), left + width + size[1])
+    part = mask[rows, columns]
+    joined = cv2.dilate(part, np.ones(size, np.uint8))
+    num_labels, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    for label in range(1, num_labels):
+        left, top, width, height, area = stats[label]
+        if area < min_area:  # the blob itself is smaller still
+            continue
+        box = np.s_[top : top + height, left : left + width]
+        own = (labels[box] == label) & (part[box] > 0)
+        if np.count_nonzero(own) >= min_area:
+            yield rows.start + int(top), columns.start + int(left), own
 
 
 def _moving_regions(frames: np.ndarray, index: int, lag: int, threshold: float) -> np.ndarray:
@@ -225,33 +251,30 @@ def find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
     ndarray of shape (num_blobs, 5), float
         Left, top, width, height and area in pixels.
     """
-    num_labels, labels = join_parts(mask, reach)
     boxes = []
-    for label in range(1, num_labels):
-        rows, columns = np.nonzero(labels == label)
-        if len(rows) >= MIN_BLOB_SHARE * mask.size:
-            if reach <= 1:
-                rows, columns = _without_shadow(rows, columns)
-            left, right = _trimmed_range(columns)
-            top, bottom = _trimmed_range(rows)
-            boxes.append((left, top, right - left, bottom - top, len(rows)))
+    for first_row, first_column, own in _parts(mask, reach):
+        start, stop = _body_columns(own) if reach <= 1 else (0, own.shape[1])
+        own = own[:, start:stop]
+        left, right = _trimmed_range(own.sum(axis=0))
+        top, bottom = _trimmed_range(own.sum(axis=1))
+        corner = first_column + start + left, first_row + top
+        boxes.append((*corner, right - left, bottom - top, np.count_nonzero(own)))
     return np.array(boxes, float).reshape(-1, 5)
 
 
-def _without_shadow(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the pixels of a blob between the sides of what stands above the feet.
+def _body_columns(own: np.ndarray) -> tuple[int, int]:
+    """Return the first and last column of what stands above the feet.
 
     A shadow lies flat beside the feet; point lights cast none.
     """
-    top, bottom = _trimmed_range(rows)
-    is_body = rows <= bottom - SHADOW_SHARE * (bottom - top)
-    left, right = _trimmed_range(columns[is_body] if is_body.any() else columns)
-    is_kept = (columns >= left) & (columns < right)
-    return rows[is_kept], columns[is_kept]
+    top, bottom = _trimmed_range(own.sum(axis=1))
+    body = own[: int(bottom - SHADOW_SHARE * (bottom - top)) + 1]
+    return _trimmed_range((body if body.any() else own).sum(axis=0))
 
 
-def _trimmed_range(positions: np.ndarray) -> tuple[int, int]:
-    cumulated = np.cumsum(np.bincount(positions))
+def _trimmed_range(counts: np.ndarray) -> tuple[int, int]:
+    """Return where counted pixels begin and end, without the outermost half per cent on each side."""
+    cumulated = np.cumsum(counts)
     low, high = 0.005 * cumulated[-1], 0.995 * cumulated[-1]
     return int(np.searchsorted(cumulated, low, "right")), int(np.searchsorted(cumulated, high)) + 1
 

@@ -102,8 +102,14 @@ def _band(part: np.ndarray, first: float, last: float) -> tuple[float, float]:
 
 
 def _hull_area(part: np.ndarray) -> float:
-    points = cv2.findNonZero((part > 0.5).astype(np.uint8))
-    return float(cv2.contourArea(cv2.convexHull(points))) if points is not None else np.nan
+    is_body = part > 0.5
+    rows = np.flatnonzero(is_body.any(axis=1))
+    if not len(rows):
+        return np.nan
+    # The outermost pixels of each row span the same hull as all pixels.
+    first, last = is_body[rows].argmax(axis=1), part.shape[1] - 1 - is_body[rows, ::-1].argmax(axis=1)
+    points = np.column_stack([np.concatenate([first, last]), np.concatenate([rows, rows])])
+    return float(cv2.contourArea(cv2.convexHull(points.astype(np.int32))))
 
 
 def measure_shapes(frames: np.ndarray, track: WalkerTrack) -> tuple[np.ndarray, np.ndarray | None]:
@@ -126,7 +132,8 @@ def measure_shapes(frames: np.ndarray, track: WalkerTrack) -> tuple[np.ndarray, 
     places = np.flatnonzero(track.segments >= 0)
     if track.background is None or not len(places):
         return shapes, None
-    pairs = [(frames[place], track.boxes[place]) for place in places]
-    silhouettes = np.stack([track.background.silhouette(*pair) for pair in pairs])
-    shapes[places] = list(map(measure_shape, silhouettes, track.boxes[places]))
+    silhouettes = np.empty((len(places), *frames.shape[1:]), np.uint8)
+    for silhouette, place in zip(silhouettes, places, strict=True):
+        silhouette[:] = track.background.silhouette(frames[place], track.boxes[place])
+        shapes[place] = measure_shape(silhouette, track.boxes[place])
     return shapes, silhouettes
