@@ -197,22 +197,18 @@ def _correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _limb_similarity(first: PreparedVideo, second: PreparedVideo, match: _Match) -> float:
     """Return the correlation of the walkers' movement in their own pictures, 0 if too little is shared."""
-    rows = _shared_rows(first, second, match.lag)
-    tables = [video.track.iloc[part] for video, part in zip((first, second), rows, strict=True)]
-    is_shown = (tables[0]["picture"].to_numpy() >= 0) & (tables[1]["picture"].to_numpy() >= 0)
+    parts = _shared_rows(first, second, match.lag)
+    tables = [video.rows[part] for video, part in zip((first, second), parts, strict=True)]
+    is_shown = (tables[0]["picture"] >= 0) & (tables[1]["picture"] >= 0)
     if is_shown.sum() < MIN_OVERLAP_SECONDS * first.rate_hz:
         return 0.0
     tables = [table[is_shown] for table in tables]
     left, right = (
-        _limbs(video)[table["picture"].to_numpy()]
-        for video, table in zip((first, second), tables, strict=True)
+        _limbs(video)[table["picture"]] for video, table in zip((first, second), tables, strict=True)
     )
     right = right[:, :, ::-1] if match.is_mirrored else right
     right = _brought_over(right, left, _shape_ratio(*tables))
-    # Copies may be sampled up to a picture apart: smoothing in time makes in-between pictures possible.
-    left, right = (part[:-2] / 4 + part[1:-1] / 2 + part[2:] / 4 for part in (left, right))
-    lag = max(1, round(MOTION_SECONDS * first.rate_hz))
-    return max(_correlation(left[1:-1], _delayed(right, delay), lag) for delay in np.linspace(-1, 1, 9))
+    return _movement_similarity(left, right, max(1, round(MOTION_SECONDS * first.rate_hz)))
 
 
 def _shared_rows(first: PreparedVideo, second: PreparedVideo, lag: int) -> tuple[slice, slice]:
@@ -229,9 +225,9 @@ def _limbs(video: PreparedVideo) -> np.ndarray:
     return np.stack([cv2.GaussianBlur(picture, (0, 0), 0.75) for picture in small])
 
 
-def _shape_ratio(first: pd.DataFrame, second: pd.DataFrame) -> float:
+def _shape_ratio(first: np.ndarray, second: np.ndarray) -> float:
     """Return how much wider the first shows the walker: films get stretched."""
-    widths = [(table["width"] / table["square_side"]).to_numpy() for table in (first, second)]
+    widths = [table["width"] / table["square_side"] for table in (first, second)]
     ratio = float(np.median(widths[0] / widths[1]))
     return float(np.clip(ratio, 0.4, 2.5)) if np.isfinite(ratio) else 1.0
 
@@ -249,16 +245,20 @@ def _brought_over(pictures: np.ndarray, goal: np.ndarray, ratio: float) -> np.nd
     return np.stack([cv2.warpAffine(picture, stretch, (LIMB_PIXELS, LIMB_PIXELS)) for picture in pictures])
 
 
-def _delayed(pictures: np.ndarray, delay: float) -> np.ndarray:
-    """Return pictures up to one picture earlier or later, without the first and last."""
-    beside = pictures[:-2] if delay < 0 else pictures[2:]
-    return pictures[1:-1] * (1 - abs(delay)) + beside * abs(delay)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray, lag: int) -> float:
-    first, second = first[lag:] - first[:-lag], second[lag:] - second[:-lag]
-    scale = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / scale) if scale else 0.0
+def _movement_similarity(left: np.ndarray, right: np.ndarray, lag: int) -> float:
+    """Return the correlation of what changes within `lag` pictures, at the best delay of up to a picture."""
+    # Copies may be sampled up to a picture apart: smoothing in time makes in-between pictures possible.
+    left, right = (part[:-2] / 4 + part[1:-1] / 2 + part[2:] / 4 for part in (left, right))
+    shown = [left[1:-1], right[:-2], right[1:-1], right[2:]]
+    changes = np.stack([(part[lag:] - part[:-lag]).ravel() for part in shown])
+    # A picture in between is a mean of two, so that products of these four tell all delays.
+    products = (changes @ changes.T).astype(float)
+    best = 0.0
+    for delay in np.linspace(-1, 1, 9):
+        weights = np.array([max(0.0, -delay), 1 - abs(delay), max(0.0, delay)])
+        scale = np.sqrt(products[0, 0] * (weights @ products[1:, 1:] @ weights))
+        best = max(best, float(products[0, 1:] @ weights / scale) if scale else 0.0)
+    return best
 
 
 def _how(first: PreparedVideo, second: PreparedVideo, match: _Match) -> str:

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from commands import kill_hard, run_python, start_python, wait_until
 from media import NUM_BITS, bar_code, write_video
@@ -51,7 +50,7 @@ class GivenWalks(PreparedVideo):
         super().__init__(Path(), "")
         object.__setattr__(self, "walks", list(walks))
         num_pictures = max(first + count for first, count in walks)
-        object.__setattr__(self, "track", pd.DataFrame({"segment": np.zeros(num_pictures, int)}))
+        object.__setattr__(self, "rows", np.zeros(num_pictures, [("segment", int)]))
         object.__setattr__(self, "repeats", np.zeros(num_pictures, bool))
 
 
