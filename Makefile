@@ -43,9 +43,9 @@ example: .venv/.installed
 	$(BIN)/python -m gaitlib report --out reports/example --folds 5 -p epochs=30 $(ARGS)
 	$(BIN)/python docs/make_example.py reports/example
 
-# Prints the speed and memory of `predict` on a made-up 1080p video, with the machine and versions.
+# Prints speeds and memory with the machine and versions; ARGS="--write docs/performance.md" renews that page.
 bench: .venv/.installed
-	$(BIN)/python -m benchmarks.predict_speed $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # Prints what comes of every kind of fault in videos, labels, models and parameters, with counts.
 faults: .venv/.installed

@@ -1,0 +1,72 @@
+"""What more videos cost: growth of time, a second run, one video more.
+
+Run as ``python -m benchmarks.many_videos [--full]``: 200 synthetic videos, or 1,000. A run is the
+preparing of all videos and the search for footage that is there twice.
+"""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import num_cores, scratch_folder
+from benchmarks.training_speed import markdown_table
+
+VIDEOS_A_WALKER = 8
+NUM_ADDED = 3
+
+
+def prepare(paths: Sequence[Path]) -> float:
+    """Prepare videos and compare their footage; return the seconds taken."""
+    from gaitlib.clips import PreparedVideo, prepare_videos
+    from gaitlib.config import make_config
+    from gaitlib.footage import find_same_footage
+
+    start = time.perf_counter()
+    prepared = prepare_videos(paths, make_config(), "Preparing")
+    videos = [video for video in prepared if isinstance(video, PreparedVideo)]
+    find_same_footage(videos, range(len(videos)), [video.digest for video in videos])
+    return time.perf_counter() - start
+
+
+def prepare_anew(paths: Sequence[Path]) -> float:
+    """Prepare as if nothing had been prepared before."""
+    shutil.rmtree(Path(os.environ["GAITLIB_CACHE"]), ignore_errors=True)
+    return prepare(paths)
+
+
+def main(is_full: bool) -> None:
+    """Measure and print."""
+    from gaitlib.demo import make_demo
+
+    num_videos = 1000 if is_full else 200
+    with scratch_folder() as folder:
+        num_walkers = -(-(num_videos + NUM_ADDED) // VIDEOS_A_WALKER)
+        make_demo(folder / "videos", folder / "videosTest", num_walkers=num_walkers, seed=1)
+        paths = np.array(sorted((folder / "videos").rglob("*.mp4")))
+        paths = list(np.random.default_rng(0).permutation(paths))
+        time.sleep(4)  # files that were written a moment ago are not trusted to stay as they are
+        added, paths = paths[:NUM_ADDED], paths[NUM_ADDED : NUM_ADDED + num_videos]
+        prepare(paths[: num_cores()])  # starts the workers
+        few = float(np.median([prepare_anew(paths[: num_videos // 10]) for _ in range(3)]))
+        alone = float(np.median([prepare_anew([path]) for path in added]))
+        many = prepare_anew(paths)
+        again = float(np.median([prepare(paths) for _ in range(3)]))
+        more = [prepare([*paths, *added[: number + 1]]) for number in range(NUM_ADDED)]
+    one_more = float(np.median(more)) - again
+    rows = [
+        [f"{num_videos // 10} videos, first run", f"{few:.2f}", ""],
+        [f"{num_videos} videos, first run", f"{many:.2f}", f"{many / few / 10:.2f} of ten times the above"],
+        [f"{num_videos} videos, second run", f"{again:.2f}", f"{again / many:.1%} of the first run"],
+        ["one video by itself", f"{alone:.2f}", ""],
+        [f"one video added to {num_videos}", f"{one_more:.2f}", f"{one_more / alone:.1f} of one by itself"],
+    ]
+    print(markdown_table(["what", "seconds", "ratio"], rows))
+
+
+if __name__ == "__main__":
+    main("--full" in sys.argv[1:])
