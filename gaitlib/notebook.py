@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
+from PIL import Image
 
 from gaitlib.backend import load_keras
 from gaitlib.config import InputError, RunConfig, make_config
@@ -79,11 +80,25 @@ class Step:
             return self.data()
         return self.prepare(videos, videos_test, labels)
 
-    def show(self, figure: Figure, name: str) -> None:
-        """Display a figure with its description, and save it into the run's figures folder."""
+    def show(self, figure: Figure, name: str, reading: str = "") -> None:
+        """Display a figure with its description and a sentence on it, and save it for `show_again`."""
+        texts = {"Description": alt_text(figure), "Comment": reading}
         with write_aside(self.run_dir / "figures" / f"{name}.png") as aside:
-            figure.savefig(aside, dpi=150, bbox_inches="tight", facecolor="white")
+            figure.savefig(aside, dpi=150, bbox_inches="tight", facecolor="white", metadata=texts)
         show_figure(figure)
+        if reading:
+            show_text(reading)
+
+    def show_again(self, name: str) -> None:
+        """Display a figure that an earlier notebook of the run has shown, as it was then."""
+        path = self.run_dir / "figures" / f"{name}.png"
+        if not path.exists():
+            raise InputError(f"{path} is missing: run the notebook that draws it first.")
+        with Image.open(path) as image:
+            texts = dict(image.info)
+        _display_png(path.read_bytes(), texts.get("Description", name))
+        if texts.get("Comment"):
+            show_text(texts["Comment"])
 
     def finish(self) -> str:
         """Note that the notebook has reached its end; return what to say about it."""
@@ -121,11 +136,15 @@ def show_figure(figure: Figure) -> None:
     """Display a figure with its description as alternative text and the beginning of that as caption."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=100, bbox_inches="tight", facecolor="white")
-    bundle = {"image/png": stream.getvalue(), "text/plain": alt_text(figure)}
-    display(bundle, raw=True, metadata={"image/png": {"alt": alt_text(figure)}})
-    caption = re.split(r"[:;.] ", alt_text(figure))[0].rstrip(".")
-    display(HTML(f'<p class="figure-caption">{escape(caption)}.</p>'))
+    _display_png(stream.getvalue(), alt_text(figure))
     plt.close(figure)
+
+
+def _display_png(png: bytes, description: str) -> None:
+    bundle = {"image/png": png, "text/plain": description}
+    display(bundle, raw=True, metadata={"image/png": {"alt": description}})
+    caption = re.split(r"[:;.] ", description)[0].rstrip(".")
+    display(HTML(f'<p class="figure-caption">{escape(caption)}.</p>'))
 
 
 def show_table(table: pd.DataFrame, caption: str, decimals: int = 2) -> None:
