@@ -192,7 +192,7 @@ def _correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     left = np.ascontiguousarray(fft.rfft(first, axis=1).transpose(1, 0, 2))
     right = np.ascontiguousarray(fft.rfft(second, axis=1).transpose(1, 2, 0).conj())
     pairs = np.ascontiguousarray((left @ right).transpose(1, 2, 0))
-    return fft.irfft(pairs, first.shape[1], axis=2).transpose(2, 0, 1)
+    return fft.irfft(pairs, first.shape[1], axis=2, workers=-1).transpose(2, 0, 1)
 
 
 def _limb_similarity(first: PreparedVideo, second: PreparedVideo, match: _Match) -> float:

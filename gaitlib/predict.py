@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from gaitlib.annotate import annotate_video
 from gaitlib.batches import ClipSet, evaluation_batches, make_clip_set
-from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
+from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos, why_no_clips
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import write_json
 from gaitlib.labels import list_videos
@@ -115,6 +115,8 @@ def predict_files(
         raise InputError(f"No video in {', '.join(map(str, files))}: name videos or folders that hold some.")
     model, card = load_model(model_path, trust_model)
     config = predict_config(card)
+    if len(paths) > 1:  # on all cores; what cannot be read says so below, where it has its place
+        prepare_videos(paths, config, "Reading")
     bar = tqdm(paths, "Predicting", unit="video", mininterval=1.0, disable=len(paths) == 1)
     verdicts: list[Verdict] = []
     entries: list[PageEntry] = []
@@ -144,14 +146,14 @@ def predict_files(
 
 
 def predict_config(card: Mapping[str, Any]) -> RunConfig:
-    """Return the settings to predict with: as in training, but with every clip of a video.
+    """Return the settings to predict with: as in training, but here and with every clip of a video.
 
     Parameters
     ----------
     card : mapping
         Of the model, see `gaitlib.saving.load_model`.
     """
-    return make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS})
+    return make_config(**{**card["config"], "max_clips_per_video": ALL_CLIPS, "scheduler": ""})
 
 
 def predict_video(

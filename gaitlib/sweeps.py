@@ -160,7 +160,7 @@ def _film(row: Mapping[str, Any], path: Path, config: RunConfig) -> PreparedVide
     """Render, encode and prepare one video; None where it gives no clip."""
     write_video(row, path)
     try:
-        video = prepare_video(path, config)
+        video = prepare_video(path, config, num_threads=1)  # every core has a film of its own
     except InputError:
         return None
     return video if len(window_starts(video, config)) else None
