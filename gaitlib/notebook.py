@@ -49,14 +49,18 @@ class Step:
         (self.run_dir / "figures").mkdir(parents=True, exist_ok=True)
         write_json(self.run_dir / "config.json", self.config.model_dump())
 
-    def check(self) -> pd.DataFrame:
-        """Return what this notebook runs on: versions and device."""
-        load_keras()
-        import tensorflow as tf
+    def check(self, with_device: bool = True) -> pd.DataFrame:
+        """Return what this notebook runs on: versions, and the device unless nothing here needs it.
 
-        gpus = tf.config.list_physical_devices("GPU")
-        device = gpus[0].name if gpus else "CPU"
-        rows = {**versions(), "device": device}
+        Only TensorFlow knows the device, and it takes seconds to load.
+        """
+        rows = versions()
+        if with_device:
+            load_keras()
+            import tensorflow as tf
+
+            gpus = tf.config.list_physical_devices("GPU")
+            rows["device"] = gpus[0].name if gpus else "CPU"
         return pd.DataFrame({"what": rows.keys(), "value": rows.values()})
 
     def prepare(self, videos: str, videos_test: str, labels: str = "") -> RunData:

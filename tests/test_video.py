@@ -15,7 +15,7 @@ import pytest
 from media import bar_code, cut, damage, read_codes, turn, write_sound, write_video
 
 from gaitlib.config import InputError
-from gaitlib.video import file_digest, read_chunks, read_video
+from gaitlib.video import file_digest, read_ahead, read_chunks, read_video, shrink
 from gaitlib.video.timeline import Timeline
 
 EVERY_SECOND = list(range(0, 60, 2))  # the numbers on screen at 15 Hz of 60 pictures at 30 Hz
@@ -588,3 +588,31 @@ def test_digest_is_sha256_of_the_content(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"walk")
     assert file_digest(path) == hashlib.sha256(b"walk").hexdigest()
+
+
+def test_reading_ahead_keeps_order_and_is_at_most_one_ahead():
+    made = []
+
+    def make():
+        for number in range(5):
+            made.append(number)
+            yield number
+
+    for number in read_ahead(make()):
+        assert len(made) <= number + 2
+    assert made == [0, 1, 2, 3, 4]
+
+
+def test_faults_met_while_reading_ahead_are_told(tmp_path):
+    path = tmp_path / "walk.mp4"
+    path.write_bytes(b"no video at all")
+    with pytest.raises(InputError, match=r"walk\.mp4"):
+        list(read_ahead(read_chunks(path)))
+
+
+@pytest.mark.parametrize("size", [(480, 270), (240, 135), (500, 300), (1920, 1080)])
+def test_shrinking_in_steps_keeps_the_mean_of_what_a_pixel_covers(size):
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(0, 256, (1080, 1920), np.uint8), (0, 0), 8)
+    once = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    assert np.abs(shrink(picture, size).astype(int) - once).max() <= 2
