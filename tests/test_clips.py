@@ -145,7 +145,7 @@ def test_video_without_a_walker_says_so(tmp_path, tiny_config):
     still = [bar_code(5, 320, 240)] * 60
     path = write_video(tmp_path / "still.mp4", size=(320, 240), pictures=still)
     (reason,) = prepare_videos([path], tiny_config)
-    assert "still.mp4: nobody was found" in reason
+    assert "still.mp4: the picture is frozen" in reason
 
 
 def test_too_short_video_says_how_long_a_clip_is(demo_video, tiny_config):

@@ -167,6 +167,23 @@ def test_the_same_footage_on_one_side_is_reported(clean, tmp_path):
     ]
 
 
+def test_what_was_compared_once_is_not_compared_again(clean, tmp_path):
+    copy = mirrored(decode(clean["path"][0]), tmp_path / "copy_1.mp4")
+    videos = [*entries(clean[:5]), prepare_video(copy, CONFIG)]
+    first = find_same_footage(videos, range(6))
+    assert first[["video", "other", "how"]].to_numpy().tolist() == [[0, 5, "mirrored copy"]]
+    gone = [PreparedVideo(Path("no longer there") / video.folder.name, video.digest) for video in videos]
+    pd.testing.assert_frame_equal(find_same_footage(gone[::-1], range(5, -1, -1)), first)
+
+
+def test_one_video_more_is_compared_with_all_others(clean, tmp_path):
+    videos = entries(clean[5:10])
+    assert find_same_footage(videos, range(5)).empty
+    copy = prepare_video(other_codec(decode(clean["path"][7]), tmp_path / "copy_1.mp4"), CONFIG)
+    found = find_same_footage([copy, *videos], range(6))
+    assert found[["video", "other", "how"]].to_numpy().tolist() == [[0, 3, "re-encoded copy"]]
+
+
 def test_fifty_clean_videos_raise_no_alarm(clean):
     assert find_same_footage(entries(clean), list(clean["video"]), list(clean["walker"])).empty
     is_test = clean["walker"] == clean["walker"].iloc[-1]
