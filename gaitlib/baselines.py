@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.gait import gait_features, make_gait_forest, make_gait_logistic
+from gaitlib.gait import box_features, gait_features, make_gait_forest, make_gait_logistic
+from gaitlib.relative import Beside, relative_features
 
 # What each baseline is, in words for the report.
 BASELINES = {
@@ -36,16 +36,21 @@ def predict_baselines(
     train_labels: np.ndarray,
     test: Sequence[PreparedVideo],
     seed: int,
+    beside: tuple[Beside, Beside] | None = None,
 ) -> dict[str, np.ndarray]:
     """Fit the baselines on training videos and predict the test videos.
 
     Everything that is fitted (scaling and filling of gaps too) is fitted on the training videos alone.
+    Where the model compares walks, so do the baselines: what a comparison is worth by itself must not
+    pass for the model's merit.
 
     Parameters
     ----------
     train, test : sequence of PreparedVideo
     train_labels : ndarray of shape (num_train,), int
     seed : int
+    beside : pair of Beside, optional
+        What the training videos, and the test videos, are compared with.
 
     Returns
     -------
@@ -54,11 +59,10 @@ def predict_baselines(
         `chance_accuracy`.
     """
     speed = make_pipeline(StandardScaler(), PolynomialFeatures(2), LogisticRegression(max_iter=1000))
-    box = _features(box_features, train, test)
-    gait = [gait_features(train), gait_features(test)]
+    box, gait = (_compared(describe, (train, test), beside) for describe in (describe_boxes, gait_features))
     fits = {
         "speed_only": (speed, [part[:, :1] for part in box]),
-        "background_only": (make_forest(seed), _features(scene_features, train, test)),
+        "background_only": (make_forest(seed), [describe_scenes(part) for part in (train, test)]),
         "box_forest": (make_forest(seed), box),
         "gait_logistic": (make_gait_logistic(seed), gait),
         "gait_forest": (make_gait_forest(seed), gait),
@@ -74,12 +78,28 @@ def make_forest(seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(_NUM_TREES, random_state=seed)
 
 
-def _features(
-    describe: Callable[[PreparedVideo], np.ndarray],
-    train: Sequence[PreparedVideo],
-    test: Sequence[PreparedVideo],
+def describe_boxes(videos: Sequence[PreparedVideo]) -> np.ndarray:
+    """Return `box_features` of videos, shape (num_videos, 13)."""
+    return np.stack([box_features(video) for video in videos])
+
+
+def describe_scenes(videos: Sequence[PreparedVideo]) -> np.ndarray:
+    """Return `scene_features` of videos, shape (num_videos, 256)."""
+    return np.stack([scene_features(video) for video in videos])
+
+
+def _compared(
+    describe: Callable[[Sequence[PreparedVideo]], np.ndarray],
+    parts: Sequence[Sequence[PreparedVideo]],
+    beside: tuple[Beside, Beside] | None,
 ) -> list[np.ndarray]:
-    return [np.stack([describe(video) for video in videos]) for videos in (train, test)]
+    features = [describe(part) for part in parts]
+    if beside is None:
+        return features
+    return [
+        relative_features(part, describe(other.videos), other.places)
+        for part, other in zip(features, beside, strict=True)
+    ]
 
 
 def chance_accuracy(num_classes: int, num_videos: int, num_resamples: int, seed: int) -> dict[str, object]:
@@ -87,40 +107,6 @@ def chance_accuracy(num_classes: int, num_videos: int, num_resamples: int, seed:
     guesses = np.random.default_rng(seed).binomial(num_videos, 1 / num_classes, max(num_resamples, 1000))
     low, high = np.quantile(guesses / num_videos, (0.025, 0.975))
     return {"accuracy": 1 / num_classes, "accuracy_ci95": [float(low), float(high)]}
-
-
-def box_features(video: PreparedVideo) -> np.ndarray:
-    """Describe a walk by the box around the walker, first of all by its speed.
-
-    Returns
-    -------
-    ndarray of shape (13,), float
-        Median speed (body heights a second); mean, standard deviation, 10th and 90th percentile of
-        width over height; standard deviation of the centre's height about its path, of the height and
-        of the height's change (all in body heights); cadence (Hz) and its strength from the
-        autocorrelation of the width; change of the width; 90th percentile and standard deviation of
-        the speed. Zeros where no box was found.
-    """
-    track = video.track
-    track = track[(track["segment"] >= 0) & track["height"].notna()]
-    if len(track) < 5:
-        return np.zeros(13)
-    height = track["square_side"].to_numpy()
-    width = (track["width"] / height).to_numpy()
-    top_to_path = ((track["top"] + track["height"] / 2 - track["square_y"]) / height).to_numpy()
-    tall = (track["height"] / height).to_numpy()
-    speed = track["speed_heights_per_s"].to_numpy()
-    rate_hz = 1 / float(np.median(np.diff(track["time_seconds"])))
-    cadence_hz, strength = _cadence(pd.Series(width), rate_hz)
-    return np.array(
-        [
-            np.median(speed),
-            *(width.mean(), width.std(), *np.quantile(width, (0.1, 0.9))),
-            *(top_to_path.std(), tall.std(), np.diff(tall).std()),
-            *(cadence_hz, strength, np.abs(np.diff(width)).mean()),
-            *(np.quantile(speed, 0.9), speed.std()),
-        ]
-    )
 
 
 def scene_features(video: PreparedVideo) -> np.ndarray:
@@ -147,13 +133,3 @@ def scene_features(video: PreparedVideo) -> np.ndarray:
         scene = np.nanmedian(thumbs, axis=0)
         scene = np.where(np.isnan(scene), np.nan_to_num(np.nanmean(scene)), scene)
     return cv2.resize(scene.astype(np.float32), (16, 16), interpolation=cv2.INTER_AREA).ravel()
-
-
-def _cadence(width: pd.Series, rate_hz: float) -> tuple[float, float]:
-    """Return steps a second and how regular they are (0 to 1): the box is widest once a step."""
-    lags = np.arange(max(2, round(0.3 * rate_hz)), min(round(1.3 * rate_hz), len(width) // 2) + 1)
-    if not len(lags):
-        return 0.0, 0.0
-    correlation = np.nan_to_num([width.autocorr(int(lag)) for lag in lags])
-    best = int(np.argmax(correlation))
-    return rate_hz / lags[best], float(correlation[best])

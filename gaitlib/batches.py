@@ -4,8 +4,8 @@ Memory stays flat as the data grows: a table of where each clip begins is all th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -41,6 +41,10 @@ class ClipSet:
         Pictures in a clip.
     targets : ndarray of shape (num_videos, num_classes), float, or None
         Shares of the raters, to train on instead of the labels.
+    references : ClipSet or None
+        Clips to compare with, where walks are judged relative to the walker.
+    reference_videos : tuple of ndarray of int
+        For each video, the places in ``references.videos`` of those that it is compared with.
     """
 
     videos: tuple[PreparedVideo, ...]
@@ -50,6 +54,8 @@ class ClipSet:
     is_mirrored: np.ndarray
     num_frames: int
     targets: np.ndarray | None = None
+    references: "ClipSet | None" = None
+    reference_videos: tuple[np.ndarray, ...] = ()
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -63,6 +69,25 @@ class ClipSet:
     def clip_targets(self) -> np.ndarray:
         """What a model is to say of each clip: its class number, or the share of each class."""
         return (self.labels if self.targets is None else self.targets)[self.video_numbers]
+
+    def chosen(self, numbers: np.ndarray) -> "ClipSet":
+        """Return some of the clips, of the same videos."""
+        return replace(
+            self,
+            starts=self.starts[numbers],
+            video_numbers=self.video_numbers[numbers],
+            is_mirrored=self.is_mirrored[numbers],
+        )
+
+    def only_references(self, video: int) -> "ClipSet":
+        """Return the clips that a video is compared with."""
+        assert self.references is not None
+        return self.references.chosen(self.reference_clips(video))
+
+    def reference_clips(self, video: int) -> np.ndarray:
+        """Return which clips of `references` a video is compared with, shape (num_clips,), int."""
+        assert self.references is not None
+        return np.flatnonzero(np.isin(self.references.video_numbers, self.reference_videos[video]))
 
     def read(self, clip: int) -> np.ndarray:
         """Return a clip, shape (num_frames, frame_size, frame_size, num_channels), uint8."""
@@ -163,52 +188,77 @@ def training_batches(clips: ClipSet, config: RunConfig, first_epoch: int = 0) ->
     Parameters
     ----------
     clips : ClipSet
+        With references, batches are ((clips, reference clips), labels): each clip comes with one clip of
+        its references, drawn anew in every epoch.
     config : RunConfig
     first_epoch : int
         Epochs already trained.
     """
+    choices = _reference_choices(clips)
 
-    def read_batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def read_batches() -> Iterator[Any]:
         epoch = first_epoch
         while True:
             order = np.random.default_rng([config.seed, epoch]).permutation(len(clips))
             for first in range(0, len(order), config.batch_size):
                 chosen = order[first : first + config.batch_size]
-                yield np.stack([read(clip, epoch) for clip in chosen]), clips.clip_targets[chosen]
+                yield _stacked([read(clip, epoch) for clip in chosen]), clips.clip_targets[chosen]
             epoch += 1
 
-    def read(clip: int, epoch: int) -> np.ndarray:
-        if not config.augment:
-            return clips.read(clip)
-        return clips.read_varied(clip, np.random.default_rng([config.seed, epoch, clip]))
+    def read(clip: int, epoch: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng([config.seed, epoch, clip])
+        parts = [(clips, clip)]
+        if clips.references is not None:
+            parts.append((clips.references, int(rng.choice(choices[clips.video_numbers[clip]]))))
+        return tuple(
+            part.read_varied(number, rng) if config.augment else part.read(number) for part, number in parts
+        )
 
     return _dataset(read_batches, clips).apply(_counted(None)).prefetch(4)
 
 
 def evaluation_batches(clips: ClipSet, batch_size: int = 32) -> "tf.data.Dataset":
-    """Return all clips once, in order and unvaried, as batches of (clips, labels)."""
+    """Return all clips once, in order and unvaried, as batches of (clips, labels).
 
-    def read_batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    With references, each clip comes with one clip of its references, which take turns.
+    """
+    choices = _reference_choices(clips)
+
+    def read(clip: int) -> tuple[np.ndarray, ...]:
+        if clips.references is None:
+            return (clips.read(clip),)
+        possible = choices[clips.video_numbers[clip]]
+        return clips.read(clip), clips.references.read(int(possible[clip % len(possible)]))
+
+    def read_batches() -> Iterator[Any]:
         for first in range(0, len(clips), batch_size):
             chosen = np.arange(first, min(first + batch_size, len(clips)))
-            yield np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_targets[chosen]
+            yield _stacked([read(int(clip)) for clip in chosen]), clips.clip_targets[chosen]
 
     num_batches = -(-len(clips) // batch_size)
     return _dataset(read_batches, clips).apply(_counted(num_batches)).prefetch(2)
 
 
-def _dataset(
-    read_batches: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]], clips: ClipSet
-) -> "tf.data.Dataset":
+def _reference_choices(clips: ClipSet) -> list[np.ndarray]:
+    if clips.references is None:
+        return []
+    return [clips.reference_clips(video) for video in range(len(clips.videos))]
+
+
+def _stacked(read: Sequence[tuple[np.ndarray, ...]]) -> Any:
+    """Return one block of clips, or one of clips and one of their references."""
+    blocks = tuple(np.stack(part) for part in zip(*read, strict=True))
+    return blocks if len(blocks) > 1 else blocks[0]
+
+
+def _dataset(read_batches: Callable[[], Iterator[Any]], clips: ClipSet) -> "tf.data.Dataset":
     import tensorflow as tf
 
-    shape = (None, *clips.read(0).shape)
+    pictures = tf.TensorSpec((None, *clips.read(0).shape), tf.uint8)
     target = clips.clip_targets
-    signature = (
-        tf.TensorSpec(shape, tf.uint8),
-        tf.TensorSpec((None, *target.shape[1:]), tf.as_dtype(target.dtype)),
-    )
-    return tf.data.Dataset.from_generator(read_batches, output_signature=signature)
+    targets = tf.TensorSpec((None, *target.shape[1:]), tf.as_dtype(target.dtype))
+    inputs = pictures if clips.references is None else (pictures, pictures)
+    return tf.data.Dataset.from_generator(read_batches, output_signature=(inputs, targets))
 
 
 def _counted(num_batches: int | None) -> Callable[["tf.data.Dataset"], "tf.data.Dataset"]:

@@ -35,6 +35,18 @@ Seeds = Annotated[int | None, typer.Option(min=1, help="Train each model so many
 Scheduler = Annotated[
     str, typer.Option(metavar="tcp://HOST:PORT", help="Dask scheduler whose workers prepare the videos.")
 ]
+RelativeTo = Annotated[
+    str | None,
+    typer.Option(
+        help="Compare walks with one walk (reference) or the mean (walker-mean) of the same person."
+    ),
+]
+Reference = Annotated[
+    Path | None, typer.Option(help="A neutral walk of the same person, for a model that compares with one.")
+]
+SameWalker = Annotated[
+    bool, typer.Option(help="All videos show one person, for a model that compares with the mean.")
+]
 Out = Annotated[Path | None, typer.Option(help="Run folder; by default reports/ and the date and time.")]
 TrustModel = Annotated[
     bool, typer.Option("--trust-model", help="Open a model file although no run beside it vouches for it.")
@@ -151,6 +163,7 @@ def report(
     folds: Folds = None,
     seeds: Seeds = None,
     scheduler: Scheduler = "",
+    relative_to: RelativeTo = None,
     allow_shared_walkers: Shared = False,
     parameters: Parameters = None,
 ) -> None:
@@ -162,6 +175,7 @@ def report(
         folds=folds,
         seeds=seeds,
         scheduler=scheduler,
+        relative_to=relative_to,
         allow_shared_walkers=allow_shared_walkers,
     )
     request = ReportRequest(
@@ -187,6 +201,7 @@ def train(
     folds: Folds = None,
     seeds: Seeds = None,
     scheduler: Scheduler = "",
+    relative_to: RelativeTo = None,
     allow_shared_walkers: Shared = False,
     parameters: Parameters = None,
 ) -> None:
@@ -199,6 +214,7 @@ def train(
         folds=folds,
         seeds=seeds,
         scheduler=scheduler,
+        relative_to=relative_to,
         allow_shared_walkers=allow_shared_walkers,
     )
     config = make_config(profile, **parse_settings(settings))
@@ -213,13 +229,15 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Folder for predictions.csv and results.json.")] = None,
     labels: Labels = None,
     scheduler: Scheduler = "",
+    relative_to: RelativeTo = None,
     allow_shared_walkers: Shared = False,
     trust_model: TrustModel = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.steps import evaluate_run
 
-    settings = {"allow_shared_walkers": allow_shared_walkers, "scheduler": scheduler}
+    settings: dict[str, Any] = {"allow_shared_walkers": allow_shared_walkers, "scheduler": scheduler}
+    settings |= {"relative_to": relative_to} if relative_to else {}
     typer.echo(evaluate_run(model, videos_test, out, labels, settings, trust_model))
 
 
@@ -233,12 +251,15 @@ def predict(
     json: Annotated[Path | None, typer.Option(help="Write all of it, with the timeline, as JSON.")] = None,
     annotated: Annotated[Path | None, typer.Option(help="Folder for videos with box and verdict.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one page with pictures and timelines.")] = None,
+    reference: Reference = None,
+    same_walker: SameWalker = False,
     trust_model: TrustModel = False,
 ) -> None:
     """Say which emotion the walk in any video shows, or why that cannot be said."""
-    from gaitlib.predict import predict_files
+    from gaitlib.predict import PredictOutputs, predict_files
 
-    typer.echo(predict_files(files, model, json, annotated, html, trust_model))
+    outputs = PredictOutputs(json, annotated, html)
+    typer.echo(predict_files(files, model, outputs, trust_model, reference, same_walker))
 
 
 @app.command()
@@ -247,12 +268,13 @@ def explain(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Any video.")],
     model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
     out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("explained.html"),
+    reference: Reference = None,
     trust_model: TrustModel = False,
 ) -> None:
     """Write a page that shows why the model gave its answer for one video."""
     from gaitlib.video_page import explain_video
 
-    typer.echo(explain_video(video, model, out, trust_model))
+    typer.echo(explain_video(video, model, out, trust_model, reference))
     typer.echo(f"Page: {out}")
 
 

@@ -68,6 +68,13 @@ class RunConfig(BaseModel):
     folds: int = Field(
         0, ge=0, le=50, description="parts of a cross-validation over walkers; 0: a single split"
     )
+    relative_to: Literal["none", "reference", "walker-mean"] = Field(
+        "none", description="what a walk is compared with: nothing, one walk or all walks of the same person"
+    )
+    reference_emotion: str = Field("neutral", description="emotion of the walk that others are compared with")
+    missing_reference: Literal["refuse", "skip", "walker-mean"] = Field(
+        "refuse", description="what to do with a walker who has no such walk"
+    )
     demo_walkers: int = Field(24, ge=4, le=500, description="synthetic training walkers")
     scheduler: str = Field(
         "", description="Dask scheduler whose workers prepare the videos (tcp://HOST:PORT); none: here"

@@ -64,6 +64,7 @@ def store_pictures(path: Path, config: RunConfig, folder: Path, num_threads: int
         "num_pictures": found.num_pictures,
         "pictures_digest": found.content.hexdigest(),
         "frame_shape": found.frame_shape,
+        "crop": config.crop,
         "picture_shape": [side, side, config.num_channels],
         "methods": sorted(found.methods),
         "num_people": found.num_people,

@@ -9,7 +9,8 @@ import pandas as pd
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-from gaitlib.batches import ClipSet, evaluation_batches
+from gaitlib.answering import ask_model
+from gaitlib.batches import ClipSet
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +48,7 @@ def predict_videos(model: "keras.Model", clips: ClipSet) -> np.ndarray:
     ndarray of shape (num_videos, num_classes), float
         Rows sum to 1.
     """
-    by_clip = model.predict(evaluation_batches(clips), verbose=0)
+    by_clip = ask_model(model, clips).probabilities
     totals = np.zeros((len(clips.videos), by_clip.shape[1]))
     np.add.at(totals, clips.video_numbers, by_clip)
     return totals / totals.sum(axis=1, keepdims=True)

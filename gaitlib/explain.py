@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from gaitlib.answering import clip_model
 from gaitlib.backend import load_keras
-from gaitlib.batches import ClipSet, make_clip_set
+from gaitlib.batches import ClipSet
 from gaitlib.config import RunConfig
 from gaitlib.rundata import RunData
 
@@ -46,12 +47,15 @@ class ExplainedClip:
         Class number of the explained answer.
     probability : float
         That the model gives to it in this clip.
+    model : keras.Model
+        Takes clips; any reference is built in.
     """
 
     pictures: np.ndarray
     saliency: np.ndarray
     label: int
     probability: float
+    model: "keras.Model"
 
 
 def gradient_saliency(model: "keras.Model", clip: np.ndarray, label: int) -> np.ndarray:
@@ -159,7 +163,7 @@ def saliency_agreement(
 def explain_clip(model: "keras.Model", clip: np.ndarray, label: int) -> ExplainedClip:
     """Return a clip with the gradient saliency of one answer."""
     probability = float(model.predict_on_batch(clip[None])[0, label])
-    return ExplainedClip(clip, gradient_saliency(model, clip, label), label, probability)
+    return ExplainedClip(clip, gradient_saliency(model, clip, label), label, probability, model)
 
 
 def explain_surest_clip(model: "keras.Model", clips: ClipSet, label: int) -> ExplainedClip:
@@ -186,16 +190,20 @@ def explain_surest_errors(
     -------
     dict of str to ExplainedClip
         By a text with the video, the true emotion, the answer and its confidence; empty where the model
-        made no error.
+        made no error, or reads no pictures.
     """
     wrong = table[table["emotion"] != table["predicted"]].nlargest(num_videos, "confidence")
-    prepared = data.prepared("test")
+    clips = data.clip_set("test", config)
     explained = {}
     for place, row in wrong.iterrows():
+        video = int(str(place))
+        answering = clip_model(model, clips, video)
+        if answering is None:
+            return {}
         label = data.emotions.index(row["predicted"])
-        clips = make_clip_set([prepared[int(str(place))]], np.array([label]), config)
+        own = clips.chosen(np.flatnonzero(clips.video_numbers == video))
         text = f"{Path(row['video']).stem[:24]}\n{row['emotion']}, read as\n{row['predicted']}, "
-        explained[f"{text}{row['confidence']:.0%} sure"] = explain_surest_clip(model, clips, label)
+        explained[f"{text}{row['confidence']:.0%} sure"] = explain_surest_clip(answering, own, label)
     return explained
 
 

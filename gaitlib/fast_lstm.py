@@ -36,6 +36,8 @@ def training_twin(model: "keras.Model") -> "keras.Model":
     """Return a copy with the same weights whose LSTM layers train faster."""
 
     def twin_of(layer: Any) -> Any:
+        if isinstance(layer, _keras.Model):  # the encoder of a model that compares walks
+            return training_twin(layer)
         if type(layer) is not _keras.layers.LSTM or layer.return_sequences or layer.dropout:
             return layer.__class__.from_config(layer.get_config())
         return ProjectedLSTM.from_config(layer.get_config())

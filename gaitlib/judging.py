@@ -8,10 +8,12 @@ import pandas as pd
 
 from gaitlib.baselines import predict_baselines
 from gaitlib.calibration import fit_temperature
+from gaitlib.config import RunConfig
 from gaitlib.evaluation import predict_videos
 from gaitlib.folds import Fit
+from gaitlib.gait_models import fit_gait_model, gait_inputs, reads_gait
 from gaitlib.oracle import predict_oracle
-from gaitlib.rundata import RunData
+from gaitlib.rundata import RunData, prepared_rows
 
 if TYPE_CHECKING:
     import keras
@@ -71,29 +73,42 @@ def judge_fit(model: "keras.Model", fit: Fit, with_baselines: bool, best_epoch: 
         The epoch that was kept.
     """
     data, config = fit.data, fit.config
-    clips, validation = (data.clip_set(split, config) for split in ("test", "validation"))
+    clips = data.clip_set("test", config)
     return Judgement(
         fit.fold,
         fit.seed,
         data.rows("test"),
         clips.labels,
         predict_videos(model, clips),
-        fit_temperature(predict_videos(model, validation), validation.labels),
-        guess_baselines(data, fit.seed) if with_baselines else {},
+        _temperature(model, fit),
+        guess_baselines(data, config) if with_baselines else {},
         best_epoch,
     )
 
 
-def guess_baselines(data: RunData, seed: int) -> dict[str, np.ndarray]:
+def _temperature(model: "keras.Model", fit: Fit) -> float:
+    """Fit the temperature on walkers whom the model has not learnt from."""
+    train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
+    if reads_gait(model):
+        # It has learnt from the validation walkers too; one that has not tells how sure to be.
+        num_classes = len(fit.data.emotions)
+        model = fit_gait_model(fit.config.model, gait_inputs(train), train.labels, num_classes, fit.seed)
+    return fit_temperature(predict_videos(model, validation), validation.labels)
+
+
+def guess_baselines(data: RunData, config: RunConfig) -> dict[str, np.ndarray]:
     """Return the class that each baseline gives to each test video.
 
     The baselines choose nothing by validation, so that they learn from these walkers too.
     """
     rows = pd.concat([data.rows("train"), data.rows("validation")], ignore_index=True)
-    videos = data.prepared("train") + data.prepared("validation")
     places = {emotion: place for place, emotion in enumerate(data.emotions)}
-    guesses = predict_baselines(videos, rows["emotion"].map(places).to_numpy(), data.prepared("test"), seed)
-    oracle = predict_oracle(rows, data.rows("test"), seed) if data.is_demo else None
+    test = data.rows("test")
+    beside = (data.beside(rows), data.beside(test)) if config.relative_to != "none" else None
+    guesses = predict_baselines(
+        prepared_rows(rows), rows["emotion"].map(places).to_numpy(), prepared_rows(test), config.seed, beside
+    )
+    oracle = predict_oracle(rows, test, config.seed) if data.is_demo else None
     if oracle is not None:
         guesses["oracle"] = np.array([places[emotion] for emotion in oracle])
     return guesses

@@ -12,6 +12,7 @@ import numpy as np
 from gaitlib.architectures import BODIES
 from gaitlib.backend import load_keras
 from gaitlib.config import InputError
+from gaitlib.gait_models import GAIT_MODEL_NAMES
 
 if TYPE_CHECKING:
     import keras
@@ -83,7 +84,10 @@ def read_clip(clip: "keras.KerasTensor", name: str, l2_strength: float) -> "kera
         If the name is unknown.
     """
     if name not in BODIES:
-        raise InputError(f"Unknown model {name!r}: expected one of {', '.join(MODEL_NAMES)}.")
+        names = ", ".join((*MODEL_NAMES, *GAIT_MODEL_NAMES))
+        is_gait = name in GAIT_MODEL_NAMES
+        fault = f"Model {name} reads gait features, not clips" if is_gait else f"Unknown model {name!r}"
+        raise InputError(f"{fault}: expected one of {', '.join(MODEL_NAMES) if is_gait else names}.")
     keras = load_keras()
     # Scaling is a layer of the model: a saved file takes clips as they are stored, 0 to 255.
     values = keras.layers.Rescaling(1 / 255, name="scale")(clip)
@@ -94,6 +98,23 @@ def read_clip(clip: "keras.KerasTensor", name: str, l2_strength: float) -> "kera
     values = BODIES[name](values, clip.shape[1])
     penalty = keras.regularizers.L2(l2_strength)
     return keras.layers.Dense(64, activation="relu", kernel_regularizer=penalty, name="dense")(values)
+
+
+def shown_model(name: str) -> str:
+    """Return the name of the model of pictures to show: the published one for a model of gait features.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown.
+    """
+    if name in GAIT_MODEL_NAMES:
+        return "cnn_lstm"
+    if name not in MODEL_NAMES:
+        raise InputError(
+            f"Unknown model {name!r}: expected one of {', '.join(MODEL_NAMES + GAIT_MODEL_NAMES)}."
+        )
+    return name
 
 
 def copy_weights(source: "keras.Model", target: "keras.Model") -> None:

@@ -7,32 +7,22 @@ covariance after Ledoit & Wolf 2004) tells. The threshold comes from walkers who
 """
 
 import math
-from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.covariance import LedoitWolf
 
-from gaitlib.backend import load_keras
-from gaitlib.batches import ClipSet, evaluation_batches
+from gaitlib.answering import ask_model
+from gaitlib.batches import ClipSet
 
 if TYPE_CHECKING:
     import keras
 
-# The dense layer after it tells less: it keeps what serves the emotions, and drops what is odd.
-FEATURE_LAYER = "over_time"
 # Share of the validation videos that may pass for unlike.
 FALSE_ALARM_SHARE = 0.05
 # Enough for the spread of 32 features; more take time only.
 MAX_CLIPS = 600
-
-
-@lru_cache(maxsize=1)
-def feature_model(model: "keras.Model") -> "keras.Model":
-    """Return a model of the same weights that answers with (features, probabilities)."""
-    return load_keras().Model(model.input, [model.get_layer(FEATURE_LAYER).output, model.output])
 
 
 def fit_novelty(model: "keras.Model", train: ClipSet, validation: ClipSet) -> dict[str, Any]:
@@ -48,23 +38,22 @@ def fit_novelty(model: "keras.Model", train: ClipSet, validation: ClipSet) -> di
     Returns
     -------
     dict
-        Plain numbers for a model card: `layer`, `mean` (num_features), `whitening`
+        Plain numbers for a model card: `mean` (num_features), `whitening`
         (num_features x num_features), `threshold` (None for fewer than 19 validation videos),
         `false_alarm_rate` of a validation video against the limit that the others set, its 95 %
         interval `false_alarm_ci95` (Wilson; videos of one walker count as independent, which makes it
         somewhat narrow), and `num_videos`.
     """
-    features = feature_model(model)
-    step = -(-len(train) // MAX_CLIPS)
-    learnt, _ = features.predict(evaluation_batches(_every(train, step)), verbose=0)
+    step = max(1, -(-len(train) // MAX_CLIPS))
+    # A model that reads gait features sees the same in all clips of a video: that counts once.
+    learnt = np.unique(ask_model(model, train.chosen(np.arange(0, len(train), step))).features, axis=0)
     mean = learnt.mean(axis=0)
     covariance = LedoitWolf().fit(learnt).covariance_
     fitted: dict[str, Any] = {
-        "layer": FEATURE_LAYER,
         "mean": np.round(mean.astype(float), 5).tolist(),
         "whitening": np.round(np.linalg.cholesky(np.linalg.inv(covariance)), 5).tolist(),
     }
-    others, _ = features.predict(evaluation_batches(validation), verbose=0)
+    others = ask_model(model, validation).features
     numbers = validation.video_numbers
     distances = np.array([novelty_of(others[numbers == video], fitted) for video in np.unique(numbers)])
     return fitted | {"threshold": _limit(distances)} | _false_alarms(distances)
@@ -76,7 +65,7 @@ def novelty_of(features: np.ndarray, fitted: dict[str, Any]) -> float:
     Parameters
     ----------
     features : ndarray of shape (num_clips, num_features), float
-        From `feature_model`.
+        From `gaitlib.answering.ask_model`.
     fitted : dict
         From `fit_novelty`.
 
@@ -87,17 +76,6 @@ def novelty_of(features: np.ndarray, fitted: dict[str, Any]) -> float:
     """
     away = (features - np.array(fitted["mean"])) @ np.array(fitted["whitening"])
     return float(np.median(np.linalg.norm(away, axis=1)))
-
-
-def _every(clips: ClipSet, step: int) -> ClipSet:
-    """Return every so many clips, in order."""
-    chosen = np.arange(0, len(clips), max(1, step))
-    return replace(
-        clips,
-        starts=clips.starts[chosen],
-        video_numbers=clips.video_numbers[chosen],
-        is_mirrored=clips.is_mirrored[chosen],
-    )
 
 
 def _limit(distances: np.ndarray) -> float | None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,15 @@ import pandas as pd
 from tqdm import tqdm
 
 from gaitlib.annotate import annotate_video
-from gaitlib.batches import ClipSet, evaluation_batches, make_clip_set
+from gaitlib.answering import ask_model
+from gaitlib.batches import ClipSet, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos, why_no_clips
+from gaitlib.companions import beside_companions, find_companions
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import write_json
 from gaitlib.labels import list_videos
 from gaitlib.names import show_name
-from gaitlib.novelty import feature_model, novelty_of
+from gaitlib.novelty import novelty_of
 from gaitlib.predict_page import PageEntry, page_entry, write_predictions
 from gaitlib.saving import load_model
 from gaitlib.walker.lifeless import why_lifeless
@@ -75,13 +77,32 @@ class Verdict:
         return self
 
 
+@dataclass(frozen=True)
+class PredictOutputs:
+    """What to write beside the table; None for what is not wanted.
+
+    Attributes
+    ----------
+    json : Path or None
+        File for all of it.
+    annotated : Path or None
+        Folder for copies of the videos with box, word and probabilities.
+    html : Path or None
+        Page with pictures and timelines of all videos.
+    """
+
+    json: Path | None = None
+    annotated: Path | None = None
+    html: Path | None = None
+
+
 def predict_files(
     files: Sequence[Path],
     model_path: Path,
-    json_path: Path | None = None,
-    annotated_dir: Path | None = None,
-    html_path: Path | None = None,
+    outputs: PredictOutputs = PredictOutputs(),
     trust_model: bool = False,
+    reference: Path | None = None,
+    same_walker: bool = False,
 ) -> str:
     """Predict videos and folders of videos.
 
@@ -91,14 +112,13 @@ def predict_files(
         A folder stands for the videos in it.
     model_path : Path
         ``model.keras`` or ``model.h5`` of a run.
-    json_path : Path, optional
-        Where to write all of it.
-    annotated_dir : Path, optional
-        Folder for copies of the videos with box, word and probabilities.
-    html_path : Path, optional
-        Where to write a page with pictures and timelines of all videos.
+    outputs : PredictOutputs
     trust_model : bool
         Whether to open a model that no run beside it vouches for.
+    reference : Path, optional
+        A walk of the same person, for a model that compares with one.
+    same_walker : bool
+        Whether all files show one person, for a model that compares with the mean of a person's walks.
 
     Returns
     -------
@@ -117,31 +137,32 @@ def predict_files(
     config = predict_config(card)
     if len(paths) > 1:  # on all cores; what cannot be read says so below, where it has its place
         prepare_videos(paths, config, "Reading")
+    companions = find_companions(paths, config, reference, same_walker)
     bar = tqdm(paths, "Predicting", unit="video", mininterval=1.0, disable=len(paths) == 1)
     verdicts: list[Verdict] = []
     entries: list[PageEntry] = []
     for number, path in enumerate(bar):
-        verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"))
+        verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"), companions)
         verdicts.append(verdict)
         video = None if verdict.status == "refused" else prepare_video(path, config)
-        if annotated_dir is not None and video is not None:
+        if outputs.annotated is not None and video is not None:
             name = os.fsdecode(os.fsencode(path.stem)[:120])
             try:
                 annotate_video(
-                    path, annotated_dir / f"{number + 1:03d}_{name}.mp4", video, asdict(verdict), config
+                    path, outputs.annotated / f"{number + 1:03d}_{name}.mp4", video, asdict(verdict), config
                 )
             except (InputError, OSError) as error:
                 verdict.notes.append(f"The annotated copy could not be written: {error}")
-        if html_path is not None:
+        if outputs.html is not None:
             entries.append(page_entry(asdict(verdict), video, card["emotions"]))
-    if json_path is not None:
+    if outputs.json is not None:
         videos = [asdict(verdict) for verdict in verdicts]
         write_json(
-            json_path,
+            outputs.json,
             {"schema_version": SCHEMA_VERSION, "model": str(model_path), "videos": videos},
         )
-    if html_path is not None:
-        write_predictions(html_path, entries, str(model_path), card["is_demo"], card.get("novelty"))
+    if outputs.html is not None:
+        write_predictions(outputs.html, entries, str(model_path), card["is_demo"], card.get("novelty"))
     return _as_table(verdicts, card["is_demo"])
 
 
@@ -162,6 +183,7 @@ def predict_video(
     config: RunConfig,
     emotions: Sequence[str],
     novelty: dict[str, Any] | None = None,
+    companions: Sequence[PreparedVideo] = (),
 ) -> Verdict:
     """Predict one video; faults of the video become part of the verdict.
 
@@ -175,6 +197,8 @@ def predict_video(
         Class names in the order of the model's output.
     novelty : dict, optional
         What training pictures look like (`gaitlib.novelty.fit_novelty`), to abstain from others.
+    companions : sequence of PreparedVideo
+        What a model that compares walks is to compare with, see `gaitlib.companions`.
     """
     verdict = Verdict(os.fsencode(path).decode("utf-8", "replace"))
     try:
@@ -191,7 +215,7 @@ def predict_video(
         return verdict.abstain(reason)
     verdict.status = "warned" if meta["notes"] else "ok"
     verdict.notes += _remarks(video)
-    by_clip = _answer(verdict, model, clips, novelty)
+    by_clip = _answer(verdict, model, beside_companions(clips, companions, config), novelty)
     if verdict.status != "abstained":
         _fill_in(verdict, video, clips, by_clip, emotions, config.frame_rate_hz)
     return verdict
@@ -221,12 +245,7 @@ def _with_walker(clips: ClipSet, video: PreparedVideo) -> ClipSet:
     is_guess = stored["left"].isna().to_numpy()
     wanted = [not is_guess[start : start + clips.num_frames].any() for start in clips.starts]
     keep = np.array(wanted, bool)
-    return replace(
-        clips,
-        starts=clips.starts[keep],
-        video_numbers=clips.video_numbers[keep],
-        is_mirrored=clips.is_mirrored[keep],
-    )
+    return clips.chosen(np.flatnonzero(keep))
 
 
 def _why_abstain(name: str, video: PreparedVideo, clips: ClipSet, config: RunConfig) -> str:
@@ -274,16 +293,16 @@ def _answer(
 ) -> np.ndarray:
     """Return the probabilities of each clip; abstain if the pictures are unlike any in training."""
     limit = novelty["threshold"] if novelty else None
+    answers = ask_model(model, clips)
     if novelty is None or limit is None:
         verdict.notes.append("Whether the pictures are like those in training could not be checked.")
-        return model.predict(evaluation_batches(clips), verbose=0)
-    features, by_clip = feature_model(model).predict(evaluation_batches(clips), verbose=0)
-    verdict.novelty = distance = novelty_of(features, novelty)
+        return answers.probabilities
+    verdict.novelty = distance = novelty_of(answers.features, novelty)
     if distance > limit:
         verdict.abstain(
             f"The pictures are unlike any in training (distance {distance:.1f}, limit {limit:.1f})."
         )
-    return by_clip
+    return answers.probabilities
 
 
 def _fill_in(

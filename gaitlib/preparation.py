@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaitlib.baselines import box_features
 from gaitlib.clips import PreparedVideo, prepare_videos, window_starts
 from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT, make_demo
 from gaitlib.files import cache_dir, hold_lock, make_folder, write_aside
 from gaitlib.folds import assign_folds, list_fits
+from gaitlib.gait import box_features
 from gaitlib.labels import LabelledVideos, check_emotions, find_videos, list_videos
 from gaitlib.leaks import check_footage_disjoint, check_labels_in_place
+from gaitlib.relative import choose_references
 from gaitlib.rundata import RunData
 from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers
 
@@ -82,18 +83,28 @@ def prepare_test(
             "emotion, or use `gaitlib predict`."
         )
     training = data.videos[data.videos["split"] != "test"].assign(fold=0)
-    check_emotions(training, found.videos)
+    # A reference may show an emotion that is never judged.
+    check_emotions(pd.concat([training, data.references], ignore_index=True), found.videos)
     videos, skipped = _prepare(found.videos.assign(split="test"), config)
     num_synthetic = int((videos.pop("comment") == SYNTHETIC_COMMENT).sum())
     test, copies = drop_duplicates(videos.assign(fold=0))
     shared = check_walkers_disjoint(training, test, config.allow_shared_walkers)
     check_footage_disjoint(training, test)
-    return RunData(
-        pd.concat([training, test], ignore_index=True),
+    tested = RunData(
+        test,
         pd.concat([found.skipped, skipped, copies], ignore_index=True),
         tuple(found.warnings),
         tuple(shared),
         num_synthetic,
+    )
+    tested = _with_references(tested, config)
+    check_emotions(training, tested.videos)
+    references = data.references.reindex(columns=training.columns)
+    learnt = references[references["walker"].isin(training["walker"])]
+    return replace(
+        tested,
+        videos=pd.concat([training, tested.videos], ignore_index=True),
+        references=pd.concat([learnt, tested.references], ignore_index=True),
     )
 
 
@@ -172,7 +183,7 @@ def _describe(entries: Sequence[PreparedVideo], config: RunConfig) -> dict[str, 
 def _split(data: RunData, config: RunConfig) -> RunData:
     """Drop copies and decide for each video whether it trains, chooses or tests."""
     is_known_test = (data.videos["split"] == "test").any()
-    data = _drop_copies(data, across=config.folds > 0)
+    data = _with_references(_drop_copies(data, across=config.folds > 0), config)
     if config.folds:
         folds = assign_folds(data.videos, config.folds, config.seed)
         data = _note_copies(data, data.videos, data.videos[:0])
@@ -189,6 +200,18 @@ def _split(data: RunData, config: RunConfig) -> RunData:
     is_validation = hold_out_walkers(videos.loc[training], config.validation_fraction, config.seed)
     videos.loc[training[is_validation], "split"] = "validation"
     return replace(data, videos=videos, shared_walkers=tuple(shared))
+
+
+def _with_references(data: RunData, config: RunConfig) -> RunData:
+    """Set the videos apart that others are compared with."""
+    chosen = choose_references(data.videos, config)
+    return replace(
+        data,
+        videos=chosen.videos,
+        references=chosen.references,
+        skipped=pd.concat([data.skipped, chosen.skipped], ignore_index=True),
+        warnings=(*data.warnings, *chosen.warnings),
+    )
 
 
 def _note_copies(data: RunData, train: pd.DataFrame, test: pd.DataFrame) -> RunData:

@@ -1,7 +1,7 @@
 """What is known about the videos of a run, and how it travels from one notebook to the next."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_aside, write_json
 from gaitlib.labels import escape_cell
+from gaitlib.relative import Beside, reference_rows
 from gaitlib.soft_labels import soft_targets
 
 SPLITS = ("train", "validation", "test")
@@ -36,6 +37,8 @@ class RunData:
         Walkers on both sides, if the user allowed it.
     num_synthetic : int
         Videos that were drawn by `gaitlib.demo`.
+    references : DataFrame
+        Videos that others are compared with and that serve for nothing else; empty without.
     """
 
     videos: pd.DataFrame
@@ -43,6 +46,7 @@ class RunData:
     warnings: tuple[str, ...] = ()
     shared_walkers: tuple[str, ...] = ()
     num_synthetic: int = 0
+    references: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -58,7 +62,8 @@ class RunData:
     def fingerprint(self) -> str:
         """Digest of all videos, labels and splits: equal for equal data."""
         columns = ["digest", "emotion", "walker", "split"]
-        rows = self.videos[columns].sort_values(columns).to_csv(index=False)
+        everything = pd.concat([self.videos, self.references.assign(split="reference")])
+        rows = everything[columns].sort_values(columns).to_csv(index=False)
         return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
     def rows(self, split: str) -> pd.DataFrame:
@@ -70,11 +75,7 @@ class RunData:
 
     def prepared(self, split: str) -> list[PreparedVideo]:
         """Return the cached pictures of the videos of one split, in the order of `rows`."""
-        rows = self.rows(split)
-        return [
-            PreparedVideo(Path(entry), digest)
-            for entry, digest in zip(rows["entry"], rows["digest"], strict=True)
-        ]
+        return prepared_rows(self.rows(split))
 
     def clip_set(self, split: str, config: RunConfig) -> ClipSet:
         """Return the clips of one split with their labels."""
@@ -82,7 +83,17 @@ class RunData:
         labels = np.array([self.emotions.index(emotion) for emotion in rows["emotion"]], int)
         is_soft = config.label_form == "soft" and split != "test"
         targets = soft_targets(rows, self.emotions) if is_soft else None
-        return make_clip_set(self.prepared(split), labels, config, targets)
+        clips = make_clip_set(prepared_rows(rows), labels, config, targets)
+        if config.relative_to == "none":
+            return clips
+        beside = self.beside(rows)
+        references = make_clip_set(beside.videos, np.zeros(len(beside.videos), int), config)
+        return replace(clips, references=references, reference_videos=tuple(beside.places))
+
+    def beside(self, rows: pd.DataFrame) -> Beside:
+        """Return what each of some videos is compared with."""
+        videos = prepared_rows(rows) + prepared_rows(self.references)
+        return Beside(videos, reference_rows(rows, self.references))
 
     def summary(self) -> dict[str, Any]:
         """Return counts and fingerprint as they stand in ``results.json``."""
@@ -97,6 +108,9 @@ class RunData:
             "is_demo": self.is_demo,
             "num_synthetic": self.num_synthetic,
             "shared_walkers": list(self.shared_walkers),
+            "references": [
+                {"walker": row.walker, "video": row.video} for row in self.references.itertuples()
+            ],
             "warnings": list(self.warnings),
         }
 
@@ -104,6 +118,7 @@ class RunData:
         """Write `data.json` (for the next step) and `skipped.csv` (for people) into a run folder."""
         content = {
             "videos": self.videos.to_dict("records"),
+            "references": self.references.to_dict("records"),
             "warnings": list(self.warnings),
             "shared_walkers": list(self.shared_walkers),
             "num_synthetic": self.num_synthetic,
@@ -111,6 +126,16 @@ class RunData:
         with write_aside(run_dir / "skipped.csv") as aside:
             self.skipped.map(escape_cell).to_csv(aside, index=False)
         write_json(run_dir / "data.json", content)
+
+
+def prepared_rows(rows: pd.DataFrame) -> list[PreparedVideo]:
+    """Return the cached pictures of videos, in the order of their rows."""
+    if rows.empty:
+        return []
+    return [
+        PreparedVideo(Path(entry), digest)
+        for entry, digest in zip(rows["entry"], rows["digest"], strict=True)
+    ]
 
 
 def _count(videos: pd.DataFrame) -> dict[str, Any]:
@@ -144,6 +169,7 @@ def load_data(run_dir: Path) -> RunData:
         tuple(content["warnings"]),
         tuple(content["shared_walkers"]),
         content["num_synthetic"],
+        pd.DataFrame(content["references"]),
     )
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gaitlib.answering import num_features
 from gaitlib.backend import load_keras
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import write_aside
-from gaitlib.novelty import FEATURE_LAYER
+from gaitlib.gait import MOTION_FEATURES
+from gaitlib.gait_models import GAIT_MODEL_NAMES
 from gaitlib.trust import check_origin, check_parts, record_digest
 from gaitlib.video import file_digest
 
@@ -79,8 +81,10 @@ def save_model(model: "keras.Model", folder: Path, card: dict[str, Any]) -> None
 
 
 def _answers_alike(model: "keras.Model", copy: "keras.Model") -> bool:
-    clip = np.random.default_rng(0).integers(0, 256, (1, *model.input_shape[1:])).astype(np.float32)
-    answer, copied = (np.asarray(either(clip, training=False)) for either in (model, copy))
+    rng = np.random.default_rng(0)
+    given = [rng.integers(0, 256, (1, *part.shape[1:])).astype(np.float32) for part in model.inputs]
+    inputs = given if len(given) > 1 else given[0]
+    answer, copied = (np.asarray(either(inputs, training=False)) for either in (model, copy))
     same_weights = all(map(np.array_equal, model.get_weights(), copy.get_weights()))
     return same_weights and np.allclose(answer, copied, atol=1e-5)
 
@@ -144,8 +148,12 @@ def _check_fit(model: "keras.Model", card: dict[str, Any]) -> None:
     """
     config, emotions = make_config(**card["config"]), card["emotions"]
     side, channels = config.frame_size, config.num_channels
+    clip: tuple[int | None, ...] = (None, config.num_frames, side, side, channels)
+    if config.model in GAIT_MODEL_NAMES:
+        clip = (None, len(MOTION_FEATURES))
+    num_inputs = 2 if config.relative_to != "none" and config.model not in GAIT_MODEL_NAMES else 1
     wanted = {
-        "takes clips": (model.input_shape, (None, config.num_frames, side, side, channels)),
+        "takes clips": ([tuple(part.shape) for part in model.inputs], [clip] * num_inputs),
         "gives answers": (model.output_shape, (None, len(emotions))),
     }
     for what, (shape, promised) in wanted.items():
@@ -156,5 +164,5 @@ def _check_fit(model: "keras.Model", card: dict[str, Any]) -> None:
     if not isinstance(card["is_demo"], bool):
         raise ValueError("its card does not say what it was trained on")
     novelty = card.get("novelty")
-    if novelty and len(novelty["mean"]) != model.get_layer(FEATURE_LAYER).output.shape[-1]:
+    if novelty and len(novelty["mean"]) != num_features(model):
         raise ValueError("its measure of novelty belongs to another network")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,10 +75,11 @@ def models_table(clips: ClipSet, config: RunConfig) -> pd.DataFrame:
         `model`, `weights`, `clips a second`, `times the published layering`.
     """
     chosen = np.arange(config.batch_size) % len(clips)
-    batch = np.stack([clips.read(int(clip)) for clip in chosen]), clips.clip_targets[chosen]
+    alone = replace(clips, references=None)
+    batch = np.stack([alone.read(int(clip)) for clip in chosen]), alone.clip_targets[chosen]
     num_classes = int(clips.labels.max()) + 1
     models = {
-        name: build_for(clips, config.model_copy(update={"model": name}), num_classes) for name in MODEL_NAMES
+        name: build_for(alone, config.model_copy(update={"model": name}), num_classes) for name in MODEL_NAMES
     }
     steps = {name: training_step(model, batch, config) for name, model in models.items()}
     seconds = seconds_in_turns(steps, _NUM_ROUNDS)

@@ -80,8 +80,16 @@ def evaluate_run(
 ) -> str:
     """Test a saved model on labelled videos.
 
-    The run folder beside the model tells who trained it: their walkers must not be in the test. With
-    `trust_model` a model file is opened that this folder does not vouch for.
+    The run folder beside the model tells who trained it: their walkers must not be in the test.
+
+    Parameters
+    ----------
+    model_path, videos_test_dir : Path
+    out, labels : Path, optional
+    settings : mapping
+        `allow_shared_walkers`, and `relative_to` where the user named it: it must be the model's.
+    trust_model : bool
+        Whether to open a model file that its folder does not vouch for.
 
     Parameters
     ----------
@@ -103,6 +111,12 @@ def evaluate_run(
         If the model, its run folder or the videos cannot be used.
     """
     model, card = load_model(model_path, trust_model)
+    trained_with = card["config"]["relative_to"]
+    if settings.get("relative_to", trained_with) != trained_with:
+        raise InputError(
+            f"{model_path} was trained with relative_to={trained_with} and can be tested in that way only: "
+            "leave out --relative-to, or train another model."
+        )
     config = make_config(**{**card["config"], **settings, "folds": 0, "seeds": 1})
     if not (model_path.parent / "data.json").exists():
         raise InputError(

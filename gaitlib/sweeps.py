@@ -14,7 +14,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from gaitlib.batches import evaluation_batches, make_clip_set
+from gaitlib.answering import ask_model
+from gaitlib.batches import make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, window_starts
 from gaitlib.config import InputError, RunConfig, check_known
 from gaitlib.demo import WalkParameters, sample_truth
@@ -175,7 +176,7 @@ def _mean_probabilities(
     if found:
         usable = [video for video in videos if video is not None]
         clips = make_clip_set(usable, np.zeros(len(usable), int), config)
-        by_clip = model.predict(evaluation_batches(clips), verbose=0)
+        by_clip = ask_model(model, clips).probabilities
         for place, number in enumerate(found):
             means[number] = by_clip[clips.video_numbers == place].mean(axis=0)
     return means

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
 from gaitlib.backend import load_keras, seed_everything
 from gaitlib.batches import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, hold_lock, make_folder
+from gaitlib.gait_models import GAIT_MODEL_NAMES, fill_gaps, fit_gait_model, gait_inputs
 from gaitlib.models import build_model
 from gaitlib.pretraining import pretrained_path, take_weights
+from gaitlib.siamese import make_relative
 from gaitlib.video import file_digest
 
 if TYPE_CHECKING:
@@ -90,6 +94,8 @@ def train_model(
     StorageError
         If the state of an epoch cannot be stored.
     """
+    if config.model in GAIT_MODEL_NAMES:
+        return _fit_gait(train, validation, config, len(emotions))
     state_dir = cache_dir() / "training" / _training_key(train, validation, config, emotions)
     make_folder(state_dir)
     notice = "Another process trains the same model on the same videos: waiting for it to end."
@@ -149,12 +155,33 @@ def _fit(
     return TrainingResult(model, history, state.best_epoch, state.resumed_epoch, layers_taken)
 
 
+def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classes: int) -> TrainingResult:
+    """Fit a model that reads gait features: one epoch, so to speak.
+
+    The validation walkers tell how well it does on strangers; as they have nothing to choose, the model
+    that is kept learns from them too.
+    """
+    start = time.perf_counter()
+    inputs, others = gait_inputs(train), gait_inputs(validation)
+    probe = fit_gait_model(config.model, inputs, train.labels, num_classes, config.seed)
+    row: dict[str, float] = {"epoch": 1}
+    for prefix, clips, features in (("", train, inputs), ("val_", validation, others)):
+        says = probe.predict(fill_gaps(probe, features), verbose=0)
+        row[f"{prefix}loss"] = log_loss(clips.labels, says, labels=range(num_classes))
+        row[f"{prefix}accuracy"] = float((says.argmax(axis=1) == clips.labels).mean())
+    everything, labels = np.vstack([inputs, others]), np.concatenate([train.labels, validation.labels])
+    model = fit_gait_model(config.model, everything, labels, num_classes, config.seed)
+    row |= {"learning_rate": float("nan"), "seconds": time.perf_counter() - start}
+    return TrainingResult(model, pd.DataFrame([row]), 1, 0)
+
+
 def build_for(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Model":
     """Build the configured model for clips of this shape."""
     _, side, _, channels = clips.read(0).shape
-    return build_model(
+    model = build_model(
         config.model, config.num_frames, side, channels, num_classes, l2_strength=config.l2_strength
     )
+    return model if clips.references is None else make_relative(model)
 
 
 def compile_for(model: "keras.Model", config: RunConfig) -> "keras.Model":
@@ -196,4 +223,7 @@ def _training_key(train: ClipSet, validation: ClipSet, config: RunConfig, emotio
         parts.append([pictures, clips.labels.tolist(), clips.starts.tolist(), clips.is_mirrored.tolist()])
         if clips.targets is not None:
             parts.append(clips.targets.tolist())
+        if clips.references is not None:
+            others = [video.meta["pictures_digest"] for video in clips.references.videos]
+            parts.append([others, [places.tolist() for places in clips.reference_videos]])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gaitlib.batches import make_clip_set
+from gaitlib.answering import clip_model
+from gaitlib.batches import ClipSet
 from gaitlib.clips import PreparedVideo, prepare_video
+from gaitlib.companions import beside_companions, find_companions
 from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.explain import ExplainedClip, explain_clip, occlusion_saliency, saliency_agreement
@@ -19,14 +21,20 @@ from gaitlib.gait import GAIT_FEATURES, measure_gait
 from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
 from gaitlib.page_parts import figure_html
-from gaitlib.predict import Verdict, predict_config, predict_video, verdict_sentence
+from gaitlib.predict import Verdict, predict_config, predict_video, verdict_sentence, walking_clips
 from gaitlib.saving import load_model
 
 if TYPE_CHECKING:
     import keras
 
 
-def explain_video(path: Path, model_path: Path, out_html: Path, trust_model: bool = False) -> str:
+def explain_video(
+    path: Path,
+    model_path: Path,
+    out_html: Path,
+    trust_model: bool = False,
+    reference: Path | None = None,
+) -> str:
     """Write a page that shows why a model gave its answer for one video.
 
     Parameters
@@ -39,6 +47,8 @@ def explain_video(path: Path, model_path: Path, out_html: Path, trust_model: boo
         The page; it opens offline.
     trust_model : bool
         Whether to open a model that no run beside it vouches for.
+    reference : Path, optional
+        A walk of the same person, for a model that compares with one.
 
     Returns
     -------
@@ -52,7 +62,13 @@ def explain_video(path: Path, model_path: Path, out_html: Path, trust_model: boo
     """
     model, card = load_model(model_path, trust_model)
     config = predict_config(card)
-    verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"))
+    if config.relative_to == "walker-mean":
+        raise InputError(
+            f"{model_path} compares a walk with the mean of several, which a page about one video cannot "
+            "show: use `gaitlib predict --same-walker`."
+        )
+    companions = find_companions([path], config, reference, same_walker=False)
+    verdict = predict_video(path, model, config, card["emotions"], card.get("novelty"), companions)
     if verdict.emotion is None:
         raise InputError(f"There is no verdict to explain: {' '.join(verdict.notes)}")
     video = prepare_video(path, config)
@@ -62,7 +78,9 @@ def explain_video(path: Path, model_path: Path, out_html: Path, trust_model: boo
             f"<h1>Why {escape(verdict.emotion)}? {escape(show_name(path.name))}</h1>",
             f'<p class="headline">{escape(sentence)}</p>',
             *(f"<p>{escape(show_name(note))}</p>" for note in verdict.notes),
-            _saliency_section(video, verdict, model, config),
+            _saliency_section(
+                beside_companions(walking_clips(video, config), companions, config), verdict, model, config
+            ),
             _timeline_section(verdict),
             _gait_section(video, model_path.parent / REFERENCE_NAME),
         ]
@@ -91,12 +109,17 @@ def _banners(video: PreparedVideo, card: Mapping[str, Any]) -> list[str]:
     return banners
 
 
-def _saliency_section(video: PreparedVideo, verdict: Verdict, model: "keras.Model", config: RunConfig) -> str:
+def _saliency_section(clips: ClipSet, verdict: Verdict, model: "keras.Model", config: RunConfig) -> str:
+    answering = clip_model(model, clips, 0)
+    if answering is None:
+        return (
+            "<h2>What the model reads</h2><p>This model reads gait features of the whole walk, not pictures: "
+            "there is no place in a picture to show.</p>"
+        )
     emotion = str(verdict.emotion)
     label = list(verdict.probabilities).index(emotion)
     surest = int(np.argmax([clip["probabilities"][emotion] for clip in verdict.timeline]))
-    clips = make_clip_set([video], np.array([label]), config)
-    clip = explain_clip(model, clips.read(surest), label)
+    clip = explain_clip(answering, clips.read(surest), label)
     start = verdict.timeline[surest]["start_seconds"]
     caption = (
         f"The clip that the model is surest of, from {start:.1f} s of the video ({clip.probability:.0%} "
@@ -106,13 +129,13 @@ def _saliency_section(video: PreparedVideo, verdict: Verdict, model: "keras.Mode
     figure = plot_saliency({emotion: clip}, config.frame_rate_hz)
     return (
         f"<h2>Where the model looked</h2>{figure_html(figure, caption)}"
-        f"<p>{escape(agreement_sentence(model, clip))}</p>"
+        f"<p>{escape(agreement_sentence(clip))}</p>"
     )
 
 
-def agreement_sentence(model: "keras.Model", clip: ExplainedClip) -> str:
+def agreement_sentence(clip: ExplainedClip) -> str:
     """Check a clip's saliency by hiding parts of it, and say in words how well the two agree."""
-    occlusion = occlusion_saliency(model, clip.pictures, clip.label)
+    occlusion = occlusion_saliency(clip.model, clip.pictures, clip.label)
     agreement = saliency_agreement(clip.saliency, occlusion)
     if np.isnan(agreement):
         return "Hiding parts of the clip does not change the answer: the marks say nothing."

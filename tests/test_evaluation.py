@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from gaitlib.baselines import box_features, chance_accuracy, predict_baselines, scene_features
+from gaitlib.baselines import chance_accuracy, predict_baselines, scene_features
 from gaitlib.batches import evaluation_batches, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video
 from gaitlib.evaluation import (
@@ -16,6 +16,7 @@ from gaitlib.evaluation import (
     score,
     score_by_walker,
 )
+from gaitlib.gait import box_features
 from gaitlib.saving import load_model
 from gaitlib.walker.shape import SHAPE_NAMES
 

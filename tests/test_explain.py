@@ -127,7 +127,7 @@ def test_nothing_speaks_for_anything_in_an_even_clip(cue_models):
 def test_saliency_figure_names_the_time_of_the_cue(cue_models):
     clip = cue_clips()[0]
     saliency = occlusion_saliency(cue_models[0], clip, 1, **BLOCK)
-    figure = plot_saliency({"cue": ExplainedClip(clip, saliency, 1, 0.9)}, frame_rate_hz=10.0)
+    figure = plot_saliency({"cue": ExplainedClip(clip, saliency, 1, 0.9, cue_models[0])}, frame_rate_hz=10.0)
     (seconds,) = re.findall(r"most at ([\d.]+) s", alt_text(figure))
     assert 0.1 < float(seconds) < 0.4
     plt.close(figure)
@@ -176,12 +176,12 @@ def motion_model(config):
     scaled = keras.layers.Rescaling(1 / 255)(clip)
     change = keras.layers.Conv3D(2, (2, 1, 1), activation="relu", use_bias=False, name="change")(scaled)
     mean = keras.layers.GlobalAveragePooling3D()(change)
-    answer = keras.layers.Dense(2, activation="softmax", name="answer")(mean)
+    answer = keras.layers.Dense(2, activation="softmax", name="dense")(mean)
     model = keras.Model(clip, answer)
     kernel = np.array([[1, -1], [-1, 1]], np.float32).reshape(2, 1, 1, 1, 2)
     model.get_layer("change").set_weights([kernel])
     slope = 100.0
-    model.get_layer("answer").set_weights([np.array([[slope, 0], [slope, 0]]), np.array([-0.02 * slope, 0])])
+    model.get_layer("dense").set_weights([np.array([[slope, 0], [slope, 0]]), np.array([-0.02 * slope, 0])])
     return model
 
 

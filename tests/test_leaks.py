@@ -14,13 +14,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gaitlib.baselines import box_features, predict_baselines
+from gaitlib.baselines import predict_baselines
 from gaitlib.batches import make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos, window_starts
 from gaitlib.config import InputError, make_config
 from gaitlib.demo import sample_truth
 from gaitlib.demo.dataset import write_video
 from gaitlib.footage import find_same_footage
+from gaitlib.gait import box_features
 from gaitlib.leaks import (
     check_fit_is_blind,
     check_footage_disjoint,

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from media import write_video
 
+from gaitlib.answering import feature_model
 from gaitlib.batches import make_clip_set
 from gaitlib.clips import prepare_video
 from gaitlib.config import make_config
 from gaitlib.files import read_json
 from gaitlib.models import build_model
-from gaitlib.novelty import feature_model, fit_novelty, novelty_of
-from gaitlib.predict import Verdict, predict_files, predict_video
+from gaitlib.novelty import fit_novelty, novelty_of
+from gaitlib.predict import PredictOutputs, Verdict, predict_files, predict_video
 from gaitlib.predict_page import page_entry, write_predictions
 from gaitlib.saving import load_model
 
@@ -120,9 +121,7 @@ def test_outputs_agree_and_hostile_names_stay_text(trained, demo_video, tmp_path
     table = predict_files(
         [folder],
         trained.folder / "model.keras",
-        tmp_path / "out.json",
-        tmp_path / "seen",
-        tmp_path / "out.html",
+        PredictOutputs(tmp_path / "out.json", tmp_path / "seen", tmp_path / "out.html"),
     )
     walk, broken = read_json(tmp_path / "out.json")["videos"]
     page = (tmp_path / "out.html").read_text()

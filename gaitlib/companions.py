@@ -1,0 +1,93 @@
+"""For a model that compares walks: which other videos of the same person a new video is compared with."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gaitlib.batches import ClipSet, make_clip_set
+from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
+from gaitlib.config import InputError, RunConfig
+
+
+def find_companions(
+    paths: Sequence[Path], config: RunConfig, reference: Path | None, same_walker: bool
+) -> list[PreparedVideo]:
+    """Return the videos that those to predict are compared with.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The videos to predict.
+    config : RunConfig
+        As the model was trained with; `relative_to` tells what it needs.
+    reference : Path, optional
+        A walk of the same person, of the kind that served as reference in training.
+    same_walker : bool
+        Whether all of `paths` show one person.
+
+    Returns
+    -------
+    list of PreparedVideo
+        Empty for a model that compares nothing.
+
+    Raises
+    ------
+    InputError
+        If what was given is not what the model needs, or cannot be used.
+    """
+    needs = config.relative_to
+    if needs == "none":
+        if reference is not None or same_walker:
+            raise InputError(
+                "This model compares walks with nothing: leave out --reference and --same-walker."
+            )
+        return []
+    if needs == "reference":
+        if reference is None or same_walker:
+            raise InputError(
+                f"This model compares a walk with one {config.reference_emotion} walk of the same person: "
+                "name a video of that with --reference FILE, without --same-walker."
+            )
+        return [_usable(reference, config)]
+    if reference is not None or not same_walker:
+        raise InputError(
+            "This model compares a walk with the mean of the same person's walks: give several videos of one "
+            "person and --same-walker, without --reference."
+        )
+    companions = [video for path in paths for video in _readable(path, config)]
+    if len(companions) < 2:
+        raise InputError(
+            f"{len(companions)} of the {len(paths)} videos could be read: the mean of a person's walks needs "
+            "at least two, better several in different moods."
+        )
+    return companions
+
+
+def beside_companions(clips: ClipSet, companions: Sequence[PreparedVideo], config: RunConfig) -> ClipSet:
+    """Return clips with the clips of their companions as references; the same clips without companions."""
+    if not companions:
+        return clips
+    references = make_clip_set(companions, np.zeros(len(companions), int), config)
+    everyone = np.arange(len(companions))
+    return replace(clips, references=references, reference_videos=(everyone,) * len(clips.videos))
+
+
+def _usable(path: Path, config: RunConfig) -> PreparedVideo:
+    try:
+        video = prepare_video(path, config)
+    except InputError as error:
+        raise InputError(f"The reference cannot be used: {error}") from error
+    reason = why_no_clips(path.name, video, config)
+    if reason:
+        raise InputError(f"The reference cannot be used: {reason}")
+    return video
+
+
+def _readable(path: Path, config: RunConfig) -> list[PreparedVideo]:
+    """Return the video in a list, an empty one if it gives no clip: its own verdict tells why."""
+    try:
+        return [_usable(path, config)]
+    except InputError:
+        return []

@@ -1,0 +1,88 @@
+"""Models that read gait features: what scikit-learn learnt is what the Keras layers answer."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from gaitlib.clips import prepare_video
+from gaitlib.config import make_config
+from gaitlib.gait import MOTION_FEATURES, motion_features
+from gaitlib.gait_models import (
+    INVERSE_PENALTY,
+    MAX_LEAVES,
+    NUM_TREES,
+    fill_gaps,
+    fit_gait_model,
+    reads_gait,
+)
+from gaitlib.models import build_model
+
+
+def with_gaps(num_videos: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(num_videos) % 3
+    features = rng.normal(labels[:, None] * [1.0, 0.5, 0, 0, 0, 0], 1.0)
+    features[:, 4] = 7.0  # never changes
+    features[:, 5] = np.nan  # never known
+    features[rng.random(features.shape) < 0.05] = np.nan
+    return features, labels
+
+
+def by_scikit(name: str, known: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Fit and ask scikit-learn directly, on features scaled by hand."""
+    mean = np.nan_to_num(np.nanmean(np.where(np.isnan(known).all(axis=0), 0, known), axis=0))
+    deviation = np.nanstd(np.where(np.isnan(known).all(axis=0), 0, known), axis=0)
+    deviation[deviation < 1e-6] = 1.0
+    scaled, others = ((np.where(np.isnan(part), mean, part) - mean) / deviation for part in (known, asked))
+    forest = RandomForestClassifier(NUM_TREES, max_leaf_nodes=MAX_LEAVES, random_state=0)
+    says = forest.fit(scaled, labels).predict_proba(others)
+    if name == "gait_rf":
+        return says
+    logistic = LogisticRegression(C=INVERSE_PENALTY, max_iter=3000).fit(scaled, labels)
+    return (says + logistic.predict_proba(others)) / 2
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:Degrees of freedom")
+@pytest.mark.parametrize("name", ["gait_rf", "gait_ensemble"])
+def test_layers_answer_as_scikit_learn_does_and_come_back_from_plain_files(name, tmp_path):
+    (features, labels), (asked, _) = with_gaps(90, 1), with_gaps(60, 2)
+    model = fit_gait_model(name, features, labels, 3, seed=0)
+    assert reads_gait(model) and model.output_shape == (None, 3)
+    answers = model.predict(fill_gaps(model, asked), verbose=0)
+    expected = by_scikit(name, features, labels, asked)
+    # A value next to a threshold may fall on its other side in single precision, in one tree of many.
+    assert np.abs(answers - expected).mean() < 1e-4
+    assert np.abs(answers - expected).max() < 0.02
+    for suffix in (".keras", ".h5"):
+        model.save(tmp_path / f"model{suffix}")
+        copy = keras.models.load_model(tmp_path / f"model{suffix}", compile=False, safe_mode=True)
+        assert np.array_equal(copy.predict(fill_gaps(copy, asked), verbose=0), answers)
+
+
+def test_two_classes_and_a_class_without_videos():
+    features, labels = with_gaps(60, 3)
+    two = fit_gait_model("gait_ensemble", features, np.minimum(labels, 1), 2, seed=0)
+    says = two.predict(fill_gaps(two, features), verbose=0)
+    assert np.allclose(says.sum(axis=1), 1, atol=1e-5)
+    assert (says.argmax(axis=1) == np.minimum(labels, 1)).mean() > 0.8
+    gap = fit_gait_model("gait_ensemble", features, np.where(labels == 1, 3, labels), 4, seed=0)
+    says = gap.predict(fill_gaps(gap, features), verbose=0)
+    assert np.allclose(says[:, 1], 0, atol=1e-6) and np.allclose(says.sum(axis=1), 1, atol=1e-5)
+
+
+def test_pictures_are_no_input_for_a_gait_model():
+    assert not reads_gait(build_model("cnn_lstm", 4, 32, 1, 2))
+
+
+def test_motion_features_are_named_kept_and_differ_between_walks(demo_folders):
+    paths = sorted(demo_folders[1].glob("*/*.mp4"))[:3]
+    prepared_demo = [prepare_video(path, make_config()) for path in paths]
+    features = motion_features(prepared_demo)
+    assert features.shape == (len(prepared_demo), len(MOTION_FEATURES))
+    assert len(set(MOTION_FEATURES)) == len(MOTION_FEATURES)
+    assert np.isfinite(features).mean() > 0.9
+    assert (prepared_demo[0].folder / "motion_1.npy").exists()
+    assert np.array_equal(features, motion_features(prepared_demo), equal_nan=True)
+    assert not np.allclose(features[0], features[1], equal_nan=True)

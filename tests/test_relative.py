@@ -1,0 +1,180 @@
+"""Walks relative to the walker: who is compared with what, and that no reference is ever scored."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import run_gaitlib
+
+from gaitlib.answering import ask_model, clip_model
+from gaitlib.config import InputError, make_config
+from gaitlib.files import read_json
+from gaitlib.preparation import prepare_data
+from gaitlib.relative import choose_references, reference_rows, relative_features
+from gaitlib.saving import load_model
+from gaitlib.siamese import is_relative
+from gaitlib.training import train_model
+
+TINY = {"num_frames": 8, "frame_size": 32, "max_clips_per_video": 2, "num_resamples": 100, "epochs": 1}
+
+
+def table(*rows: tuple[str, str, str], **columns) -> pd.DataFrame:
+    videos = pd.DataFrame(rows, columns=["video", "walker", "emotion"])
+    return videos.assign(digest=[f"digest of {name}" for name in videos["video"]], **columns)
+
+
+WALKS = (
+    ("n/ann_2.mp4", "ann", "neutral"),
+    ("n/ann_1.mp4", "ann", "neutral"),
+    ("h/ann_1.mp4", "ann", "happy"),
+    ("h/bob_1.mp4", "bob", "happy"),
+    ("s/bob_1.mp4", "bob", "sad"),
+)
+WITH_REFERENCE = make_config(relative_to="reference")
+
+
+def test_first_neutral_walk_of_each_walker_serves_and_is_not_scored():
+    chosen = choose_references(table(*WALKS[:3]), WITH_REFERENCE)
+    assert list(chosen.references["video"]) == ["n/ann_1.mp4"]
+    assert list(chosen.videos["video"]) == ["n/ann_2.mp4", "h/ann_1.mp4"]
+    assert set(chosen.videos["reference"]) == {"digest of n/ann_1.mp4"}
+
+
+def test_walker_without_reference_is_refused_or_treated_as_chosen():
+    videos = table(*WALKS)
+    with pytest.raises(InputError, match=r"No reference walk of bob: .*missing_reference=skip"):
+        choose_references(videos, WITH_REFERENCE)
+    skipped = choose_references(videos, make_config(relative_to="reference", missing_reference="skip"))
+    assert list(skipped.skipped["video"]) == ["h/bob_1.mp4", "s/bob_1.mp4"]
+    assert set(skipped.videos["walker"]) == {"ann"}
+    mean = choose_references(videos, make_config(relative_to="reference", missing_reference="walker-mean"))
+    assert "bob" in mean.warnings[0]
+    places = dict(zip(mean.videos["video"], reference_rows(mean.videos, mean.references), strict=True))
+    assert places["h/ann_1.mp4"].tolist() == [len(mean.videos)]
+    assert places["h/bob_1.mp4"].tolist() == places["s/bob_1.mp4"].tolist() == [2, 3]
+
+
+def test_label_file_names_the_reference():
+    named = [None, None, "n/ann_2", None, None]
+    videos = table(*WALKS, reference=named)[:3]
+    chosen = choose_references(videos, WITH_REFERENCE)
+    rows = chosen.videos.set_index("video")["reference"]
+    assert rows["h/ann_1.mp4"] == "digest of n/ann_2.mp4"
+    for wrong, words in (("n/nobody", "not one of the videos"), ("h/bob_1", "shows bob instead of ann")):
+        with pytest.raises(InputError, match=words):
+            choose_references(table(*WALKS, reference=[None, None, wrong, None, None]), WITH_REFERENCE)
+    with pytest.raises(InputError, match="out of the videos folder"):
+        choose_references(table(*WALKS, reference=[None, None, "../x", None, None]), WITH_REFERENCE)
+
+
+def test_relative_features_leave_out_what_is_unknown():
+    features = np.array([[3.0, 5.0, np.nan]])
+    references = np.array([[1.0, np.nan, 1.0], [2.0, np.nan, 1.0]])
+    relative = relative_features(features, references, [np.array([0, 1])])
+    assert relative[0, 0] == 1.5 and np.isnan(relative[0, 1:]).all()
+
+
+@pytest.fixture(scope="module")
+def relative_run(demo_folders, tmp_path_factory):
+    """Train a model that compares with one neutral walk, through the command line."""
+    folder = tmp_path_factory.mktemp("relative") / "run"
+    process = run_gaitlib(
+        *("train", "--videos", demo_folders[0], "--videos-test", demo_folders[1], "--out", folder),
+        *("--relative-to", "reference", "-p", "model=gait_rf"),
+        *(part for name, value in TINY.items() for part in ("-p", f"{name}={value}")),
+    )
+    assert process.returncode == 0, process.stderr
+    return folder
+
+
+def test_references_are_recorded_and_never_scored(relative_run):
+    results = read_json(relative_run / "results.json")
+    references = {row["video"] for row in results["data"]["references"]}
+    assert len(references) == 6 and all(name.startswith("neutral/") for name in references)
+    predictions = pd.read_csv(relative_run / "predictions.csv")
+    assert not references & set(predictions["video"])
+    assert set(predictions["emotion"]) == {"angry", "happy", "sad"}
+
+
+def test_evaluate_needs_references_too_and_only_the_models_own_way(relative_run, demo_folders, tmp_path):
+    model = relative_run / "model.keras"
+    command = "evaluate", "--videos-test", demo_folders[1], "--model", model
+    scored = run_gaitlib(*command, "--out", tmp_path / "scored")
+    assert scored.returncode == 0, scored.stderr
+    assert len(read_json(tmp_path / "scored" / "results.json")["data"]["references"]) == 6
+    refused = run_gaitlib(*command, "--relative-to", "walker-mean")
+    assert refused.returncode == 1
+    assert "relative_to=reference" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_predict_asks_for_what_the_model_compares_with(relative_run, trained, demo_folders, tmp_path):
+    walk = demo_folders[1] / "happy" / "walker05_1.mp4"
+    neutral = demo_folders[1] / "neutral" / "walker05_1.mp4"
+    command = "predict", walk, "--model", relative_run / "model.keras"
+    without = run_gaitlib(*command)
+    assert without.returncode == 1 and "--reference FILE" in without.stderr
+    given = run_gaitlib(*command, "--reference", neutral, "--json", tmp_path / "said.json")
+    assert given.returncode == 0, given.stderr
+    (said,) = read_json(tmp_path / "said.json")["videos"]
+    assert said["frames_read"] > 0 and said["status"] in ("ok", "warned", "abstained")
+    (tmp_path / "bad.mp4").write_text("no video")
+    broken = run_gaitlib(*command, "--reference", tmp_path / "bad.mp4")
+    assert broken.returncode == 1 and "reference cannot be used" in broken.stderr
+    needless = run_gaitlib("predict", walk, "--model", trained.folder / "model.keras", "--same-walker")
+    assert needless.returncode == 1 and "leave out" in needless.stderr
+
+
+@pytest.fixture(scope="module")
+def compared(demo_folders):
+    """Train a model of pictures relative to the walker's mean."""
+    config = make_config(relative_to="walker-mean", model="cnn_gru", learning_rate=1e-3, **TINY)
+    data = prepare_data(*demo_folders, config)
+    train, validation = (data.clip_set(split, config) for split in ("train", "validation"))
+    return data, config, train_model(train, validation, config, data.emotions).model
+
+
+def test_walks_of_the_same_walker_are_the_references(compared):
+    data, config, _ = compared
+    clips, rows = data.clip_set("test", config), data.rows("test")
+    for video, places in enumerate(clips.reference_videos):
+        assert set(rows["walker"][places]) == {rows["walker"][video]}
+        assert len(places) == (rows["walker"] == rows["walker"][video]).sum()
+
+
+def test_difference_to_itself_is_what_the_bias_says(compared):
+    data, config, model = compared
+    assert is_relative(model)
+    clips = data.clip_set("test", config)
+    alone = clips.chosen(np.array([0]))
+    itself = (np.array([0]),) * len(clips.videos)
+    only = replace(alone, references=replace(alone, references=None), reference_videos=itself)
+    bias = model.get_layer("emotion").get_weights()[1]
+    expected = np.exp(bias) / np.exp(bias).sum()
+    assert ask_model(model, only).probabilities[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_model_of_single_clips_answers_alike(compared):
+    data, config, model = compared
+    clips = data.clip_set("test", config)
+    answers = ask_model(model, clips).probabilities
+    single = clip_model(model, clips, 1)
+    chosen = np.flatnonzero(clips.video_numbers == 1)
+    own = single.predict(np.stack([clips.read(int(clip)) for clip in chosen]), verbose=0)
+    assert own == pytest.approx(answers[chosen], abs=1e-5)
+
+
+def test_report_in_relative_form_shows_the_references(demo_folders, tmp_path):
+    shutil.copytree(demo_folders[0], tmp_path / "videos")
+    process = run_gaitlib(
+        *("report", "--videos", tmp_path / "videos", "--videos-test", demo_folders[1]),
+        *("--out", tmp_path / "run", "--profile", "quick", "--relative-to", "walker-mean"),
+        *("-p", "model=gait_ensemble", "-p", "leak_lesson=false"),
+        *(part for name, value in TINY.items() for part in ("-p", f"{name}={value}")),
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    page = (tmp_path / "run" / "01_preprocessing.html").read_text()
+    assert "relative_to is &#39;walker-mean&#39;" in page or "relative_to is 'walker-mean'" in page
+    _, card = load_model(tmp_path / "run" / "model.keras")
+    assert card["config"]["relative_to"] == "walker-mean"
