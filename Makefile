@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: report test lab lint clean lock example bench faults
+.PHONY: report test torture lab lint clean lock example bench faults
 
 report: .venv/.installed
 	$(BIN)/python -m gaitlib report $(ARGS)
 
 test: .venv/.installed
 	$(BIN)/python -m pytest $(ARGS)
+
+# Kills the program 50 times at random moments, which takes an hour or more on 2 cores.
+torture: .venv/.installed
+	$(BIN)/python tests/torture.py $(ARGS)
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_TEMPO = 0.05
 # How far a varied clip may begin before or after its place, in clip lengths.
 MAX_SHIFT_CLIPS = 0.25
+# 30 grey pictures of 64 x 64.
+_USUAL_CLIP_BYTES = 30 * 64 * 64
 
 
 @dataclass(frozen=True)
@@ -220,8 +222,10 @@ def training_batches(clips: ClipSet, config: RunConfig, first_epoch: int = 0) ->
 def evaluation_batches(clips: ClipSet, batch_size: int = 32) -> "tf.data.Dataset":
     """Return all clips once, in order and unvaried, as batches of (clips, labels).
 
-    With references, each clip comes with one clip of its references, which take turns.
+    With references, each clip comes with one clip of its references, which take turns. Of large clips a
+    batch holds fewer, so that asking a model takes about as much memory for all sizes.
     """
+    batch_size = max(1, min(batch_size, batch_size * _USUAL_CLIP_BYTES // clips.read(0).nbytes))
     choices = _reference_choices(clips)
 
     def read(clip: int) -> tuple[np.ndarray, ...]:

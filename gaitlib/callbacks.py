@@ -116,7 +116,7 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
         if is_best:
             self.best_epoch = epoch + 1
             with write_aside(self._best_path) as aside:
-                self.model.save_weights(aside)
+                np.savez(aside, *self.model.get_weights())
         self._store()
         self._bar.set_postfix_str(f"loss {row['loss']:.3f}, validation {row['val_loss']:.3f}", refresh=False)
         self._bar.update()
@@ -131,12 +131,13 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
 
     def restore_best(self, model: "keras.Model") -> None:
         """Give the model the weights of the epoch with the lowest validation loss."""
-        model.load_weights(self._best_path)
+        with np.load(self._best_path, allow_pickle=False) as weights:
+            model.set_weights([weights[name] for name in weights.files])
 
     @property
     def _best_path(self) -> Path:
         # With its epoch: weights of an epoch that a kill undid are never taken for those that count.
-        return self.folder / f"best_{self.best_epoch:05d}.weights.h5"
+        return self.folder / f"best_{self.best_epoch:05d}.npz"
 
     def _store(self) -> None:
         memory = [

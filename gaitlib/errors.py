@@ -14,6 +14,8 @@ _ADVICE = {
     errno.EDQUOT: "Free some space, then run the same command again.",
     errno.EFBIG: "Raise the system's limit on the size of a file (ulimit -f).",
 }
+# Stands for the number that NumPy does not tell.
+_NO_ROOM = -1
 
 
 class StorageError(OSError):
@@ -24,36 +26,39 @@ class StorageError(OSError):
     """
 
 
-def storage_error(path: object, error: OSError, advice: str = "Choose another folder.") -> StorageError:
+def storage_error(path: object, error: Exception, advice: str = "Choose another folder.") -> StorageError:
     """Return the error that says why `path` could not be written.
 
     Parameters
     ----------
     path : Path
-    error : OSError
+    error : Exception
         What the system or a library said.
     advice : str
         What to do, unless the cause itself tells.
     """
-    number = error_number(error) or 0
-    cause = os.strerror(number) if number else " ".join(str(error).split())
+    number = _number_of(error)
+    if number == _NO_ROOM:
+        cause, advice = "No room left", "Free some space, or raise the limit on the size of a file."
+    else:
+        cause = os.strerror(number) if number else " ".join(str(error).split())
     return StorageError(f"Cannot write {path}: {cause}. {_ADVICE.get(number, advice)}")
 
 
-def error_number(error: OSError) -> int | None:
-    """Return the system's number of an error; NumPy and HDF5 keep it in the text, or not at all."""
-    if error.errno:
+def is_full(error: Exception) -> bool:
+    """Tell whether writing failed for want of room: disk, quota or limit on the size of a file."""
+    return _number_of(error) in (*_ADVICE, _NO_ROOM)
+
+
+def _number_of(error: Exception) -> int:
+    """Return the system's number of an error, 0 if unknown; HDF5 keeps it in the text."""
+    if isinstance(error, OSError) and error.errno:
         return error.errno
     found = re.search(r"errno = (\d+)", str(error))
     if found:
         return int(found[1])
-    # What `ndarray.tofile` says when the disk takes less than it was given.
-    return errno.ENOSPC if re.search(r"\d+ requested and \d+ written", str(error)) else None
-
-
-def is_full(error: OSError) -> bool:
-    """Tell whether writing failed for want of room: disk, quota or limit on the size of a file."""
-    return error_number(error) in _ADVICE
+    # NumPy tells only how much less was written than it was given.
+    return _NO_ROOM if re.search(r"\d+ requested and \d+ written", str(error)) else 0
 
 
 def known_sentence(name: str, text: str) -> str | None:
@@ -68,7 +73,7 @@ def known_sentence(name: str, text: str) -> str | None:
     """
     if name in _MEMORY_ERRORS or any(words in text for words in _MEMORY_WORDS):
         return "not enough memory: take a smaller batch_size or frame_size."
-    if name in _KILLED_ERRORS:
+    if name in _KILLED_ERRORS or text.startswith("Kernel died"):
         return (
             "a process of the program was killed, most often because memory ran out: take a smaller "
             "batch_size or frame_size, and run the same command again."

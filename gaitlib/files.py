@@ -73,7 +73,7 @@ def write_aside(path: Path) -> Iterator[Path]:
         with temporary_folder(path.parent, path.stem) as folder:
             yield folder / path.name
             os.replace(folder / path.name, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # HDF5 raises the second when it closes a file
         if isinstance(error, StorageError) or not is_full(error):
             raise
         raise storage_error(path, error) from error

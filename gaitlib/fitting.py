@@ -1,12 +1,15 @@
 """All trainings of a run, one after another: what each learnt lies in the run folder."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gaitlib.config import RunConfig
+from gaitlib.clips import PICTURE_SETTINGS
+from gaitlib.config import InputError, RunConfig
 from gaitlib.folds import Fit, list_fits
 from gaitlib.judging import Judgement, judge_fit
 from gaitlib.leaks import check_windows_disjoint, list_windows
@@ -14,7 +17,7 @@ from gaitlib.novelty import fit_novelty
 from gaitlib.pretraining import check_unseen
 from gaitlib.rundata import SPLITS, RunData
 from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
-from gaitlib.training import TrainingResult, train_model
+from gaitlib.training import TRAINING_SETTINGS, TrainingResult, train_model
 
 if TYPE_CHECKING:
     import keras
@@ -53,7 +56,7 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[Training
         check_unseen(fit.config, fit.data.rows("test"))
         result = train_model(train, validation, fit.config, data.emotions, folder / "logs")
         save_history(result.history, folder)
-        card = model_card(fit.config, data.emotions, data.is_demo)
+        card = model_card(fit.config, data.emotions, data.is_demo) | {"fit": _fit_digest(fit)}
         if folder == run_dir:
             # The model that is there to be used can say when a video is unlike all it has learnt from.
             card["novelty"] = fit_novelty(result.model, train, validation)
@@ -78,11 +81,23 @@ def check_windows(fit: Fit) -> None:
     check_windows_disjoint(learnt, windows["test"])
 
 
+def _fit_digest(fit: Fit) -> str:
+    """Name what a model was trained on and how; a training that was stopped leaves an older model behind."""
+    settings = {name: getattr(fit.config, name) for name in (*PICTURE_SETTINGS, *TRAINING_SETTINGS)}
+    text = json.dumps([fit.data.fingerprint, settings], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def judge_fits(data: RunData, config: RunConfig, run_dir: Path) -> Iterator[Judgement]:
     """Let every saved model of a run judge the test walkers of its fold."""
     for fit in list_fits(data, config):
         folder = fit_dir(run_dir, fit, config)
-        model, _ = load_model(folder / "model.keras")
+        model, card = load_model(folder / "model.keras")
+        if card.get("fit") != _fit_digest(fit):
+            raise InputError(
+                f"{folder / 'model.keras'} was trained on other videos or with other settings than this run "
+                "has now: run 03_training again."
+            )
         best_epoch = best_epoch_of(read_history(folder))
         yield judge_fit(model, fit, with_baselines=fit.seed == config.seed, best_epoch=best_epoch)
 

@@ -16,6 +16,7 @@ from gaitlib.batches import ClipSet, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos, why_no_clips
 from gaitlib.companions import beside_companions, find_companions
 from gaitlib.config import InputError, RunConfig, make_config
+from gaitlib.errors import StorageError
 from gaitlib.files import write_json
 from gaitlib.labels import list_videos
 from gaitlib.names import show_name
@@ -151,6 +152,8 @@ def predict_files(
                 annotate_video(
                     path, outputs.annotated / f"{number + 1:03d}_{name}.mp4", video, asdict(verdict), config
                 )
+            except StorageError:
+                raise
             except (InputError, OSError) as error:
                 verdict.notes.append(f"The annotated copy could not be written: {error}")
         if outputs.html is not None:

@@ -74,7 +74,7 @@ def models_table(clips: ClipSet, config: RunConfig) -> pd.DataFrame:
     DataFrame
         `model`, `weights`, `clips a second`, `times the published layering`.
     """
-    chosen = np.arange(config.batch_size) % len(clips)
+    chosen = np.arange(min(config.batch_size, len(clips)))
     alone = replace(clips, references=None)
     batch = np.stack([alone.read(int(clip)) for clip in chosen]), alone.clip_targets[chosen]
     num_classes = int(clips.labels.max()) + 1
@@ -87,7 +87,7 @@ def models_table(clips: ClipSet, config: RunConfig) -> pd.DataFrame:
         {
             "model": name,
             "weights": model.count_params(),
-            "clips a second": config.batch_size / seconds[name],
+            "clips a second": len(chosen) / seconds[name],
             "times the published layering": seconds["cnn_lstm_timedistributed"] / seconds[name],
         }
         for name, model in models.items()

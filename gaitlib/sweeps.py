@@ -20,7 +20,7 @@ from gaitlib.clips import PreparedVideo, prepare_video, window_starts
 from gaitlib.config import InputError, RunConfig, check_known
 from gaitlib.demo import WalkParameters, sample_truth
 from gaitlib.demo.dataset import write_video
-from gaitlib.files import cache_dir, make_folder, temporary_folder
+from gaitlib.files import cache_dir, make_folder, temporary_folder, write_aside
 
 if TYPE_CHECKING:
     import keras
@@ -180,6 +180,12 @@ def _mean_probabilities(
         for place, number in enumerate(found):
             means[number] = by_clip[clips.video_numbers == place].mean(axis=0)
     return means
+
+
+def write_sweeps(table: pd.DataFrame, run_dir: Path) -> None:
+    """Write `sweeps.csv` into a run folder."""
+    with write_aside(run_dir / "sweeps.csv") as aside:
+        table.to_csv(aside, index=False)
 
 
 def read_sweeps(run_dir: Path) -> pd.DataFrame:

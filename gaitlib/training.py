@@ -18,6 +18,7 @@ from gaitlib.batches import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, hold_lock, make_folder
 from gaitlib.gait_models import GAIT_MODEL_NAMES, fill_gaps, fit_gait_model, gait_inputs
+from gaitlib.memory import check_batch
 from gaitlib.models import build_model
 from gaitlib.pretraining import pretrained_path, take_weights
 from gaitlib.siamese import make_relative
@@ -135,6 +136,7 @@ def _fit(
     if config.tensorboard and log_dir is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_dir))
     if not state.is_finished:
+        check_batch(twin, min(config.batch_size, len(train)))
         state.attach(plateau, stopping)
         twin.fit(
             training_batches(train, config, state.epochs_done),

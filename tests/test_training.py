@@ -162,7 +162,7 @@ def test_weights_of_an_epoch_that_a_kill_undid_do_not_count(
     train_model(*clip_sets, long_config, emotions)
     (state_dir,) = (fresh_cache / "training").iterdir()
     (best,) = state_dir.glob("best_*")
-    best.with_name("best_00099.weights.h5").write_text("of an epoch that never ended")
+    best.with_name("best_00099.npz").write_text("of an epoch that never ended")
     assert_same_training(train_model(*clip_sets, long_config, emotions), straight)
     assert list(state_dir.glob("best_*")) == [best]
 
