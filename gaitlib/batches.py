@@ -3,6 +3,7 @@
 Memory stays flat as the data grows: a table of where each clip begins is all that is held.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -199,24 +200,35 @@ def training_batches(clips: ClipSet, config: RunConfig, first_epoch: int = 0) ->
     choices = _reference_choices(clips)
 
     def read_batches() -> Iterator[Any]:
-        epoch = first_epoch
-        while True:
-            order = np.random.default_rng([config.seed, epoch]).permutation(len(clips))
-            for first in range(0, len(order), config.batch_size):
-                chosen = order[first : first + config.batch_size]
-                yield _stacked([read(clip, epoch) for clip in chosen]), clips.clip_targets[chosen]
-            epoch += 1
+        for epoch, chosen in draw_batches(clips, config, first_epoch):
+            yield _stacked([read(clip, epoch) for clip in chosen]), clips.clip_targets[chosen]
 
     def read(clip: int, epoch: int) -> tuple[np.ndarray, ...]:
-        rng = np.random.default_rng([config.seed, epoch, clip])
-        parts = [(clips, clip)]
-        if clips.references is not None:
-            parts.append((clips.references, int(rng.choice(choices[clips.video_numbers[clip]]))))
-        return tuple(
-            part.read_varied(number, rng) if config.augment else part.read(number) for part, number in parts
+        own = read_for_training(clips, config, epoch, clip)
+        if clips.references is None:
+            return (own,)
+        rng = np.random.default_rng([config.seed, epoch, clip, 1])
+        other = int(rng.choice(choices[clips.video_numbers[clip]]))
+        return own, clips.references.read_varied(other, rng) if config.augment else clips.references.read(
+            other
         )
 
     return _dataset(read_batches, clips).apply(_counted(None)).prefetch(4)
+
+
+def draw_batches(clips: ClipSet, config: RunConfig, first_epoch: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield, without end, the epoch (from 0) and the numbers of the clips of each batch."""
+    for epoch in itertools.count(first_epoch):
+        order = np.random.default_rng([config.seed, epoch]).permutation(len(clips))
+        for first in range(0, len(order), config.batch_size):
+            yield epoch, order[first : first + config.batch_size]
+
+
+def read_for_training(clips: ClipSet, config: RunConfig, epoch: int, clip: int) -> np.ndarray:
+    """Return a clip as it is shown in one epoch, varied if so configured."""
+    if not config.augment:
+        return clips.read(clip)
+    return clips.read_varied(clip, np.random.default_rng([config.seed, epoch, clip]))
 
 
 def evaluation_batches(clips: ClipSet, batch_size: int = 32) -> "tf.data.Dataset":

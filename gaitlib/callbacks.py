@@ -110,7 +110,8 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
         row["seconds"] = time.perf_counter() - self._begin
         if not pd.notna(row.get("val_loss", float("nan"))):
             return
-        row.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
+        rate = load_keras().ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        row.setdefault("learning_rate", float(rate))
         is_best = not self.rows or row["val_loss"] < min(old["val_loss"] for old in self.rows)
         self.rows.append({"epoch": epoch + 1, **row})
         if is_best:

@@ -19,6 +19,7 @@ import cv2
 
 from gaitlib import __version__
 from gaitlib.config import InputError
+from gaitlib.errors import StorageError
 
 if TYPE_CHECKING:
     import distributed
@@ -80,6 +81,8 @@ def _results(
             futures = client.map(careful, [path.absolute() for path in paths], pure=False)
             for path, future in zip(paths, futures, strict=True):
                 yield _result(future, path, client, scheduler)
+        except StorageError:
+            raise
         except (OSError, CancelledError) as error:
             raise InputError(
                 f"The Dask scheduler at {scheduler} has gone away: start it again, then the same command; "

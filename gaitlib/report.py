@@ -21,6 +21,7 @@ from gaitlib.files import hold_lock, project_dir, read_json, stderr_to, write_js
 from gaitlib.labels import list_videos
 from gaitlib.provenance import step_durations
 from gaitlib.runfolder import ERROR_NAME, check_free, new_run
+from gaitlib.team import find_team
 
 NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
 # The report proper: its code is hidden, and it becomes the run's index.html.
@@ -69,6 +70,11 @@ def make_report(request: ReportRequest) -> Path:
         If a parameter or path is wrong, before anything runs; or if a notebook fails: then the run
         folder holds the notebooks as far as they came and `error.txt`, and no `index.html`.
     """
+    if find_team():
+        raise InputError(
+            "TF_CONFIG names several machines, but notebooks run on one: train with `gaitlib train` on all "
+            "of them, or unset TF_CONFIG."
+        )
     config = _configure(request)
     out = (request.out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}").absolute()
     if all((out / name).exists() for name in ("results.json", "index.html")):

@@ -6,9 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gaitlib import multi_worker
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import hold_lock, make_folder, project_dir, temporary_folder, write_json
 from gaitlib.fitting import fit_table, judge_fits, judge_model, train_fits
+from gaitlib.folds import list_fits
 from gaitlib.preparation import prepare_data, prepare_test
 from gaitlib.pretraining import check_unseen
 from gaitlib.results import Evaluation, combine, write_results
@@ -16,6 +18,8 @@ from gaitlib.rundata import RunData, load_data
 from gaitlib.runfolder import new_run
 from gaitlib.saving import load_model
 from gaitlib.tables import describe_scores
+from gaitlib.team import find_team
+from gaitlib.training import train_model
 from gaitlib.wording import spread_over_fits
 
 
@@ -26,7 +30,9 @@ def train_run(
     out: Path | None,
     labels: Path | None,
 ) -> str:
-    """Prepare, train, save and evaluate.
+    """Prepare, train, save and evaluate; where `TF_CONFIG` names several machines, together with them.
+
+    The first of them is the chief, who prepares the videos and writes the run folder.
 
     Parameters
     ----------
@@ -47,8 +53,13 @@ def train_run(
         If the videos, labels or folder cannot be used.
     """
     out = out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    if team := find_team():
+        multi_worker.join(team, config)
+    if multi_worker.is_helper():
+        return _help(videos_dir, videos_test_dir, config, labels)
     with new_run(out.absolute()) as work:
         data = prepare_data(videos_dir, videos_test_dir, config, labels)
+        multi_worker.wait_for_all()
         data.save(work)
         write_json(work / "config.json", config.model_dump())
         results = train_fits(data, config, work)
@@ -68,6 +79,17 @@ def train_run(
             f"\nRun folder: {out}",
         ]
     )
+
+
+def _help(videos_dir: Path, videos_test_dir: Path, config: RunConfig, labels: Path | None) -> str:
+    """Train together with the chief, whose prepared videos lie in the shared cache."""
+    print("Helping the first worker, who prepares the videos and writes the run folder.", flush=True)
+    multi_worker.wait_for_all()
+    data = prepare_data(videos_dir, videos_test_dir, config, labels)
+    for fit in list_fits(data, config):
+        train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
+        train_model(train, validation, fit.config, data.emotions)
+    return "Done: the first worker evaluates and writes the run folder."
 
 
 def evaluate_run(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import pandas as pd
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
+from gaitlib import multi_worker
 from gaitlib.backend import load_keras, seed_everything
 from gaitlib.batches import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import InputError, RunConfig
@@ -100,8 +102,9 @@ def train_model(
     state_dir = cache_dir() / "training" / _training_key(train, validation, config, emotions)
     make_folder(state_dir)
     notice = "Another process trains the same model on the same videos: waiting for it to end."
-    with hold_lock(state_dir, notice, wait=True):
-        return _fit(train, validation, config, emotions, state_dir, log_dir)
+    lock = nullcontext() if multi_worker.is_helper() else hold_lock(state_dir, notice, wait=True)
+    with lock, multi_worker.state_copy(state_dir) as folder:
+        return _fit(train, validation, config, emotions, folder, log_dir)
 
 
 def _fit(
@@ -123,7 +126,9 @@ def _fit(
     source = pretrained_path(config)
     if source is not None:
         layers_taken = take_weights(model, source, emotions)
-    twin = state.load() or compile_for(training_twin(model), config)
+    strategy = multi_worker.joined_strategy()
+    with strategy.scope() if strategy else nullcontext():
+        twin = state.load() or compile_for(training_twin(model), config)
     stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=False)
     plateau = keras.callbacks.ReduceLROnPlateau(patience=max(2, config.patience // 2), factor=0.5)
     callbacks = [
@@ -133,22 +138,16 @@ def _fit(
         stopping,
         state,
     ]
-    if config.tensorboard and log_dir is not None:
+    if config.tensorboard and log_dir is not None and not multi_worker.is_helper():
         callbacks.append(keras.callbacks.TensorBoard(log_dir))
     if not state.is_finished:
         check_batch(twin, min(config.batch_size, len(train)))
         state.attach(plateau, stopping)
-        twin.fit(
-            training_batches(train, config, state.epochs_done),
-            validation_data=evaluation_batches(validation),
-            epochs=config.epochs,
-            initial_epoch=state.epochs_done,
-            steps_per_epoch=-(-len(train) // config.batch_size),
-            class_weight=class_weights(train.clip_labels, len(emotions)) if config.class_weights else None,
-            callbacks=callbacks,
-            shuffle=False,  # the batches come shuffled, by seed and epoch
-            verbose=0,
-        )
+        weights = class_weights(train.clip_labels, len(emotions)) if config.class_weights else None
+        if strategy and train.references is not None:
+            raise InputError("Several machines cannot train relative to the walker: unset TF_CONFIG.")
+        fit = multi_worker.fit if strategy else _fit_alone
+        fit(twin, (train, validation), config, weights, callbacks, state.epochs_done)
     history = state.history()
     if not len(history):
         raise InputError("The loss stopped being a number in the first epoch: lower the learning rate.")
@@ -175,6 +174,29 @@ def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classe
     model = fit_gait_model(config.model, everything, labels, num_classes, config.seed)
     row |= {"learning_rate": float("nan"), "seconds": time.perf_counter() - start}
     return TrainingResult(model, pd.DataFrame([row]), 1, 0)
+
+
+def _fit_alone(
+    model: "keras.Model",
+    clip_sets: tuple[ClipSet, ClipSet],
+    config: RunConfig,
+    weights: dict[int, float] | None,
+    callbacks: Sequence["keras.callbacks.Callback"],
+    first_epoch: int,
+) -> None:
+    """Do what `gaitlib.multi_worker.fit` does, in one process."""
+    train, validation = clip_sets
+    model.fit(
+        training_batches(train, config, first_epoch),
+        validation_data=evaluation_batches(validation),
+        epochs=config.epochs,
+        initial_epoch=first_epoch,
+        steps_per_epoch=-(-len(train) // config.batch_size),
+        class_weight=weights,
+        callbacks=callbacks,
+        shuffle=False,  # the batches come shuffled, by seed and epoch
+        verbose=0,
+    )
 
 
 def build_for(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Model":

@@ -1,0 +1,315 @@
+"""One training on several machines: each worker takes its part of every batch.
+
+Keras's own `fit` fails under `tf.distribute.MultiWorkerMirroredStrategy` (Keras 3.15: its symbolic build
+meets a value that differs by replica), so a short loop stands here beside it. It draws the same batches and
+computes the same losses, so that a training has the same outcome with any number of workers.
+"""
+
+import faulthandler
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gaitlib import __version__
+from gaitlib.backend import load_keras
+from gaitlib.batches import ClipSet, draw_batches, read_for_training
+from gaitlib.config import InputError, RunConfig
+from gaitlib.files import stderr_to
+from gaitlib.team import Team, meet
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+# All have met by then; should one die in this moment, TensorFlow would wait for it without end.
+START_SECONDS = 120
+EVALUATION_BATCH = 32
+
+_joined: dict[str, Any] = {}
+
+
+def join(team: Team, config: RunConfig) -> None:
+    """Meet the other workers and start TensorFlow's cluster; must come before TensorFlow computes anything.
+
+    Raises
+    ------
+    InputError
+        If a worker does not come, or has other settings or versions.
+    """
+    names = ("keras", "tensorflow", "numpy", "av", "opencv-python-headless")
+    versions = [__version__, *(version(name) for name in names)]
+    meet(team, hashlib.sha256(repr((versions, config.model_dump())).encode()).hexdigest())
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    stderr_copy = os.dup(sys.stderr.fileno())
+    with stderr_to(Path(os.devnull)):
+        import tensorflow as tf
+
+        faulthandler.dump_traceback_later(START_SECONDS, exit=True, file=stderr_copy)
+        _joined["strategy"] = tf.distribute.MultiWorkerMirroredStrategy()
+        faulthandler.cancel_dump_traceback_later()
+    os.close(stderr_copy)
+    _joined["team"] = team
+    load_keras()
+
+
+def joined_strategy() -> "tf.distribute.Strategy | None":
+    """Return the strategy that `join` has started, None in a process that trains alone."""
+    return _joined.get("strategy")
+
+
+def is_helper() -> bool:
+    """Tell whether this process trains together with others and leaves the writing to the chief."""
+    return bool(_joined) and not _joined["team"].is_chief
+
+
+@contextmanager
+def plain_failures() -> Iterator[None]:
+    """Say in one sentence that a worker has died; TensorFlow notices within seconds."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
+        raise InputError(
+            "Another worker has gone, so this one stops too: start the same command again on every machine; "
+            "the training goes on after the last finished epoch."
+        ) from error
+
+
+def wait_for_all(meaning: str = "") -> None:
+    """Wait until every worker has come to the same line, and make sure that it means the same there.
+
+    Does nothing in a process that trains alone.
+
+    Raises
+    ------
+    InputError
+        If a worker has gone, or means something else.
+    """
+    if not _joined:
+        return
+    import tensorflow as tf
+
+    strategy = _joined["strategy"]
+    number = int(hashlib.sha256(meaning.encode()).hexdigest()[:8], 16)
+
+    @tf.function
+    def add_up() -> Any:
+        return strategy.reduce("SUM", strategy.run(lambda: tf.constant(number, tf.int64)), axis=None)
+
+    with plain_failures():
+        total = int(add_up())
+    if total != number * strategy.num_replicas_in_sync:
+        raise InputError(
+            "The workers see different videos or labels: all need the same folders and the same cache "
+            "(GAITLIB_CACHE)."
+        )
+
+
+@contextmanager
+def state_copy(folder: Path) -> Iterator[Path]:
+    """Give the folder of a training's state; to a worker that is not the chief, a copy that ends with it."""
+    if not _joined:
+        yield folder
+        return
+    # The chief writes nothing between the two lines that all wait for.
+    wait_for_all(folder.name)
+    with tempfile.TemporaryDirectory() as copy:
+        if is_helper():
+            shutil.copytree(folder, copy, dirs_exist_ok=True)
+        wait_for_all()
+        yield Path(copy) if is_helper() else folder
+
+
+def fit(
+    model: "keras.Model",
+    clip_sets: tuple[ClipSet, ClipSet],
+    config: RunConfig,
+    weights: dict[int, float] | None,
+    callbacks: Sequence["keras.callbacks.Callback"],
+    first_epoch: int,
+) -> None:
+    """Train as `keras.Model.fit` does, together with all workers.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled in the strategy's scope.
+    clip_sets : tuple of ClipSet
+        Training and validation clips; all of them, the same on every worker.
+    config : RunConfig
+    weights : dict of int to float, or None
+        Of the classes, in the training loss.
+    callbacks : sequence of keras.callbacks.Callback
+        Run on every worker with the same losses, so that all stop after the same epoch.
+    first_epoch : int
+        Epochs already trained.
+    """
+    strategy = _joined["strategy"]
+    if config.batch_size < strategy.num_replicas_in_sync:
+        raise InputError(
+            f"{strategy.num_replicas_in_sync} workers cannot share a batch of {config.batch_size} clips: set "
+            "batch_size to at least their number."
+        )
+    with strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+    with plain_failures():
+        _fit(model, clip_sets, config, weights, callbacks, first_epoch)
+
+
+def _fit(
+    model: Any, clip_sets: Any, config: RunConfig, weights: Any, callbacks: Any, first_epoch: int
+) -> None:
+    train, validation = clip_sets
+    listeners = load_keras().callbacks.CallbackList(
+        callbacks, model=model, epochs=config.epochs, steps=-(-len(train) // config.batch_size)
+    )
+    learn, judge = _make_steps(model, config)
+    learning = _distributed(train, _training_parts(train, config, weights, first_epoch))
+    judging = _distributed(validation, _validation_parts(validation))
+    model.stop_training = False
+    listeners.on_train_begin()
+    for epoch in range(first_epoch, config.epochs):
+        listeners.on_epoch_begin(epoch)
+        logs = _run(learn, learning, len(train), config.batch_size, listeners)
+        if not model.stop_training:
+            judged = _run(judge, judging, len(validation), EVALUATION_BATCH)
+            logs |= {f"val_{name}": value for name, value in judged.items()}
+        listeners.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    listeners.on_train_end()
+
+
+def _run(step: Any, batches: Any, num_clips: int, batch_size: int, listeners: Any = None) -> dict[str, float]:
+    """Return the means over one pass: a batch counts by its number of clips, as in Keras."""
+    total = np.zeros(2)
+    for number, first in enumerate(range(0, num_clips, batch_size)):
+        size = min(batch_size, num_clips - first)
+        loss, correct = (float(value) for value in step(next(batches)))
+        total += loss * size, correct
+        if listeners is not None:
+            listeners.on_train_batch_end(number, {"loss": loss})
+            if listeners.model.stop_training:
+                break
+    loss, accuracy = total / num_clips
+    return {"accuracy": float(accuracy), "loss": float(loss)}
+
+
+def _make_steps(model: Any, config: RunConfig) -> tuple[Any, Any]:
+    """Return the steps of training and validation: a distributed batch becomes mean loss and hits."""
+    import tensorflow as tf
+
+    keras, strategy = load_keras(), _joined["strategy"]
+    is_hard = config.label_form == "hard"
+    losses_of = getattr(keras.losses, f"{'sparse_' if is_hard else ''}categorical_crossentropy")
+
+    def look(batch: Any, training: bool) -> tuple[Any, Any]:
+        clips, targets, weights, size = batch
+        outputs = model(clips, training=training)
+        loss = tf.nn.compute_average_loss(
+            losses_of(targets, outputs), sample_weight=weights, global_batch_size=size
+        )
+        # Each replica adds its share of the penalties, so that they count once.
+        loss += tf.nn.scale_regularization_loss(tf.add_n(model.losses or [0.0]))
+        labels = targets if is_hard else tf.argmax(targets, axis=1)
+        is_hit = tf.cast(labels, tf.int64) == tf.argmax(outputs, axis=1)
+        return loss, tf.reduce_sum(tf.cast(is_hit & (weights > 0), tf.float32))
+
+    def learn(*batch: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            loss, correct = look(batch, training=True)
+            scaled = model.optimizer.scale_loss(loss)
+        weights = model.trainable_variables
+        model.optimizer.apply(tape.gradient(scaled, weights), weights)
+        return loss, correct
+
+    def together(work: Any) -> Any:
+        def step(batch: Any) -> tuple[Any, Any]:
+            loss, correct = strategy.run(work, args=batch)
+            return strategy.reduce("SUM", loss, axis=None), strategy.reduce("SUM", correct, axis=None)
+
+        return tf.function(step)
+
+    return together(learn), together(lambda *batch: look(batch, training=False))
+
+
+Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.int32]
+
+
+def _training_parts(
+    clips: ClipSet, config: RunConfig, weights: dict[int, float] | None, first_epoch: int
+) -> Any:
+    """Return a function that yields, without end, one replica's part of every training batch."""
+    labels = clips.clip_labels
+
+    def parts(replica: int, num_replicas: int) -> Iterator[Part]:
+        for epoch, chosen in draw_batches(clips, config, first_epoch):
+            mine, is_real = _share(chosen, replica, num_replicas)
+            pictures = np.stack([read_for_training(clips, config, epoch, clip) for clip in mine])
+            weight = np.array([weights[label] if weights else 1.0 for label in labels[mine]])
+            yield pictures, clips.clip_targets[mine], _float(weight * is_real), np.int32(len(chosen))
+
+    return parts
+
+
+def _validation_parts(clips: ClipSet) -> Any:
+    def parts(replica: int, num_replicas: int) -> Iterator[Part]:
+        for _ in count():
+            for first in range(0, len(clips), EVALUATION_BATCH):
+                chosen = np.arange(first, min(first + EVALUATION_BATCH, len(clips)))
+                mine, is_real = _share(chosen, replica, num_replicas)
+                pictures = np.stack([clips.read(int(clip)) for clip in mine])
+                yield pictures, clips.clip_targets[mine], _float(is_real), np.int32(len(chosen))
+
+    return parts
+
+
+def _share(chosen: np.ndarray, replica: int, num_replicas: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a replica's clips of a batch and which of them count: all parts have the same length."""
+    length = -(-len(chosen) // num_replicas)
+    mine = chosen[replica::num_replicas]
+    is_real = np.arange(length) < len(mine)
+    return np.concatenate([mine, np.repeat(chosen[:1], length - len(mine))]), is_real
+
+
+def _float(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32)
+
+
+def _distributed(clips: ClipSet, parts: Any) -> Iterator[Any]:
+    """Return the batches of this worker's replicas, read ahead."""
+    import tensorflow as tf
+
+    target = clips.clip_targets
+    signature = (
+        tf.TensorSpec((None, *clips.read(0).shape), tf.uint8),
+        tf.TensorSpec((None, *target.shape[1:]), tf.as_dtype(target.dtype)),
+        tf.TensorSpec((None,), tf.float32),
+        tf.TensorSpec((), tf.int32),
+    )
+
+    def make(context: Any) -> Any:
+        num_local = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * num_local
+
+        def read() -> Iterator[Part]:
+            streams = [parts(first + local, context.num_replicas_in_sync) for local in range(num_local)]
+            for parts_of_batch in zip(*streams, strict=True):
+                yield from parts_of_batch
+
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        return tf.data.Dataset.from_generator(read, output_signature=signature).apply(endless).prefetch(4)
+
+    return iter(_joined["strategy"].distribute_datasets_from_function(make))

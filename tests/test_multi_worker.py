@@ -1,0 +1,190 @@
+"""Two processes on loopback train as one would; a death is told and made good by starting again."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import PROJECT, is_one_sentence, run_gaitlib, wait_until
+
+from gaitlib import team
+from gaitlib.config import InputError
+from gaitlib.saving import load_model, read_history
+from gaitlib.team import Team, find_team, meet
+
+SETTINGS = ("num_frames=8", "frame_size=32", "max_clips_per_video=2", "num_resamples=100", "sweep_walkers=0")
+LOOPBACK = "127.0.0.1"
+
+
+def free_addresses(number: int) -> list[str]:
+    """Return addresses that nobody listens at."""
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind((LOOPBACK, 0))
+    addresses = [f"{LOOPBACK}:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return addresses
+
+
+def tf_config(addresses: list[str], number: int) -> str:
+    return json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}})
+
+
+def start_workers(folders, out: Path, cache: Path, *settings: str) -> list[subprocess.Popen[str]]:
+    """Start the same training in two processes, as on two machines."""
+    command = [sys.executable, "-m", "gaitlib", "train", "--videos", folders[0], "--videos-test", folders[1]]
+    command += ["--out", out, *(part for setting in SETTINGS + settings for part in ("-p", setting))]
+    addresses = free_addresses(2)
+    return [
+        subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+            env={**os.environ, "GAITLIB_CACHE": str(cache), "TF_CONFIG": tf_config(addresses, number)},
+        )
+        for number in range(2)
+    ]
+
+
+def end_of(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
+    """Wait for the processes; return exit code, output and errors of each."""
+    try:
+        outputs = [process.communicate(timeout=150) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [(process.returncode, *output) for process, output in zip(processes, outputs, strict=True)]
+
+
+@pytest.fixture()
+def new_cache(session_cache, tmp_path) -> Path:
+    """Give a cache that holds the prepared pictures and no training."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (session_cache / "pictures").mkdir(exist_ok=True)
+    (cache / "pictures").symlink_to(session_cache / "pictures")
+    return cache
+
+
+def test_two_workers_learn_what_one_does(trained, demo_folders, new_cache, tmp_path):
+    """Weights of classes, penalties and a last batch that does not divide evenly count as they should."""
+    out = tmp_path / "runs" / "run"
+    (code, text, errors), (helper_code, helper_text, helper_errors) = end_of(
+        start_workers(demo_folders, out, new_cache, "epochs=2")
+    )
+    assert code == 0, errors
+    assert helper_code == 0, helper_errors
+    alone, together = read_history(trained.folder), read_history(out)
+    assert list(together) == list(alone)
+    losses = ["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+    assert np.allclose(together[losses], alone[losses], rtol=0, atol=1e-4)
+    assert "Run folder" in text
+    assert "Helping the first worker" in helper_text
+    assert "Run folder" not in helper_text
+    assert os.listdir(out.parent) == ["run"]
+    pairs = zip(
+        *(load_model(folder / "model.keras")[0].get_weights() for folder in (trained.folder, out)),
+        strict=True,
+    )
+    assert all(np.allclose(weight, other, atol=1e-4) for weight, other in pairs)
+
+
+def test_training_goes_on_after_a_worker_died(demo_folders, new_cache, tmp_path):
+    settings = ("epochs=30", "patience=30", "batch_size=7", "learning_rate=0.001")
+    out = tmp_path / "run"
+    processes = start_workers(demo_folders, out, new_cache, *settings)
+    wait_until(lambda: any((new_cache / "training").glob("*/epoch_0000[3-9]")), processes[0])
+    processes[1].kill()
+    (code, _, errors), _ = end_of(processes)
+    assert code == 1
+    assert "gaitlib: Another worker has gone" in errors
+    assert "Traceback" not in errors
+    assert not out.exists()
+    (code, _, errors), (helper_code, _, helper_errors) = end_of(
+        start_workers(demo_folders, out, new_cache, *settings)
+    )
+    assert (code, helper_code) == (0, 0), errors + helper_errors
+    process = run_gaitlib(
+        *(
+            "train",
+            "--videos",
+            demo_folders[0],
+            "--videos-test",
+            demo_folders[1],
+            "--out",
+            tmp_path / "alone",
+        ),
+        *(part for setting in SETTINGS + settings for part in ("-p", setting)),
+    )
+    assert process.returncode == 0, process.stderr
+    history, alone = read_history(out), read_history(tmp_path / "alone")
+    assert history["epoch"].tolist() == list(range(1, 31))
+    # What rounding makes of a difference of 1e-7 grows with the epochs.
+    assert np.allclose(history["val_loss"], alone["val_loss"], rtol=0, atol=1e-3)
+
+
+def test_report_is_not_made_by_a_team(tmp_path):
+    process = run_gaitlib("report", "--out", tmp_path / "run", TF_CONFIG=tf_config(free_addresses(2), 0))
+    assert process.returncode == 1
+    assert is_one_sentence(process)
+    assert "gaitlib train" in process.stderr
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_worker_that_does_not_come_is_named(number, monkeypatch):
+    monkeypatch.setattr(team, "MEET_SECONDS", 0.5)
+    addresses = free_addresses(2)
+    with pytest.raises(InputError, match=f"1 of 2 workers did not come within 0 s: {addresses[1 - number]}"):
+        meet(Team(tuple(addresses), number), "the same")
+
+
+@pytest.mark.parametrize("meaning", ["the same", "another"])
+def test_workers_meet_only_for_the_same_training(meaning):
+    addresses = tuple(free_addresses(3))
+    failures = []
+
+    def come(number: int) -> None:
+        try:
+            meet(Team(addresses, number), "the same" if number < 2 else meaning)
+        except InputError as error:
+            failures.append(str(error))
+
+    threads = [threading.Thread(target=come, args=[number]) for number in (2, 0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+    assert len(failures) == (0 if meaning == "the same" else 3)
+    assert all("do not mean the same training" in failure for failure in failures)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "worker",
+        "[]",
+        '{"cluster": {"worker": ["a:1", "b:2"]}}',
+        '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 2}}',
+        '{"cluster": {"worker": ["a:1", "b:2"], "ps": ["c:3"]}, "task": {"type": "worker", "index": 0}}',
+    ],
+)
+def test_tf_config_of_another_form_is_refused(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(InputError, match="TF_CONFIG is not of the form"):
+        find_team()
+
+
+@pytest.mark.parametrize("text", ["", tf_config(["a:1"], 0)])
+def test_one_machine_is_no_team(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert find_team() is None
