@@ -97,6 +97,9 @@ class RunConfig(BaseModel):
     label_form: Literal["hard", "soft"] = Field(
         "hard", description="what to train on: one emotion a video, or the shares of a sheet's raters"
     )
+    precision: Literal["float32", "mixed_float16"] = Field(
+        "float32", description="numbers to train with; mixed_float16 is faster and needs a GPU"
+    )
     tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
     # 04 evaluation
     sweep_walkers: int = Field(

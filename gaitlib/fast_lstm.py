@@ -32,15 +32,24 @@ class ProjectedLSTM(_keras.layers.LSTM):  # type: ignore[misc, name-defined]
         return hidden
 
 
-def training_twin(model: "keras.Model") -> "keras.Model":
-    """Return a copy with the same weights whose LSTM layers train faster."""
+def training_twin(model: "keras.Model", precision: str = "float32") -> "keras.Model":
+    """Return a copy with the same weights whose LSTM layers train faster.
+
+    With `precision` ``"mixed_float16"`` it also multiplies in half precision, except where clips are scaled
+    (sums over a clip are too large for it) and in the last layer (probabilities too small); its weights
+    stay float32, and so does the model itself.
+    """
+    kept = {"scale", "level", model.layers[-1].name}
 
     def twin_of(layer: Any) -> Any:
         if isinstance(layer, _keras.Model):  # the encoder of a model that compares walks
-            return training_twin(layer)
+            return training_twin(layer, precision)
+        config = layer.get_config()
+        if precision != "float32" and layer.name not in kept:
+            config["dtype"] = precision
         if type(layer) is not _keras.layers.LSTM or layer.return_sequences or layer.dropout:
-            return layer.__class__.from_config(layer.get_config())
-        return ProjectedLSTM.from_config(layer.get_config())
+            return layer.__class__.from_config(config)
+        return ProjectedLSTM.from_config(config)
 
     twin = _keras.models.clone_model(model, clone_function=twin_of)
     twin.set_weights(model.get_weights())

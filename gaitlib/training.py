@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Settings that shape a training beyond its clips, and a number to raise when the code trains otherwise.
 TRAINING_SETTINGS = (
     *("num_frames", "seed", "model", "l2_strength", "learning_rate", "epochs", "batch_size"),
-    *("patience", "augment", "class_weights"),
+    *("patience", "augment", "class_weights", "precision"),
 )
 TRAINING_VERSION = 2
 
@@ -119,6 +119,7 @@ def _fit(
     from gaitlib.fast_lstm import training_twin
 
     keras = load_keras()
+    check_precision(config)
     seed_everything(config.seed)
     state = EpochState(state_dir)
     model = compile_for(build_for(train, config, len(emotions)), config)
@@ -128,7 +129,7 @@ def _fit(
         layers_taken = take_weights(model, source, emotions)
     strategy = multi_worker.joined_strategy()
     with strategy.scope() if strategy else nullcontext():
-        twin = state.load() or compile_for(training_twin(model), config)
+        twin = state.load() or compile_for(training_twin(model, config.precision), config)
     stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=False)
     plateau = keras.callbacks.ReduceLROnPlateau(patience=max(2, config.patience // 2), factor=0.5)
     callbacks = [
@@ -211,12 +212,33 @@ def build_for(clips: ClipSet, config: RunConfig, num_classes: int) -> "keras.Mod
 def compile_for(model: "keras.Model", config: RunConfig) -> "keras.Model":
     """Give a model the configured optimiser and loss, and return it."""
     keras = load_keras()
+    optimizer = keras.optimizers.Adam(config.learning_rate)
+    if any(layer.dtype_policy.name == "mixed_float16" for layer in model.layers):
+        # Small gradients would become zero in half precision.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
-        optimizer=keras.optimizers.Adam(config.learning_rate),
+        optimizer=optimizer,
         loss=f"{'sparse_' if config.label_form == 'hard' else ''}categorical_crossentropy",
         metrics=["accuracy"],
     )
     return model
+
+
+def check_precision(config: RunConfig) -> None:
+    """Refuse half precision where there is no GPU, as it would only be slower.
+
+    Raises
+    ------
+    InputError
+    """
+    load_keras()
+    import tensorflow as tf
+
+    if config.precision != "float32" and not tf.config.list_physical_devices("GPU"):
+        raise InputError(
+            f"Setting 'precision' is {config.precision!r}, but there is no GPU, and without one it is only "
+            "slower: leave it out here."
+        )
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from commands import kill_hard, run_python, start_python, wait_until
 from dropout_model import build_dropout_model
 
@@ -20,7 +21,7 @@ from gaitlib.models import build_model
 from gaitlib.preparation import prepare_data
 from gaitlib.rundata import load_data
 from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
-from gaitlib.training import class_weights, train_model
+from gaitlib.training import build_for, class_weights, compile_for, train_model
 
 TRAIN = """
 import json, sys
@@ -197,6 +198,30 @@ def test_training_twin_learns_the_same(clip_sets, emotions):
         either.train_on_batch(*batch)
     for weight, other in zip(model.get_weights(), twin.get_weights(), strict=True):
         assert np.allclose(weight, other, atol=1e-6)
+
+
+def test_half_precision_is_for_the_products_alone(clip_sets, emotions, tiny_config):
+    clips = clip_sets[0]
+    model = build_for(clips, tiny_config, len(emotions))
+    twin = compile_for(training_twin(model, "mixed_float16"), tiny_config)
+    policies = {layer.name: layer.dtype_policy.name for layer in twin.layers}
+    assert policies[model.layers[-1].name] == policies["level"] == "float32"
+    assert list(policies.values()).count("mixed_float16") > 5
+    assert {weight.dtype for weight in twin.weights} == {"float32"}
+    batch = np.stack([clips.read(number) for number in range(4)]), clips.clip_labels[:4]
+    assert np.allclose(model(batch[0]), twin(batch[0]), atol=0.01)
+    twin.train_on_batch(*batch)
+    changes = [
+        np.abs(new - old).max() for new, old in zip(twin.get_weights(), model.get_weights(), strict=True)
+    ]
+    assert min(changes) > 0
+    assert np.isfinite(changes).all()
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
+def test_half_precision_without_a_gpu_is_refused(clip_sets, emotions, tiny_config):
+    with pytest.raises(InputError, match=r"'precision' is 'mixed_float16', but there is no GPU"):
+        train_model(*clip_sets, tiny_config.model_copy(update={"precision": "mixed_float16"}), emotions)
 
 
 def test_soft_labels_are_what_is_learnt(clip_sets, emotions, tiny_config):
