@@ -208,6 +208,13 @@ def test_half_precision_is_for_the_products_alone(clip_sets, emotions, tiny_conf
     assert policies[model.layers[-1].name] == policies["level"] == "float32"
     assert list(policies.values()).count("mixed_float16") > 5
     assert {weight.dtype for weight in twin.weights} == {"float32"}
+
+
+@pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="half precision needs a GPU")
+def test_half_precision_learns_the_same(clip_sets, emotions, tiny_config):
+    clips = clip_sets[0]
+    model = build_for(clips, tiny_config, len(emotions))
+    twin = compile_for(training_twin(model, "mixed_float16"), tiny_config)
     batch = np.stack([clips.read(number) for number in range(4)]), clips.clip_labels[:4]
     assert np.allclose(model(batch[0]), twin(batch[0]), atol=0.01)
     twin.train_on_batch(*batch)
