@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,12 @@ import pytest
 from commands import PROJECT, is_one_sentence, run_gaitlib, wait_until
 
 from gaitlib import team
-from gaitlib.config import InputError
+from gaitlib.config import InputError, make_config
+from gaitlib.files import read_json
+from gaitlib.rundata import SPLITS, load_data
 from gaitlib.saving import load_model, read_history
 from gaitlib.team import Team, find_team, meet
+from gaitlib.training import train_model
 
 SETTINGS = ("num_frames=8", "frame_size=32", "max_clips_per_video=2", "num_resamples=100", "sweep_walkers=0")
 LOOPBACK = "127.0.0.1"
@@ -48,10 +53,17 @@ def start_workers(folders, out: Path, cache: Path, *settings: str) -> list[subpr
             stderr=subprocess.PIPE,
             text=True,
             cwd=PROJECT,
+            start_new_session=True,
             env={**os.environ, "GAITLIB_CACHE": str(cache), "TF_CONFIG": tf_config(addresses, number)},
         )
         for number in range(2)
     ]
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """End a process with those that it has started, who would keep its output open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def end_of(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
@@ -60,7 +72,7 @@ def end_of(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]
         outputs = [process.communicate(timeout=150) for process in processes]
     finally:
         for process in processes:
-            process.kill()
+            kill_group(process)
     return [(process.returncode, *output) for process, output in zip(processes, outputs, strict=True)]
 
 
@@ -98,11 +110,11 @@ def test_two_workers_learn_what_one_does(trained, demo_folders, new_cache, tmp_p
 
 
 def test_training_goes_on_after_a_worker_died(demo_folders, new_cache, tmp_path):
-    settings = ("epochs=30", "patience=30", "batch_size=7", "learning_rate=0.001")
+    settings = ("epochs=20", "patience=20", "batch_size=7", "learning_rate=0.0001")
     out = tmp_path / "run"
     processes = start_workers(demo_folders, out, new_cache, *settings)
     wait_until(lambda: any((new_cache / "training").glob("*/epoch_0000[3-9]")), processes[0])
-    processes[1].kill()
+    kill_group(processes[1])
     (code, _, errors), _ = end_of(processes)
     assert code == 1
     assert "gaitlib: Another worker has gone" in errors
@@ -112,23 +124,14 @@ def test_training_goes_on_after_a_worker_died(demo_folders, new_cache, tmp_path)
         start_workers(demo_folders, out, new_cache, *settings)
     )
     assert (code, helper_code) == (0, 0), errors + helper_errors
-    process = run_gaitlib(
-        *(
-            "train",
-            "--videos",
-            demo_folders[0],
-            "--videos-test",
-            demo_folders[1],
-            "--out",
-            tmp_path / "alone",
-        ),
-        *(part for setting in SETTINGS + settings for part in ("-p", setting)),
-    )
-    assert process.returncode == 0, process.stderr
-    history, alone = read_history(out), read_history(tmp_path / "alone")
-    assert history["epoch"].tolist() == list(range(1, 31))
-    # What rounding makes of a difference of 1e-7 grows with the epochs.
-    assert np.allclose(history["val_loss"], alone["val_loss"], rtol=0, atol=1e-3)
+    config, data = make_config(**read_json(out / "config.json")), load_data(out)
+    alone = train_model(
+        *(data.clip_set(split, config) for split in SPLITS[:2]), config, data.emotions
+    ).history
+    history = read_history(out)
+    assert history["epoch"].tolist() == alone["epoch"].tolist() == list(range(1, 21))
+    # A higher learning rate would make much of the last digits within these epochs.
+    assert np.allclose(history["val_loss"], alone["val_loss"], rtol=0, atol=1e-4)
 
 
 def test_report_is_not_made_by_a_team(tmp_path):
