@@ -56,7 +56,7 @@ def _pair_seconds(length: int, num_videos: int = 300) -> float:
     from gaitlib.footage import _candidates
 
     grids = list(np.random.default_rng(0).normal(size=(num_videos, length, 8, 8)).astype(np.float32))
-    seconds, _ = core_seconds(lambda: list(_candidates(grids, length // 4)))
+    seconds, _ = core_seconds(lambda: list(_candidates(grids, length // 4, 0)))
     return seconds / (num_videos * (num_videos - 1) / 2)
 
 
@@ -105,7 +105,7 @@ def as_tables(rates: dict[str, float]) -> str:
         ),
         "videos on disk, GB": lambda num: num * rates["video_bytes"] / 1e9,
         "cache on disk, GB": lambda num: num * rates["cache_bytes"] / 1e9,
-        "tables in memory while training, GB": lambda num: num * rates["memory_bytes"] / 1e9,
+        "lists of clips in memory while training, GB": lambda num: num * rates["memory_bytes"] / 1e9,
     }
     measured = [
         f"{rates['prepare_seconds']:.2f} core seconds to prepare a video",
