@@ -21,8 +21,8 @@ from gaitlib.gait import GAIT_FEATURES, measure_gait
 from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
 from gaitlib.page_parts import figure_html
-from gaitlib.predict import Verdict, predict_config, predict_video, verdict_sentence, walking_clips
 from gaitlib.saving import load_model
+from gaitlib.verdict import Verdict, predict_config, predict_video, verdict_sentence, walking_clips
 
 if TYPE_CHECKING:
     import keras

@@ -14,9 +14,10 @@ from gaitlib.config import make_config
 from gaitlib.files import read_json
 from gaitlib.models import build_model
 from gaitlib.novelty import fit_novelty, novelty_of
-from gaitlib.predict import PredictOutputs, Verdict, predict_files, predict_video
+from gaitlib.predict import PredictOutputs, predict_files
 from gaitlib.predict_page import page_entry, write_predictions
 from gaitlib.saving import load_model
+from gaitlib.verdict import Verdict, predict_video
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
