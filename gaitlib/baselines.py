@@ -12,6 +12,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.gait import box_features, gait_features, make_gait_forest, make_gait_logistic
+from gaitlib.gait.classifiers import SOLVER
 from gaitlib.relative import Beside, relative_features
 
 # What each baseline is, in words for the report.
@@ -58,13 +59,13 @@ def predict_baselines(
         The predicted class by name of the baseline. Chance is not predicted but known, see
         `chance_accuracy`.
     """
-    speed = make_pipeline(StandardScaler(), PolynomialFeatures(2), LogisticRegression(max_iter=1000))
+    speed = make_pipeline(StandardScaler(), PolynomialFeatures(2), LogisticRegression(solver=SOLVER))
     box, gait = (_compared(describe, (train, test), beside) for describe in (describe_boxes, gait_features))
     fits = {
         "speed_only": (speed, [part[:, :1] for part in box]),
         "background_only": (make_forest(seed), [describe_scenes(part) for part in (train, test)]),
         "box_forest": (make_forest(seed), box),
-        "gait_logistic": (make_gait_logistic(seed), gait),
+        "gait_logistic": (make_gait_logistic(), gait),
         "gait_forest": (make_gait_forest(seed), gait),
     }
     guesses = {"majority": np.full(len(test), np.bincount(train_labels).argmax())}

@@ -16,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 from gaitlib.backend import load_keras
 from gaitlib.batches import ClipSet
 from gaitlib.gait import motion_features
+from gaitlib.gait.classifiers import SOLVER
 from gaitlib.relative import relative_features
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def fit_gait_model(
     forest = RandomForestClassifier(NUM_TREES, max_leaf_nodes=MAX_LEAVES, random_state=seed)
     answer = _add_forest(values, forest.fit(scaled, labels), num_classes)
     if name == "gait_ensemble":
-        logistic = LogisticRegression(C=INVERSE_PENALTY, max_iter=3000).fit(scaled, labels)
+        logistic = LogisticRegression(C=INVERSE_PENALTY, solver=SOLVER).fit(scaled, labels)
         other = _add_logistic(values, logistic, num_classes)
         answer = keras.layers.Average(name="emotion")([answer, other])
     return keras.Model(inputs, answer, name=name)

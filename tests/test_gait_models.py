@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from gaitlib.clips import prepare_video
 from gaitlib.config import make_config
 from gaitlib.gait import MOTION_FEATURES, motion_features
+from gaitlib.gait.classifiers import SOLVER
 from gaitlib.gait_models import (
     INVERSE_PENALTY,
     MAX_LEAVES,
@@ -40,7 +41,7 @@ def by_scikit(name: str, known: np.ndarray, labels: np.ndarray, asked: np.ndarra
     says = forest.fit(scaled, labels).predict_proba(others)
     if name == "gait_rf":
         return says
-    logistic = LogisticRegression(C=INVERSE_PENALTY, max_iter=3000).fit(scaled, labels)
+    logistic = LogisticRegression(C=INVERSE_PENALTY, solver=SOLVER).fit(scaled, labels)
     return (says + logistic.predict_proba(others)) / 2
 
 

@@ -299,13 +299,17 @@ def test_rows_drawn_again_before_the_split_are_refused():
 
 
 def fit_on_training(X, y, is_test):
-    model = make_pipeline(StandardScaler(), LogisticRegression())
+    model = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky"))
     return model.fit(X[~is_test], y[~is_test]).predict_proba(X[is_test])
 
 
 def scale_on_all(X, y, is_test):
     scaled = StandardScaler().fit_transform(X)
-    return LogisticRegression().fit(scaled[~is_test], y[~is_test]).predict_proba(scaled[is_test])
+    return (
+        LogisticRegression(solver="newton-cholesky")
+        .fit(scaled[~is_test], y[~is_test])
+        .predict_proba(scaled[is_test])
+    )
 
 
 def oversample_before_the_split(X, y, is_test):
