@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import keras
 
 MODEL_NAMES: tuple[str, ...] = tuple(BODIES)
+# Those that read gait features are fitted by `gaitlib.training.train_model`.
+ALL_MODEL_NAMES = MODEL_NAMES + GAIT_MODEL_NAMES
 
 
 def build_model(
@@ -84,7 +86,7 @@ def read_clip(clip: "keras.KerasTensor", name: str, l2_strength: float) -> "kera
         If the name is unknown.
     """
     if name not in BODIES:
-        names = ", ".join((*MODEL_NAMES, *GAIT_MODEL_NAMES))
+        names = ", ".join(ALL_MODEL_NAMES)
         is_gait = name in GAIT_MODEL_NAMES
         fault = f"Model {name} reads gait features, not clips" if is_gait else f"Unknown model {name!r}"
         raise InputError(f"{fault}: expected one of {', '.join(MODEL_NAMES) if is_gait else names}.")
@@ -111,9 +113,7 @@ def shown_model(name: str) -> str:
     if name in GAIT_MODEL_NAMES:
         return "cnn_lstm"
     if name not in MODEL_NAMES:
-        raise InputError(
-            f"Unknown model {name!r}: expected one of {', '.join(MODEL_NAMES + GAIT_MODEL_NAMES)}."
-        )
+        raise InputError(f"Unknown model {name!r}: expected one of {', '.join(ALL_MODEL_NAMES)}.")
     return name
 
 

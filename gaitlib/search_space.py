@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from gaitlib.config import ExperimentPlan, InputError, RunConfig, check_known, make_config, parse_settings
-from gaitlib.models import MODEL_NAMES
+from gaitlib.models import ALL_MODEL_NAMES
 
 if TYPE_CHECKING:
     import optuna
@@ -166,8 +166,8 @@ def _value(name: Any, value: Any, others: Mapping[str, Any], is_fixed: bool) -> 
         # YAML reads 1e-4 as text.
         value = parse_settings({name: value})[name]
     value = getattr(make_config(**{**others, name: value}), name)
-    if name == "model" and value not in MODEL_NAMES:
-        _check_key(value, MODEL_NAMES, "model")
+    if name == "model" and value not in ALL_MODEL_NAMES:
+        _check_key(value, ALL_MODEL_NAMES, "model")
     return value
 
 
