@@ -169,12 +169,25 @@ def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classe
     row: dict[str, float] = {"epoch": 1}
     for prefix, clips, features in (("", train, inputs), ("val_", validation, others)):
         says = probe.predict(fill_gaps(probe, features), verbose=0)
-        row[f"{prefix}loss"] = log_loss(clips.labels, says, labels=range(num_classes))
-        row[f"{prefix}accuracy"] = float((says.argmax(axis=1) == clips.labels).mean())
+        row[f"{prefix}loss"], row[f"{prefix}accuracy"] = loss_and_accuracy(says, clips.labels)
     everything, labels = np.vstack([inputs, others]), np.concatenate([train.labels, validation.labels])
     model = fit_gait_model(config.model, everything, labels, num_classes, config.seed)
     row |= {"learning_rate": float("nan"), "seconds": time.perf_counter() - start}
     return TrainingResult(model, pd.DataFrame([row]), 1, 0)
+
+
+def loss_and_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return the log loss and the share of right answers.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (num_videos, num_classes), float32
+        Rows sum to 1, up to rounding: many small shares can add up to a little more.
+    labels : ndarray of shape (num_videos,), int
+    """
+    known = np.clip(probabilities.astype(float), 0, 1)
+    loss = log_loss(labels, known / known.sum(axis=1, keepdims=True), labels=range(known.shape[1]))
+    return float(loss), float((known.argmax(axis=1) == labels).mean())
 
 
 def _fit_alone(

@@ -19,6 +19,7 @@ from gaitlib.gait_models import (
     reads_gait,
 )
 from gaitlib.models import build_model
+from gaitlib.training import loss_and_accuracy
 
 
 def with_gaps(num_videos: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,6 +72,12 @@ def test_two_classes_and_a_class_without_videos():
     gap = fit_gait_model("gait_ensemble", features, np.where(labels == 1, 3, labels), 4, seed=0)
     says = gap.predict(fill_gaps(gap, features), verbose=0)
     assert np.allclose(says[:, 1], 0, atol=1e-6) and np.allclose(says.sum(axis=1), 1, atol=1e-5)
+
+
+def test_shares_that_add_up_to_a_little_more_than_one_are_no_error():
+    sure = np.array([[1.0000002, 0.0], [0.25, 0.75]], np.float32)
+    loss, accuracy = loss_and_accuracy(sure, np.array([0, 0]))
+    assert loss == pytest.approx(-np.log(0.25) / 2, abs=1e-6) and accuracy == 0.5
 
 
 def test_pictures_are_no_input_for_a_gait_model():
