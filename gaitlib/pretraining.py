@@ -14,6 +14,7 @@ from gaitlib.config import InputError, RunConfig
 from gaitlib.files import project_path, read_json
 from gaitlib.saving import load_model
 from gaitlib.splits import check_walkers_disjoint
+from gaitlib.trust import DIGESTS_NAME, is_vouched
 
 if TYPE_CHECKING:
     import keras
@@ -28,13 +29,18 @@ def pretrained_path(config: RunConfig) -> Path | None:
     Raises
     ------
     InputError
-        If there is no such file.
+        If there is no such file, or no run beside it vouches for it.
     """
     if not config.pretrained:
         return None
     path = project_path(config.pretrained)
     if not path.is_file():
         raise InputError(f"Setting 'pretrained' is {config.pretrained!r}: there is no such file.")
+    if not is_vouched(path):
+        raise InputError(
+            f"Setting 'pretrained' is {config.pretrained!r}, which no run beside it vouches for (no "
+            f"{DIGESTS_NAME} that names it): name model.keras in the folder of the run that trained it."
+        )
     return path
 
 

@@ -54,6 +54,11 @@ def record_digest(path: Path, digest: str) -> None:
     write_json(path.parent / DIGESTS_NAME, digests)
 
 
+def is_vouched(path: Path) -> bool:
+    """Tell whether the run folder of a model file knows it."""
+    return path.name in _read_digests(path.parent)
+
+
 def check_origin(path: Path, is_trusted: bool) -> None:
     """Refuse a model file that its run folder does not vouch for, or warn if the user trusts it.
 

@@ -9,10 +9,11 @@ import pytest
 
 from gaitlib.config import InputError
 from gaitlib.models import build_model
-from gaitlib.pretraining import check_unseen, take_weights
+from gaitlib.pretraining import check_unseen, pretrained_path, take_weights
 from gaitlib.rundata import load_data
 from gaitlib.saving import load_model
 from gaitlib.training import train_model
+from gaitlib.trust import DIGESTS_NAME
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
@@ -87,7 +88,8 @@ def test_people_whom_the_model_knows_are_no_test(trained, source_path, tiny_conf
 
 
 def test_people_whom_an_earlier_model_knows_are_no_test_either(trained, source_path, tiny_config, tmp_path):
-    shutil.copy(source_path, tmp_path)
+    for path in (source_path, source_path.with_name(DIGESTS_NAME)):
+        shutil.copy(path, tmp_path)
     others = pd.DataFrame({"video": ["x"], "walker": ["x"], "digest": ["x"], "split": ["train"]})
     (tmp_path / "data.json").write_text(json.dumps({"videos": others.to_dict("records")}))
     (tmp_path / "config.json").write_text(json.dumps({"pretrained": str(source_path)}))
@@ -103,3 +105,11 @@ def test_missing_model_is_named(tiny_config):
     config = tiny_config.model_copy(update={"pretrained": "gone.keras"})
     with pytest.raises(InputError, match=r"'pretrained' is 'gone\.keras': there is no such file"):
         check_unseen(config, pd.DataFrame())
+
+
+def test_model_without_its_run_is_refused_before_training(source_path, tiny_config, tmp_path):
+    shutil.copy(source_path, tmp_path / "model.keras")
+    config = tiny_config.model_copy(update={"pretrained": str(tmp_path / "model.keras")})
+    with pytest.raises(InputError, match=r"which no run beside it vouches for .*folder of the run") as refused:
+        pretrained_path(config)
+    assert "--trust-model" not in str(refused.value)

@@ -35,10 +35,17 @@ SETTINGS = (
     *("batch_size=8", "learning_rate=0.003", "leak_lesson=false", "sweep_walkers=0"),
 )
 # Of each ten chains.
-SCENARIOS = ("report", "train", "train", "predict", "report", "train", "evaluate", "train", "report", "train")
+SCENARIOS = (
+    *("report", "train", "experiment", "predict", "report"),
+    *("train", "evaluate", "train", "report", "train"),
+)
+PLAN = {
+    **{"name": "killed", "outer_folds": 2, "inner_folds": 2, "search": {"model": ["gait_rf", "cnn_tcn"]}},
+    "settings": {"epochs": 2, "num_frames": 8, "frame_size": 32, "batch_size": 8, "num_resamples": 100},
+}
 KILLS_A_CHAIN = 5
 # What differs between two equal runs: when and how fast they ran, and from which commit.
-VOLATILE = ("created", "duration_seconds", "git_commit")
+VOLATILE = {"created", "duration_seconds", "git_commit", "training_seconds", "ms_per_clip"}
 
 
 @dataclass
@@ -57,6 +64,7 @@ class Place:
             "report": ("report", *videos, "--profile", "quick", *settings, "--out", target / "run"),
             "train": ("train", *videos, *settings, "--out", target / "run"),
             "evaluate": ("evaluate", *model, *videos[2:], "--out", target / "run"),
+            "experiment": ("experiment", self.plan, *videos, "--out", target / "run"),
             "predict": (
                 *("predict", self.folder / "videosTest" / "sad", *model),
                 *("--json", target / "verdicts.json", "--html", target / "page.html"),
@@ -70,9 +78,16 @@ class Place:
         """The run that was finished before all else."""
         return self.folder / "reports" / "earlier"
 
+    @property
+    def plan(self) -> Path:
+        """The file of the experiment."""
+        return self.folder / "plan.yaml"
+
     def make(self) -> None:
-        """Draw the walkers and train the earlier run."""
+        """Draw the walkers, write the experiment's file, and train the earlier run."""
         from gaitlib.demo import DemoOptions, make_demo
+
+        self.plan.write_text(json.dumps(PLAN), encoding="utf-8")  # which is YAML too
 
         options = DemoOptions(clip_seconds=(2.6, 3.0), show_progress=False)
         folders = self.folder / "videos", self.folder / "videosTest"
@@ -185,12 +200,13 @@ def outcome(target: Path) -> dict[str, object]:
     for path in sorted(path for path in target.rglob("*") if path.is_file()):
         name = str(path.relative_to(target))
         if path.name == "results.json":
-            results = json.loads(path.read_text(encoding="utf-8"))
-            found[name] = {key: value for key, value in results.items() if key not in VOLATILE}
+            found[name] = lasting(json.loads(path.read_text(encoding="utf-8")))
         elif path.name == "verdicts.json":
             found[name] = json.loads(path.read_text(encoding="utf-8"))["videos"]
         elif path.name == "history.csv":
             found[name] = pd.read_csv(path).drop(columns="seconds").to_csv()
+        elif path.name == "trials.csv":
+            found[name] = pd.read_csv(path).drop(columns=["training_seconds", "ms_per_clip"]).to_csv()
         elif path.name == "model.keras":
             found[name] = weights_in(path)
         elif path.name in ("predictions.csv", "skipped.csv", "config.json"):
@@ -198,6 +214,13 @@ def outcome(target: Path) -> dict[str, object]:
         else:
             found[name] = "is there"
     return found
+
+
+def lasting(value: object) -> object:
+    """Return what a JSON file says, without entries that differ between equal runs."""
+    if isinstance(value, dict):
+        return {key: lasting(part) for key, part in value.items() if key not in VOLATILE}
+    return [lasting(part) for part in value] if isinstance(value, list) else value
 
 
 def weights_in(path: Path) -> str:
@@ -275,7 +298,7 @@ class Torture:
 
     def _note_kill(self, scenario: str, parent_only: bool, cache: Path) -> None:
         words = output_of(cache).read_text(errors="replace").replace("\r", "\n").split("\n")
-        steps = [line for line in words if line.startswith(("0", "Preparing", "Training", "Predicting"))]
+        steps = [line for line in words if line.startswith(("0", "Preparing", "Training", "Predicting", "outer"))]
         moment = re.split("[…:]", steps[-1])[0].strip() if steps else "start"
         self.moments[f"{scenario}, {moment}"] += 1
         self.kinds["the parent alone" if parent_only else "all processes"] += 1

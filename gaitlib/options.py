@@ -1,0 +1,41 @@
+"""Options that several commands share, with what their help says."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Videos = Annotated[Path, typer.Option(help="Training videos: one folder an emotion, or with labels.csv.")]
+VideosTest = Annotated[Path, typer.Option(help="Test videos of other people; may be empty.")]
+Labels = Annotated[Path | None, typer.Option(help="CSV (video,emotion[,walker]) or rating sheet.")]
+Profile = Annotated[str, typer.Option(help="quick (4 minutes, for a look) or standard.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A setting, such as epochs=10; repeatable."),
+]
+Shared = Annotated[
+    bool, typer.Option(help="Go on although a walker is in training and test; marks every page.")
+]
+Folds = Annotated[
+    int | None, typer.Option(min=2, help="Cross-validate over walkers in so many parts; default one split.")
+]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Train each model so many times.")]
+Scheduler = Annotated[
+    str, typer.Option(metavar="tcp://HOST:PORT", help="Dask scheduler whose workers prepare the videos.")
+]
+RelativeTo = Annotated[
+    str | None,
+    typer.Option(
+        help="Compare walks with one walk (reference) or the mean (walker-mean) of the same person."
+    ),
+]
+Reference = Annotated[
+    Path | None, typer.Option(help="A neutral walk of the same person, for a model that compares with one.")
+]
+SameWalker = Annotated[
+    bool, typer.Option(help="All videos show one person, for a model that compares with the mean.")
+]
+Out = Annotated[Path | None, typer.Option(help="Run folder; by default reports/ and the date and time.")]
+TrustModel = Annotated[
+    bool, typer.Option("--trust-model", help="Open a model file although no run beside it vouches for it.")
+]
