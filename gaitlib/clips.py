@@ -31,7 +31,7 @@ from gaitlib.motion import motion_grid
 from gaitlib.walker.lifeless import why_lifeless
 
 # Raise when the pictures would come out differently for the same file and settings.
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 # Settings that shape the stored pictures; the others only choose among them.
 PICTURE_SETTINGS = ("frame_rate_hz", "frame_size", "num_channels", "crop")
 # Share of the square's side by which a walker must move within a clip to go left or right.

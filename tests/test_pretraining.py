@@ -110,6 +110,8 @@ def test_missing_model_is_named(tiny_config):
 def test_model_without_its_run_is_refused_before_training(source_path, tiny_config, tmp_path):
     shutil.copy(source_path, tmp_path / "model.keras")
     config = tiny_config.model_copy(update={"pretrained": str(tmp_path / "model.keras")})
-    with pytest.raises(InputError, match=r"which no run beside it vouches for .*folder of the run") as refused:
+    with pytest.raises(
+        InputError, match=r"which no run beside it vouches for .*folder of the run"
+    ) as refused:
         pretrained_path(config)
     assert "--trust-model" not in str(refused.value)

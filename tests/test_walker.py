@@ -145,6 +145,38 @@ def test_main_walker_is_taken_and_the_other_counted():
     assert np.nanmedian(track.boxes[:, 3]) == pytest.approx(160, rel=0.15)
 
 
+def test_legs_cut_off_by_the_lower_edge_are_not_read():
+    frames = scene(60, (60, 5, 130))
+    assert (find_walker(frames, RATE_HZ).segments >= 0).mean() > 0.8
+    cut = find_walker(frames[:, :-50], RATE_HZ)
+    assert cut.method == "nobody"
+    assert cut.num_people == 1
+
+
+def test_walker_is_read_from_where_the_whole_body_is_in_view():
+    frames = np.repeat(textured(240, 480)[None], 90, axis=0)
+    feet = np.linspace(290, 200, 90)  # goes away from the camera
+    for number, frame in enumerate(frames):
+        draw_person(frame, 100 + 3 * number, feet[number], 130, number / 8)
+    is_read = find_walker(with_noise(frames), RATE_HZ).segments >= 0
+    assert not is_read[feet > 243].any()
+    assert is_read[feet < 230].mean() > 0.9
+
+
+def test_reflection_that_reaches_the_lower_edge_cuts_nobody_off():
+    frames = np.repeat(textured(240, 480)[None], 60, axis=0)
+    for number, frame in enumerate(frames):
+        person = frame.copy()
+        draw_person(person, 60 + 5 * number, 215, 130, number / 8)
+        mirrored = np.clip(frame[190:].astype(int) - 17 * (person[140:190][::-1] < 50), 0, 255)
+        frame[:] = person
+        frame[217:] = mirrored[27:]
+    track = find_walker(with_noise(frames), RATE_HZ)
+    assert (track.segments >= 0).mean() > 0.8
+    reached = track.boxes[:, 1] + track.boxes[:, 3] >= 238
+    assert reached.mean() > 0.3
+
+
 def test_two_walkers_before_a_plain_wall_do_not_make_the_camera_move():
     """The only corners are theirs."""
     frames = np.full((60, 240, 480), 150, np.uint8)

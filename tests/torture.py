@@ -298,7 +298,9 @@ class Torture:
 
     def _note_kill(self, scenario: str, parent_only: bool, cache: Path) -> None:
         words = output_of(cache).read_text(errors="replace").replace("\r", "\n").split("\n")
-        steps = [line for line in words if line.startswith(("0", "Preparing", "Training", "Predicting", "outer"))]
+        steps = [
+            line for line in words if line.startswith(("0", "Preparing", "Training", "Predicting", "outer"))
+        ]
         moment = re.split("[…:]", steps[-1])[0].strip() if steps else "start"
         self.moments[f"{scenario}, {moment}"] += 1
         self.kinds["the parent alone" if parent_only else "all processes"] += 1

@@ -1,22 +1,23 @@
-"""Find the walking person without any downloaded weights and cut a steady square around them.
+"""Find the walking person without any downloaded weights.
 
 In this order: what differs from the learnt background and moves like a person, a shaking camera's
 pictures being held still first; OpenCV's people detector; the whole frame, flagged.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
 import numpy as np
 
+from gaitlib.walker.crops import cut_crops
 from gaitlib.walker.detector import detect_people
 from gaitlib.walker.foreground import Background, anything_moves, learn_background
 from gaitlib.walker.small import small_walker_height
 from gaitlib.walker.steadying import hold_still, is_shaking
 from gaitlib.walker.stirring import steps_on_the_spot, stirs
 from gaitlib.walker.tracking import Track, link_boxes, path_speed, smooth_path
+from gaitlib.walker.view import is_beside_edges, is_cut_below
 
 Method = Literal["background", "steadied", "people_detector", "whole_frame", "nobody"]
 
@@ -109,12 +110,13 @@ def find_walker(frames: np.ndarray, frame_rate_hz: float) -> WalkerTrack:
     method: Method = "background"
     if not background.is_camera_moving:
         people = _people_before(background, frames, frame_rate_hz)
+        people = [_down_to_the_feet(person, background, frames, frame_rate_hz) for person in people]
     if not any(person.is_walking.any() for person in people):
         detected = _detected_people(frames, frame_rate_hz)
         if detected or background.is_camera_moving:
             people, method = detected, "people_detector"
     if any(person.is_walking.any() for person in people):
-        track = _main_walk(people, len(frames), method)
+        track = _main_walk(people, len(frames), method, frame_rate_hz)
         return replace(track, background=background if method == "background" else None)
     if people:
         return _nobody(len(frames), people)
@@ -133,40 +135,9 @@ def _track_held_still(frames: np.ndarray, frame_rate_hz: float) -> WalkerTrack |
     people = _people_before(background, view.frames, frame_rate_hz)
     if background.is_camera_moving or not any(person.is_walking.any() for person in people):
         return None
-    track = _main_walk(people, len(frames), "steadied")
+    track = _main_walk(people, len(frames), "steadied", frame_rate_hz)
     boxes, squares = view.as_taken(track.boxes, track.squares)
     return replace(track, boxes=boxes, squares=squares, background=view.background(background))
-
-
-def cut_crops(frames: Iterable[np.ndarray], squares: np.ndarray, frame_size: int) -> np.ndarray:
-    """Cut the square around the walker out of each picture and bring it to one size.
-
-    Parameters
-    ----------
-    frames : iterable of num_frames ndarray of shape (height, width) or (height, width, 3), uint8
-    squares : ndarray of shape (num_frames, 3)
-        Centre right, centre down and side, in pixels; outside the picture its edge is repeated.
-    frame_size : int
-        Side of the result, pixels.
-
-    Returns
-    -------
-    ndarray of shape (num_frames, frame_size, frame_size, 1 or 3), uint8
-    """
-    crops = [_cut(*pair, frame_size) for pair in zip(frames, squares, strict=True)]
-    return np.stack(crops) if crops else np.empty((0, frame_size, frame_size, 1), np.uint8)
-
-
-def _cut(frame: np.ndarray, square: np.ndarray, frame_size: int) -> np.ndarray:
-    right, down, side = square
-    fine = 2 * frame_size
-    scale = side / fine
-    offset = np.array([right, down]) - side / 2 + (scale - 1) / 2
-    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(frame, matrix, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    small = cv2.resize(warped, (frame_size, frame_size), interpolation=cv2.INTER_AREA)
-    return small.reshape(frame_size, frame_size, -1)
 
 
 def _people_before(background: Background, frames: np.ndarray, frame_rate_hz: float) -> list[_Person]:
@@ -185,6 +156,13 @@ def _people_before(background: Background, frames: np.ndarray, frame_rate_hz: fl
     return people
 
 
+def _down_to_the_feet(
+    person: _Person, background: Background, frames: np.ndarray, frame_rate_hz: float
+) -> _Person:
+    is_cut = is_cut_below(background, frames, person.indices, person.boxes)
+    return replace(person, is_walking=person.is_walking & _lasting(~is_cut, frame_rate_hz))
+
+
 def _judge(track: Track, shape: tuple[int, ...], frame_rate_hz: float) -> _Person | None:
     """Return the track as a person with a verdict for each picture, None if it is no person."""
     indices, boxes = track.filled()
@@ -197,7 +175,7 @@ def _judge(track: Track, shape: tuple[int, ...], frame_rate_hz: float) -> _Perso
         return None
     path = smooth_path(boxes, frame_rate_hz)
     speeds = path_speed(path, frame_rate_hz)
-    in_view = (boxes[:, 0] >= 2) & (boxes[:, 0] + boxes[:, 2] <= shape[2] - 2)
+    in_view = is_beside_edges(boxes, shape[2])
     is_walking = in_view & _lasting(speeds >= MIN_SPEED_HEIGHTS_PER_S, frame_rate_hz)
     return _Person(indices, boxes, path, speeds, in_view, is_walking)
 
@@ -239,7 +217,7 @@ def _limb_motion(frames: np.ndarray, person: _Person, frame_rate_hz: float) -> n
     return np.convolve(np.pad(change, 7, mode="edge"), np.ones(15) / 15, mode="valid")
 
 
-def _main_walk(people: list[_Person], num_frames: int, method: Method) -> WalkerTrack:
+def _main_walk(people: list[_Person], num_frames: int, method: Method, frame_rate_hz: float) -> WalkerTrack:
     """Keep, at each moment, the person with most walking to show; others are counted."""
     empty = _nobody(num_frames, people)
     boxes, squares, speeds, segments = empty.boxes, empty.squares, empty.speeds, empty.segments
@@ -255,6 +233,7 @@ def _main_walk(people: list[_Person], num_frames: int, method: Method) -> Walker
         squares[places] = (person.path * (1, 1, 1 / HEIGHT_FRACTION))[free]
         speeds[places] = person.speeds[free]
         walking = person.is_walking & free
+        walking &= _lasting(walking, frame_rate_hz)
         starts = np.diff(np.concatenate([[0], walking.astype(int)])) == 1
         segments[person.indices[walking]] = (number - 1 + np.cumsum(starts))[walking]
         number += int(starts.sum())
