@@ -17,6 +17,8 @@ from gaitlib.config import RunConfig
 if TYPE_CHECKING:
     import tensorflow as tf
 
+# Clips that a model is asked about at once: twice as many are 6 % faster and take 260 MB more.
+EVALUATION_BATCH = 16
 # Emotion changes the tempo: it may vary by less than people differ, or sad walks would look neutral.
 MAX_TEMPO = 0.05
 # How far a varied clip may begin before or after its place, in clip lengths.
@@ -231,7 +233,7 @@ def read_for_training(clips: ClipSet, config: RunConfig, epoch: int, clip: int) 
     return clips.read_varied(clip, np.random.default_rng([config.seed, epoch, clip]))
 
 
-def evaluation_batches(clips: ClipSet, batch_size: int = 32) -> "tf.data.Dataset":
+def evaluation_batches(clips: ClipSet, batch_size: int = EVALUATION_BATCH) -> "tf.data.Dataset":
     """Return all clips once, in order and unvaried, as batches of (clips, labels).
 
     With references, each clip comes with one clip of its references, which take turns. Of large clips a

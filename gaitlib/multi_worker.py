@@ -21,11 +21,11 @@ import numpy as np
 
 from gaitlib import __version__
 from gaitlib.backend import load_keras
-from gaitlib.batches import ClipSet
+from gaitlib.batches import EVALUATION_BATCH, ClipSet
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import stderr_to
 from gaitlib.team import Team, meet
-from gaitlib.team_batches import EVALUATION_BATCH, distribute, training_parts, validation_parts
+from gaitlib.team_batches import distribute, training_parts, validation_parts
 
 if TYPE_CHECKING:
     import keras

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gaitlib.batches import ClipSet, draw_batches, read_for_training
+from gaitlib.batches import EVALUATION_BATCH, ClipSet, draw_batches, read_for_training
 from gaitlib.config import RunConfig
-
-EVALUATION_BATCH = 32
 
 Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.int32]
 
