@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from commands import PROJECT, run_gaitlib
+from commands import PROJECT, run_gaitlib, run_python
 
 from gaitlib.backend import load_keras
 from gaitlib.config import InputError
@@ -21,6 +21,7 @@ from gaitlib.errors import StorageError, known_sentence
 from gaitlib.files import write_aside, write_json
 from gaitlib.memory import check_batch, clip_bytes, free_bytes
 from gaitlib.models import build_model
+from gaitlib.siamese import make_relative
 
 NOISE = np.random.default_rng(0).integers(0, 256, (500, 600), np.uint8)
 TINY = [
@@ -198,6 +199,30 @@ def test_limit_on_memory_counts():
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
     check_batch(model, 8)
+
+
+def test_estimate_covers_what_training_takes():
+    script = """
+import resource, sys
+import numpy as np
+from gaitlib.memory import training_bytes
+from gaitlib.models import build_model
+from gaitlib.siamese import make_relative
+model = build_model(sys.argv[1], 30, 64, 1, 4)
+model.compile("adam", "sparse_categorical_crossentropy")
+peaks = []
+for size in (2, 10):
+    model.train_on_batch(np.zeros((size, 30, 64, 64, 1), np.uint8), np.zeros(size, int))
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print((peaks[1] - peaks[0]) / training_bytes(model, 8))
+"""
+    for name in ("cnn_lstm", "cnn_lstm_timedistributed"):
+        assert 0.2 < float(run_python("-c", script, name).stdout) < 1.3
+
+
+def test_clip_and_its_reference_both_count():
+    single = build_model("cnn_tcn", 30, 32, 1, 4)
+    assert clip_bytes(make_relative(single)) > 1.8 * clip_bytes(single)
 
 
 def test_what_tensorflow_and_numpy_say_without_memory_becomes_a_sentence():
