@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from gaitlib.clips import prepare_video
@@ -38,7 +38,8 @@ def by_scikit(name: str, known: np.ndarray, labels: np.ndarray, asked: np.ndarra
     deviation = np.nanstd(np.where(np.isnan(known).all(axis=0), 0, known), axis=0)
     deviation[deviation < 1e-6] = 1.0
     scaled, others = ((np.where(np.isnan(part), mean, part) - mean) / deviation for part in (known, asked))
-    forest = RandomForestClassifier(NUM_TREES, max_leaf_nodes=MAX_LEAVES, random_state=0)
+    kind = RandomForestClassifier if name == "gait_rf" else ExtraTreesClassifier
+    forest = kind(NUM_TREES, max_leaf_nodes=MAX_LEAVES, random_state=0)
     says = forest.fit(scaled, labels).predict_proba(others)
     if name == "gait_rf":
         return says
