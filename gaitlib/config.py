@@ -59,6 +59,9 @@ class RunConfig(BaseModel):
     validation_fraction: float = Field(
         0.2, gt=0, lt=1, description="share of the training walkers that choose the epoch"
     )
+    training_walkers: int = Field(
+        0, ge=0, description="walkers to learn from at most, drawn by chance; 0: all"
+    )
     test_fraction: float = Field(
         0.25, gt=0, lt=1, description="share of the walkers held out where there is no test folder"
     )

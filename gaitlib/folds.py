@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from gaitlib.config import InputError, RunConfig
 from gaitlib.rundata import RunData
-from gaitlib.splits import hold_out_walkers
+from gaitlib.splits import hold_out_walkers, leave_out_walkers
 
 
 @dataclass(frozen=True)
@@ -107,4 +107,4 @@ def _seen_by(data: RunData, fold: int, seed: int, config: RunConfig) -> RunData:
     training = videos.index[~is_test]
     is_validation = hold_out_walkers(videos.loc[training], config.validation_fraction, seed)
     videos.loc[training[is_validation], "split"] = "validation"
-    return replace(data, videos=videos)
+    return replace(data, videos=leave_out_walkers(videos, config.training_walkers, seed))

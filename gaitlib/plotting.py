@@ -42,7 +42,9 @@ def plot_counts(videos: pd.DataFrame) -> Figure:
         videos = videos.assign(split="fold " + videos["fold"].astype(str))
         splits = sorted(videos["split"].unique(), key=lambda name: int(name.split()[1]))
     else:
-        splits = [split for split in ("train", "validation", "test") if split in set(videos["split"])]
+        splits = [
+            split for split in ("train", "validation", "test", "unused") if split in set(videos["split"])
+        ]
     for ax, column, title in zip(axes, ("video", "walker"), ("Videos", "Walkers"), strict=True):
         counts = videos.groupby(["emotion", "split"])[column].nunique().reset_index(name="count")
         sns.barplot(

@@ -18,7 +18,7 @@ from gaitlib.labels import LabelledVideos, check_emotions, find_videos, list_vid
 from gaitlib.leaks import check_footage_disjoint, check_labels_in_place
 from gaitlib.relative import choose_references
 from gaitlib.rundata import RunData
-from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers
+from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers, leave_out_walkers
 
 
 def prepare_data(
@@ -199,6 +199,7 @@ def _split(data: RunData, config: RunConfig) -> RunData:
     training = videos.index[~is_test]
     is_validation = hold_out_walkers(videos.loc[training], config.validation_fraction, config.seed)
     videos.loc[training[is_validation], "split"] = "validation"
+    videos = leave_out_walkers(videos, config.training_walkers, config.seed)
     return replace(data, videos=videos, shared_walkers=tuple(shared))
 
 

@@ -61,6 +61,38 @@ def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.nda
     return is_held
 
 
+def leave_out_walkers(videos: pd.DataFrame, num_walkers: int, seed: int) -> pd.DataFrame:
+    """Let only so many walkers train; the videos of the others get the split ``"unused"``.
+
+    The walkers of a smaller number are among those of a larger one, so that a learning curve grows.
+
+    Parameters
+    ----------
+    videos : DataFrame
+        Columns `walker`, `emotion` and `split`.
+    num_walkers : int
+        0: all.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If the walkers left do not show all emotions.
+    """
+    training = videos[videos["split"] == "train"]
+    walkers = np.random.default_rng(seed).permutation(np.unique(training["walker"]))
+    if not 0 < num_walkers < len(walkers):
+        return videos
+    is_left = training["walker"].isin(walkers[num_walkers:])
+    missing = set(training["emotion"]) - set(training.loc[~is_left, "emotion"])
+    if missing:
+        raise InputError(
+            f"Setting 'training_walkers' is {num_walkers}, and none of these walkers shows "
+            f"{_listed(missing)}: take more walkers or another seed."
+        )
+    return videos.assign(split=videos["split"].mask(videos.index.isin(training.index[is_left]), "unused"))
+
+
 def check_walkers_disjoint(train: pd.DataFrame, test: pd.DataFrame, allow_shared: bool) -> list[str]:
     """Check that nobody and no file is on both sides.
 

@@ -66,6 +66,15 @@ def test_every_video_is_tested_once():
     assert tested == data.rows("judged")["video"].tolist()
 
 
+def test_fewer_walkers_train_in_every_fold_and_all_are_tested():
+    data, config = folded(4, training_walkers=3)
+    tested = []
+    for fit in list_fits(data, config):
+        assert fit.data.rows("train")["walker"].nunique() == 3
+        tested += list(fit.data.rows("test")["video"])
+    assert sorted(tested) == sorted(data.videos["video"])
+
+
 def test_seeds_change_the_training_not_the_folds():
     data, config = folded(3, seeds=3)
     fits = [fit for fit in list_fits(data, config) if fit.fold == 2]

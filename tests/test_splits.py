@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gaitlib.config import InputError
-from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers
+from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers, leave_out_walkers
 
 
 def table(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
@@ -123,3 +123,27 @@ def test_the_same_walker_spelled_otherwise_is_the_same():
     train, test = table(("a", "sad", "Ale", "1")), table(("b", "sad", "ale ", "2"))
     with pytest.raises(InputError, match="same walker is in training and test"):
         check_walkers_disjoint(train, test, False)
+
+
+def test_fewer_training_walkers_are_among_more_of_them():
+    names = [(f"{emotion}{n}", emotion, f"w{n}", f"{emotion}{n}") for emotion in "abc" for n in range(9)]
+    videos = table(*names).assign(split="train")
+    is_held = hold_out_walkers(videos, 0.25, 0)
+    videos.loc[is_held, "split"] = "test"
+    kept = []
+    for number in (2, 3, 5, 0):
+        left = leave_out_walkers(videos, number, seed=1)
+        kept.append(set(left.loc[left["split"] == "train", "walker"]))
+        assert (left.loc[is_held, "split"] == "test").all()
+        assert len(left) == len(videos)
+        assert set(left.loc[left["split"] == "unused", "walker"]).isdisjoint(kept[-1])
+    assert [len(walkers) for walkers in kept[:3]] == [2, 3, 5]
+    assert kept[0] < kept[1] < kept[2] < kept[3] == set(videos.loc[~is_held, "walker"])
+
+
+def test_too_few_training_walkers_for_all_emotions_are_named():
+    rows = [
+        (f"{emotion}{n}", emotion, f"{emotion}{n}", f"{emotion}{n}") for emotion in "ab" for n in range(3)
+    ]
+    with pytest.raises(InputError, match=r"'training_walkers' is 1, and none of these walkers shows (a|b): "):
+        leave_out_walkers(table(*rows).assign(split="train"), 1, seed=0)
