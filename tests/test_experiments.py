@@ -354,3 +354,16 @@ def test_notebook_does_the_same(compared, demo_folders, tmp_path):
     results = [json.loads((run / "results.json").read_text()) for run in (compared[0], values["out"])]
     scores = [[entry.get("accuracy") for entry in result["ranking"]] for result in results]
     assert scores[0] == scores[1]
+
+
+def test_page_of_models_has_every_candidate_and_the_nested_score(nested, tmp_path):
+    out, _, _ = nested
+    page = tmp_path / "models.md"
+    process = run_python("docs/make_models.py", f"{out}=walks", "--write", page)
+    assert process.returncode == 0, process.stderr
+    text, results = page.read_text(), json.loads((out / "results.json").read_text())
+    ranked = [entry for entry in results["ranking"] if "accuracy" in entry]
+    assert ranked
+    assert all(f"| {entry['label']} | {entry['accuracy']:.1%} |" in text for entry in ranked)
+    assert f"{results['nested']['accuracy']:.1%}" in text
+    assert "synthetic walkers" in text

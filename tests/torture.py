@@ -40,7 +40,7 @@ SCENARIOS = (
     *("train", "evaluate", "train", "report", "train"),
 )
 PLAN = {
-    **{"name": "killed", "outer_folds": 2, "inner_folds": 2, "search": {"model": ["gait_rf", "cnn_tcn"]}},
+    **{"name": "killed", "outer_folds": 3, "inner_folds": 2, "search": {"model": ["gait_rf", "cnn_tcn"]}},
     "settings": {"epochs": 2, "num_frames": 8, "frame_size": 32, "batch_size": 8, "num_resamples": 100},
 }
 KILLS_A_CHAIN = 5
@@ -93,8 +93,7 @@ class Place:
         folders = self.folder / "videos", self.folder / "videosTest"
         make_demo(*folders, 4, seed=3, num_takes=1, options=options)
         new = self.earlier.with_name("new")
-        process = start(self.command("train", new) + ["-p", "seed=1"], self.folder / "cache_earlier")
-        finish(process)
+        run_undisturbed(self.command("train", new) + ["-p", "seed=1"], self.folder / "cache_earlier")
         (new / "run").rename(self.earlier)
         new.rmdir()
         self.digests = digests_of(self.earlier)
@@ -119,11 +118,11 @@ def output_of(cache: Path) -> Path:
     return cache.with_name(f"{cache.name}.txt")
 
 
-def finish(process: subprocess.Popen) -> float:
-    """Wait for the end, and return the seconds that it took; a failure ends all."""
+def run_undisturbed(command: list[str], cache: Path) -> float:
+    """Run a command to its end and return the seconds that it took; a failure ends all."""
     begin = time.monotonic()
-    if process.wait(timeout=1800):
-        raise SystemExit(f"{process.args} failed with exit code {process.returncode}")
+    if start(command, cache).wait(timeout=1800):
+        raise SystemExit(f"{command} failed: {output_of(cache).read_text(errors='replace')[-500:]}")
     return time.monotonic() - begin
 
 
@@ -292,7 +291,7 @@ class Torture:
         target = self.place.folder / "reports" / f"undisturbed_{scenario}"
         target.mkdir(parents=True)
         cache = self.place.folder / f"cache_{scenario}"
-        seconds = finish(start(self.place.command(scenario, target), cache))
+        seconds = run_undisturbed(self.place.command(scenario, target), cache)
         print(f"{scenario} undisturbed: {seconds:.0f} s", flush=True)
         return outcome(target), seconds
 
