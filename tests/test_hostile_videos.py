@@ -189,6 +189,15 @@ def test_one_picture_lost_in_an_avi_is_said(tmp_path):
     assert "Pictures that the header counts but that are not there: 1 " in " ".join(report.notes)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_damage_to_a_gif_is_said(tmp_path, seed):
+    """FFmpeg decodes broken codes of a GIF into other pictures and reports nothing."""
+    path = make_kind(tmp_path, "gif")
+    assert read_video(path)[1].notes == []
+    path.write_bytes(mutate(path.read_bytes(), seed))
+    assert read_video(path)[1].notes != []
+
+
 def test_beginning_lost_without_an_error_is_said(tmp_path):
     """The pages that hold the first third of the pictures are gone: the rest decodes as if all were there."""
     path = make_kind(tmp_path, "ogv")

@@ -1,5 +1,6 @@
 """Video files become pictures at a steady rate, with their times and a report on their faults."""
 
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from gaitlib.config import InputError
 from gaitlib.names import show_name
 from gaitlib.video.cutoff import ends_midway
 from gaitlib.video.decoding import Decoder, ReadReport
+from gaitlib.video.gif import first_damaged_picture
 from gaitlib.video.pictures import Geometry
 from gaitlib.video.probe import Clockwork, file_digest, main_stream, open_regular, open_video
 
@@ -91,6 +93,14 @@ class VideoReader:
             decoder = Decoder(container, stream, clock, self.report, name, is_cut)
             yield from self._chunks(self._pictures(self._on_ticks(decoder), stream), clock)
             decoder.finish()
+            if container.format.name == "gif":
+                self._look_for_damage(file, clock)
+
+    def _look_for_damage(self, file: io.FileIO, clock: Clockwork) -> None:
+        """Look at a GIF once more, as FFmpeg does not tell."""
+        number = first_damaged_picture(file, clock.check)
+        if number is not None and not self.report.corrupt_frames:
+            self.report.note(f"The data of picture {number} are damaged: it and later ones may be wrong.")
 
     def _on_ticks(self, decoder: Decoder) -> Iterator[tuple[float, av.VideoFrame]]:
         """Yield for each tick the picture on screen then: the latest that has come."""
