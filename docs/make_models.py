@@ -12,6 +12,7 @@ import pandas as pd
 
 from gaitlib.experiment_words import (
     difference_sentences,
+    different_videos,
     experiment_design,
     experiment_headline,
     optimism_sentence,
@@ -24,7 +25,8 @@ INTRODUCTION = """# Models compared
 
 Written by `docs/make_models.py` from the results of `gaitlib experiment`, not by hand. Every walker is a
 stranger to the model that judges it; intervals cover the choice of walkers. With one neutral walk as a
-reference that walk is not scored, so that fewer videos count.
+reference that walk is not scored, so that fewer videos count. The time of a prediction leaves out the
+measuring of gait features.
 
 The gait features, their classifiers and the settings of the trainings were chosen with the point-light
 actors in view: their scores are somewhat too good, by an amount that nobody can know without other actors.
@@ -50,7 +52,7 @@ def section(results: Mapping[str, Any], whose: str) -> str:
         f"## {results['name'].replace('_', ' ').capitalize()}: {whose}",
         f"{experiment_headline(results)} {optimism_sentence(results)}".strip(),
         markdown(ranking_table(results)),
-        " ".join(difference_sentences(results)),
+        f"{different_videos(results)} {' '.join(difference_sentences(results))}".strip(),
         f"{counts[0].upper()}{counts[1:]}. {experiment_design(results)} Settings of all trials: {settings}. "
         f"{results['machine']}, {results['created'][:10]}, commit {commit}.",
     ]

@@ -5,8 +5,12 @@ import os
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from gaitlib.files import stderr_to
+
+if TYPE_CHECKING:
+    import keras
 
 
 @cache
@@ -28,6 +32,12 @@ def load_keras() -> ModuleType:
     # TensorFlow warns of functions traced anew, as they are for each of many models.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
+
+
+def plain_layers(model: "keras.Model") -> "list[keras.Layer]":
+    """Return all layers of a model; in the place of a model within it stand that one's layers."""
+    parts = [plain_layers(layer) if hasattr(layer, "layers") else [layer] for layer in model.layers]
+    return [layer for part in parts for layer in part]
 
 
 def seed_everything(seed: int) -> None:

@@ -119,7 +119,8 @@ def demo(
     videos: Annotated[Path, typer.Option(help="New folder for the training videos.")],
     videos_test: Annotated[Path, typer.Option(help="New folder for the test videos.")],
     walkers: Annotated[
-        int, typer.Option(min=2, max=500, help="Training walkers; a third more for the test.")
+        int,
+        typer.Option(min=2, max=500, help="Training walkers; a third as many others for the test."),
     ] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Other walkers for another seed.")] = 0,
 ) -> None:
@@ -148,7 +149,7 @@ def report(
     allow_shared_walkers: Shared = False,
     parameters: Parameters = None,
 ) -> None:
-    """Do the whole job: run all notebooks and write the HTML report."""
+    """Do the whole job: run notebooks 01 to 05 and write the HTML report."""
     from gaitlib.report import ReportRequest, make_report
 
     settings = _settings(
@@ -229,7 +230,7 @@ def predict(
         list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="Videos, or folders of them.")
     ],
     model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
-    json: Annotated[Path | None, typer.Option(help="Write all of it, with the timeline, as JSON.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for everything, with the timeline.")] = None,
     annotated: Annotated[Path | None, typer.Option(help="Folder for videos with box and verdict.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one page with pictures and timelines.")] = None,
     reference: Reference = None,

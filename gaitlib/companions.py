@@ -9,6 +9,7 @@ import numpy as np
 from gaitlib.batches import ClipSet, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
 from gaitlib.config import InputError, RunConfig
+from gaitlib.walker.lifeless import why_lifeless
 
 
 def find_companions(
@@ -66,7 +67,15 @@ def find_companions(
 
 
 def beside_companions(clips: ClipSet, companions: Sequence[PreparedVideo], config: RunConfig) -> ClipSet:
-    """Return clips with the clips of their companions as references; the same clips without companions."""
+    """Return clips with the clips of their companions as references; the same clips without companions.
+
+    Raises
+    ------
+    InputError
+        If the model compares walks and there is nothing to compare with.
+    """
+    if not companions and config.relative_to != "none":
+        raise InputError("This model compares walks of one person, and there is none to compare with.")
     if not companions:
         return clips
     references = make_clip_set(companions, np.zeros(len(companions), int), config)
@@ -74,12 +83,21 @@ def beside_companions(clips: ClipSet, companions: Sequence[PreparedVideo], confi
     return replace(clips, references=references, reference_videos=(everyone,) * len(clips.videos))
 
 
+def walking_clips(video: PreparedVideo, config: RunConfig) -> ClipSet:
+    """Return the clips that can be judged: without those in which no person could be made out."""
+    clips = make_clip_set([video], np.zeros(1, int), config)
+    return clips if config.crop == "frame" else _with_walker(clips, video)
+
+
 def _usable(path: Path, config: RunConfig) -> PreparedVideo:
     try:
         video = prepare_video(path, config)
     except InputError as error:
         raise InputError(f"The reference cannot be used: {error}") from error
-    reason = why_no_clips(path.name, video, config)
+    lifeless = why_lifeless(video.thumbs)
+    reason = f"{path.name}: {lifeless}" if lifeless else why_no_clips(path.name, video, config)
+    if not reason and not len(walking_clips(video, config)):
+        reason = f"{path.name}: something moves, but no person could be made out."
     if reason:
         raise InputError(f"The reference cannot be used: {reason}")
     return video
@@ -91,3 +109,12 @@ def _readable(path: Path, config: RunConfig) -> list[PreparedVideo]:
         return [_usable(path, config)]
     except InputError:
         return []
+
+
+def _with_walker(clips: ClipSet, video: PreparedVideo) -> ClipSet:
+    """Leave out clips in which the whole picture was kept instead of a walker."""
+    stored = video.track[video.track["segment"] >= 0]
+    is_guess = stored["left"].isna().to_numpy()
+    wanted = [not is_guess[start : start + clips.num_frames].any() for start in clips.starts]
+    keep = np.array(wanted, bool)
+    return clips.chosen(np.flatnonzero(keep))

@@ -57,13 +57,13 @@ class RunConfig(BaseModel):
     clip_stride: int = Field(8, ge=1, description="pictures between the starts of two clips")
     max_clips_per_video: int = Field(12, ge=1, description="clips taken from a video at most")
     validation_fraction: float = Field(
-        0.2, gt=0, lt=1, description="share of the training walkers that choose the epoch"
+        0.2, gt=0, le=0.5, description="about what share of the training walkers chooses the epoch"
     )
     training_walkers: int = Field(
         0, ge=0, description="walkers to learn from at most, drawn by chance; 0: all"
     )
     test_fraction: float = Field(
-        0.25, gt=0, lt=1, description="share of the walkers held out where there is no test folder"
+        0.25, gt=0, le=0.5, description="about what share of the walkers tests where there is no test folder"
     )
     allow_shared_walkers: bool = Field(
         False, description="go on although a walker is in training and test; marks every page"
@@ -94,7 +94,9 @@ class RunConfig(BaseModel):
     epochs: int = Field(60, ge=1, description="passes over the training clips at most")
     batch_size: int = Field(4, ge=1, description="clips in one step of the optimiser")
     patience: int = Field(15, ge=1, description="epochs without a better validation loss before the stop")
-    augment: bool = Field(True, description="vary training clips (mirror, shift, scale, tempo, contrast)")
+    augment: bool = Field(
+        True, description="vary training clips a little (moment, tempo, place, size, slant, light)"
+    )
     class_weights: bool = Field(True, description="weigh emotions by their rarity in training")
     seeds: int = Field(1, ge=1, le=50, description="trainings of each model, from seed on upwards")
     label_form: Literal["hard", "soft"] = Field(
@@ -146,7 +148,10 @@ class ExperimentPlan(BaseModel):
     inner_folds: int = Field(
         3, ge=0, le=50, description="parts of the remaining walkers that score a trial; 0: nothing is chosen"
     )
-    prune: bool = Field(True, description="give a trial up that is below the median after an inner fold")
+    prune: bool = Field(
+        True,
+        description="give a trial up that is below the median after an inner fold, from the sixth trial on",
+    )
     settings: dict[str, Any] = Field({}, description="settings that are the same in all trials")
     search: dict[str, Any] = Field({}, description="settings to try: a list, or low and high")
     candidates: list[dict[str, Any]] = Field([], description="instead of search: the combinations, by name")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaitlib.config import ExperimentPlan
+from gaitlib.config import ExperimentPlan, InputError
 from gaitlib.experiment_results import make_results, prediction_table, trial_table, write_results
 from gaitlib.experiment_words import (
     difference_sentences,
@@ -27,6 +27,7 @@ from gaitlib.files import project_dir
 from gaitlib.page_parts import figure_html, paragraphs, scrolling, table_html
 from gaitlib.plotting import BASELINE_COLOR, MODEL_COLOR, WRONG_COLOR, described, make_figure
 from gaitlib.report import data_banners, write_index
+from gaitlib.team import find_team
 
 # Rows of a figure that can still be read.
 _MAX_SHOWN = 20
@@ -45,8 +46,14 @@ def make_experiment(
     Raises
     ------
     InputError
-        If the videos cannot be used, another process works in the folder, or no trial succeeds.
+        If the videos cannot be used, another process works in the folder, no trial succeeds, or `TF_CONFIG`
+        names several machines.
     """
+    if find_team():
+        raise InputError(
+            "TF_CONFIG names several machines, but each trial runs on one: unset it, and let the machines "
+            "share the trials by --storage."
+        )
     out = (out or project_dir() / "reports" / plan.name).absolute()
     outcome, data = run_experiment(plan, videos_dir, videos_test_dir, labels, out)
     results = make_results(plan, outcome, data)

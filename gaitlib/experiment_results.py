@@ -94,7 +94,7 @@ def make_results(plan: ExperimentPlan, outcome: Outcome, data: ExperimentData) -
         "training_seconds": sum(
             fold["training_seconds"] for trial in outcome.trials + outcome.finals for fold in trial.folds
         ),
-        "chance": 1 / len(data.first.emotions),
+        "chance": max(entry.get("chance", 0.0) for _, entry in ranked),
         "ranking": [entry for _, entry in ranked],
         "comparisons": _comparisons([candidate for candidate, _ in ranked], plan, data),
         **({"nested": _nested(outcome, data)} if outcome.finals else {}),
@@ -117,6 +117,7 @@ def _entry(candidate: Candidate, data: ExperimentData) -> dict[str, Any]:
     answers = answers_of(candidate.folds)
     if len(answers):
         scores = _score(answers, data)
+        entry["chance"] = 1 / len(_emotions(answers))
         entry |= {name: scores[name] for key in _SCORES for name in (key, f"{key}_ci95")}
         entry |= {"num_videos": int(answers["digest"].nunique()), "num_walkers": scores["num_walkers"]}
     entry["num_fits"] = sum(len(trial.folds) for trial in candidate.trials)
@@ -126,17 +127,20 @@ def _entry(candidate: Candidate, data: ExperimentData) -> dict[str, Any]:
 
 
 def _score(answers: pd.DataFrame, data: ExperimentData) -> dict[str, Any]:
-    predictions = _predictions(answers, data)
-    return score(predictions, data.first.emotions, data.config.num_resamples, data.config.seed)
+    return score(_predictions(answers), _emotions(answers), data.config.num_resamples, data.config.seed)
 
 
 def _accuracy(answers: pd.DataFrame, data: ExperimentData) -> dict[str, Any]:
-    predictions = _predictions(answers, data)
-    return accuracy_with_interval(predictions, data.config.num_resamples, data.config.seed)
+    return accuracy_with_interval(_predictions(answers), data.config.num_resamples, data.config.seed)
 
 
-def _predictions(answers: pd.DataFrame, data: ExperimentData) -> Predictions:
-    places = {emotion: place for place, emotion in enumerate(data.first.emotions)}
+def _emotions(answers: pd.DataFrame) -> tuple[str, ...]:
+    """Return the classes of one candidate: where references are not judged, theirs may be none."""
+    return tuple(sorted({*answers["emotion"], *answers["predicted"]}))
+
+
+def _predictions(answers: pd.DataFrame) -> Predictions:
+    places = {emotion: place for place, emotion in enumerate(_emotions(answers))}
     labels, predicted = (answers[name].map(places).to_numpy(int) for name in ("emotion", "predicted"))
     return Predictions(labels, predicted, answers["walker"].to_numpy())
 

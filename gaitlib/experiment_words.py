@@ -39,7 +39,8 @@ def experiment_design(results: Mapping[str, Any]) -> str:
     if "nested" not in results:
         return (
             f"{trials}, each cross-validated over {plan['outer_folds']} folds of walkers. The same walkers "
-            "tested all of them, and nothing was chosen by their scores."
+            "tested all of them; no settings were tuned on their scores, but to name the best is a choice "
+            "too, so that its score is a little flattered."
         )
     return (
         f"{trials} ({plan['method']}). The walkers were divided into {plan['outer_folds']} outer folds; for "

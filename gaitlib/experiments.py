@@ -201,6 +201,8 @@ class _Runner:
 def _pretrained_digests(plan: ExperimentPlan) -> list[str]:
     """Return digests of the models that trials start from: other weights make other trials."""
     configs = [config_for(plan, chosen) for chosen in probe_candidates(plan)]
+    searched = plan.search.get("pretrained", [])
+    configs += [config_for(plan, {"pretrained": model}) for model in searched]
     paths = {path for path in map(pretrained_path, configs) if path is not None}
     return sorted(map(file_digest, paths))
 

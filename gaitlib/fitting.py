@@ -14,13 +14,17 @@ from gaitlib.folds import Fit, list_fits
 from gaitlib.judging import Judgement, judge_fit
 from gaitlib.leaks import check_windows_disjoint, list_windows
 from gaitlib.novelty import fit_novelty
-from gaitlib.pretraining import check_unseen
+from gaitlib.pretraining import check_unseen, pretrained_path
 from gaitlib.rundata import SPLITS, RunData
 from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
 from gaitlib.training import TRAINING_SETTINGS, TrainingResult, train_model
+from gaitlib.video import file_digest
 
 if TYPE_CHECKING:
     import keras
+
+# What a model has learnt depends on these too, though not by the names of the training's own settings.
+_OTHER_SETTINGS = ("relative_to", "reference_emotion", "missing_reference", "label_form")
 
 
 def fit_dir(run_dir: Path, fit: Fit, config: RunConfig) -> Path:
@@ -83,8 +87,11 @@ def check_windows(fit: Fit) -> None:
 
 def _fit_digest(fit: Fit) -> str:
     """Name what a model was trained on and how; a training that was stopped leaves an older model behind."""
-    settings = {name: getattr(fit.config, name) for name in (*PICTURE_SETTINGS, *TRAINING_SETTINGS)}
-    text = json.dumps([fit.data.fingerprint, settings], sort_keys=True)
+    names = (*PICTURE_SETTINGS, *TRAINING_SETTINGS, *_OTHER_SETTINGS)
+    settings = {name: getattr(fit.config, name) for name in names}
+    source = pretrained_path(fit.config)
+    parts = [fit.data.fingerprint, settings, file_digest(source) if source else ""]
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

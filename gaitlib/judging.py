@@ -99,9 +99,11 @@ def _temperature(model: "keras.Model", fit: Fit) -> float:
 def guess_baselines(data: RunData, config: RunConfig) -> dict[str, np.ndarray]:
     """Return the class that each baseline gives to each test video.
 
-    The baselines choose nothing by validation, so that they learn from these walkers too.
+    The baselines choose nothing by validation, so that they learn from these walkers too, unless the number
+    of those to learn from is given.
     """
-    rows = pd.concat([data.rows("train"), data.rows("validation")], ignore_index=True)
+    splits = ("train",) if config.training_walkers else ("train", "validation")
+    rows = pd.concat([data.rows(split) for split in splits], ignore_index=True)
     places = {emotion: place for place, emotion in enumerate(data.emotions)}
     test = data.rows("test")
     beside = (data.beside(rows), data.beside(test)) if config.relative_to != "none" else None

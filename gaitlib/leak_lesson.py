@@ -35,7 +35,7 @@ def leaked_split(data: RunData, config: RunConfig) -> RunData:
         Test: a part of the videos that the honest models judged, drawn evenly over the emotions.
         Training and validation: all other videos, whoever walks in them.
     """
-    videos = data.videos.copy()
+    videos = data.videos[data.videos["split"] != "unused"].copy()
     judged = videos.index if config.folds else videos.index[videos["split"] == "test"]
     share = _SHARE_FOLDS if config.folds else _SHARE_SINGLE
     test = _draw(videos.loc[judged], share, config.seed)

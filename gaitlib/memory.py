@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
-from gaitlib.backend import load_keras
+from gaitlib.backend import load_keras, plain_layers
 from gaitlib.config import InputError
 
 if TYPE_CHECKING:
@@ -56,13 +56,7 @@ def training_bytes(model: "keras.Model", num_clips: int) -> int:
 
 def clip_bytes(model: "keras.Model") -> int:
     """Return the bytes of what all layers say about one clip and, where it has one, its reference clip."""
-    return len(model.inputs) * 4 * sum(_num_numbers(layer) for layer in _plain_layers(model))
-
-
-def _plain_layers(model: "keras.Model") -> "list[keras.Layer]":
-    """Return all layers, those of a model within the model too."""
-    parts = [_plain_layers(layer) if hasattr(layer, "layers") else [layer] for layer in model.layers]
-    return [layer for part in parts for layer in part]
+    return len(model.inputs) * 4 * sum(_num_numbers(layer) for layer in plain_layers(model))
 
 
 def _num_numbers(layer: "keras.Layer") -> int:
@@ -71,7 +65,7 @@ def _num_numbers(layer: "keras.Layer") -> int:
 
 
 def _training_share(model: "keras.Model") -> int:
-    kinds = {type(layer).__name__ for layer in _plain_layers(model)}
+    kinds = {type(layer).__name__ for layer in plain_layers(model)}
     return _SHARE_OF_TIME_DISTRIBUTED if "TimeDistributed" in kinds else _SHARE_OF_OUTPUTS
 
 

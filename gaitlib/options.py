@@ -19,18 +19,22 @@ Shared = Annotated[
 Folds = Annotated[
     int | None, typer.Option(min=2, help="Cross-validate over walkers in so many parts; default one split.")
 ]
-Seeds = Annotated[int | None, typer.Option(min=1, help="Train each model so many times.")]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, help="How many times to train each model, each with another seed.")
+]
 Scheduler = Annotated[
     str, typer.Option(metavar="tcp://HOST:PORT", help="Dask scheduler whose workers prepare the videos.")
 ]
 RelativeTo = Annotated[
     str | None,
     typer.Option(
-        help="Compare walks with one walk (reference) or the mean (walker-mean) of the same person."
+        help="What a walk is compared with: none, reference (one walk of the same person) or walker-mean "
+        "(the mean of all their walks)."
     ),
 ]
 Reference = Annotated[
-    Path | None, typer.Option(help="A neutral walk of the same person, for a model that compares with one.")
+    Path | None,
+    typer.Option(help="A walk of the same person in the emotion that the model compares with (neutral)."),
 ]
 SameWalker = Annotated[
     bool, typer.Option(help="All videos show one person, for a model that compares with the mean.")

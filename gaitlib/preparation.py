@@ -14,7 +14,7 @@ from gaitlib.demo import SYNTHETIC_COMMENT, make_demo
 from gaitlib.files import cache_dir, hold_lock, make_folder, write_aside
 from gaitlib.folds import assign_folds, list_fits
 from gaitlib.gait import box_features
-from gaitlib.labels import LabelledVideos, check_emotions, find_videos, list_videos
+from gaitlib.labels import LabelledVideos, check_emotions, find_videos, join_spellings, list_videos
 from gaitlib.leaks import check_footage_disjoint, check_labels_in_place
 from gaitlib.relative import choose_references
 from gaitlib.rundata import RunData
@@ -51,12 +51,15 @@ def prepare_data(
     if test is not None:
         check_emotions(train.videos, test.videos)
         tables.append(test.videos.assign(split="test"))
-    videos, skipped = _prepare(pd.concat(tables, ignore_index=True), config)
+    listed = pd.concat(tables, ignore_index=True)
+    joined: list[str] = []
+    join_spellings(listed, joined)
+    videos, skipped = _prepare(listed, config)
     found = [part for part in (train, test) if part is not None]
     data = RunData(
         videos,
         pd.concat([*(part.skipped for part in found), skipped], ignore_index=True),
-        tuple(warning for part in found for warning in part.warnings),
+        (*(warning for part in found for warning in part.warnings), *joined),
         num_synthetic=int((videos.pop("comment") == SYNTHETIC_COMMENT).sum()),
     )
     if any(part.source in ("manifest", "ratings") for part in found):
@@ -82,7 +85,7 @@ def prepare_test(
             f"The videos in {videos_test_dir} have no labels to test against: put them into one folder an "
             "emotion, or use `gaitlib predict`."
         )
-    training = data.videos[data.videos["split"] != "test"].assign(fold=0)
+    training = data.videos[data.videos["split"].isin(("train", "validation"))].assign(fold=0)
     # A reference may show an emotion that is never judged.
     check_emotions(pd.concat([training, data.references], ignore_index=True), found.videos)
     videos, skipped = _prepare(found.videos.assign(split="test"), config)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from gaitlib.backend import plain_layers
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import project_path, read_json
 from gaitlib.saving import load_model
+from gaitlib.siamese import is_relative
 from gaitlib.splits import check_walkers_disjoint
 from gaitlib.trust import DIGESTS_NAME, is_vouched
 
@@ -47,8 +49,9 @@ def pretrained_path(config: RunConfig) -> Path | None:
 def take_weights(model: "keras.Model", source_path: Path, emotions: Sequence[str]) -> tuple[str, ...]:
     """Give a model the weights of a trained one, layer by layer where their shapes agree.
 
-    The last layer is taken only if both know the same emotions; layers that depend on the size of a
-    clip keep their fresh weights if the sizes differ.
+    A model that compares walks takes the weights of one that does not for its encoder. The last layer is
+    taken only if both know the same emotions and both or neither compare walks; layers that depend on the
+    size of a clip keep their fresh weights if the sizes differ.
 
     Parameters
     ----------
@@ -70,11 +73,11 @@ def take_weights(model: "keras.Model", source_path: Path, emotions: Sequence[str
         If the file cannot be used or none of its layers fits.
     """
     source, card = load_model(source_path)
-    known = {layer.name: layer.get_weights() for layer in source.layers}
-    if card["emotions"] != list(emotions):
-        del known[_HEAD]
+    known = {layer.name: layer.get_weights() for layer in plain_layers(source)}
+    if card["emotions"] != list(emotions) or is_relative(source) != is_relative(model):
+        known.pop(_HEAD, None)
     taken = []
-    for layer in model.layers:
+    for layer in plain_layers(model):
         weights = known.get(layer.name, [])
         if weights and [weight.shape for weight in weights] == [weight.shape for weight in layer.weights]:
             layer.set_weights(weights)
@@ -121,5 +124,6 @@ def _learnt_from(model_path: Path) -> pd.DataFrame:
         )
     videos = pd.DataFrame(read_json(folder / "data.json")["videos"])
     earlier = read_json(folder / "config.json").get("pretrained")
-    parts = [videos[videos["split"] != "test"], *([_learnt_from(project_path(earlier))] if earlier else [])]
+    learnt = videos[videos["split"].isin(("train", "validation"))]
+    parts = [learnt, *([_learnt_from(project_path(earlier))] if earlier else [])]
     return pd.concat(parts, ignore_index=True)

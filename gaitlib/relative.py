@@ -8,6 +8,7 @@ never scored, and its walker's other videos stay on one side of every split.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,11 +79,11 @@ def choose_references(videos: pd.DataFrame, config: RunConfig) -> ChosenReferenc
         shows somebody else.
     """
     nothing = videos.iloc[:0], pd.DataFrame({"video": [], "reason": []})
-    if config.relative_to != "reference":
+    if config.relative_to == "none":
         return ChosenReferences(videos.assign(reference=""), *nothing)
-    named = _named_references(videos)
-    first = _first_references(videos, config.reference_emotion)
-    chosen = named.where(named != "", videos["walker"].map(first).fillna(""))
+    if config.relative_to == "walker-mean":
+        return _compare_with_means(videos, config)
+    chosen = _references_of(videos, config.reference_emotion)
     is_reference = videos["digest"].isin(set(chosen) - {""}).to_numpy()
     marked = videos.assign(reference=chosen)
     scored = marked[~is_reference]
@@ -92,7 +93,8 @@ def choose_references(videos: pd.DataFrame, config: RunConfig) -> ChosenReferenc
     walkers = ", ".join(sorted(without["walker"].unique())[:5])
     if config.missing_reference == "walker-mean":
         warning = f"No reference walk of {walkers}: compared with the mean of their own videos instead."
-        return ChosenReferences(_renumbered(scored), videos[is_reference], nothing[1], (warning,))
+        kept, skipped = _without_single_videos(scored)
+        return ChosenReferences(kept, videos[is_reference], skipped, (warning,))
     if config.missing_reference == "skip":
         reason = f"its walker has no {config.reference_emotion} video that could serve as reference"
         skipped = without[["video"]].assign(reason=reason)
@@ -101,6 +103,38 @@ def choose_references(videos: pd.DataFrame, config: RunConfig) -> ChosenReferenc
         f"No reference walk of {walkers}: add a video of theirs that shows {config.reference_emotion}, name "
         "one in the column 'reference' of labels.csv, or choose missing_reference=skip or =walker-mean."
     )
+
+
+def _compare_with_means(videos: pd.DataFrame, config: RunConfig) -> ChosenReferences:
+    """Leave out walkers with a single video, which is its own mean, unless the run is to stop then."""
+    kept, skipped = _without_single_videos(videos.assign(reference=""))
+    if len(skipped) and (kept.empty or config.missing_reference == "refuse"):
+        names = ", ".join(sorted(set(videos["walker"]) - set(kept["walker"]))[:5])
+        raise InputError(
+            f"There is a single video of {names}, so nothing to compare it with: add videos of theirs, name "
+            "the walkers in the files' names or in labels.csv, or leave them out by missing_reference=skip."
+        )
+    return ChosenReferences(kept, videos.iloc[:0], skipped)
+
+
+def _without_single_videos(videos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the videos but those without a reference whose walker shows nothing else, and these."""
+    counts = videos.groupby("walker")["video"].transform("size")
+    is_single = (videos["reference"] == "") & (counts < 2)
+    reason = "the only video of its walker, so its own mean is nothing to compare it with"
+    return _renumbered(videos[~is_single]), videos.loc[is_single, ["video"]].assign(reason=reason)
+
+
+def _references_of(videos: pd.DataFrame, emotion: str) -> pd.Series:
+    """Return the digest of what each video is compared with, empty where there is none.
+
+    What the label file names for one video of a walker holds for those for which it names nothing.
+    """
+    named = _named_references(videos)
+    by_walker = named[named != ""].groupby(videos["walker"]).first().to_dict()
+    wanted: dict[Any, str] = _first_references(videos, emotion) | by_walker
+    usual = [wanted.get(walker, "") for walker in videos["walker"]]
+    return named.where(named != "", usual)
 
 
 def reference_rows(rows: pd.DataFrame, references: pd.DataFrame) -> list[np.ndarray]:
@@ -160,6 +194,9 @@ def _named_references(videos: pd.DataFrame) -> pd.Series:
     """Return the digests of the references that the label file names, empty where it names none."""
     if "reference" not in videos:
         return pd.Series("", videos.index)
+    if "split" in videos and videos["split"].nunique() > 1:
+        # The same name may be there in both folders: each names its own.
+        return pd.concat([_named_references(part) for _, part in videos.groupby("split")]).loc[videos.index]
     keys = file_keys(videos["video"])
     by_name = videos.drop_duplicates("video").set_index("video")
     digests = dict.fromkeys(videos.index, "")

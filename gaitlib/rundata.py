@@ -61,7 +61,8 @@ class RunData:
     @property
     def fingerprint(self) -> str:
         """Digest of all videos, labels and splits: equal for equal data."""
-        columns = ["digest", "emotion", "walker", "split"]
+        columns = ["digest", "emotion", "walker", "split", "reference"]
+        columns = [name for name in columns if name in self.videos]
         everything = pd.concat([self.videos, self.references.assign(split="reference")])
         rows = everything[columns].sort_values(columns).to_csv(index=False)
         return hashlib.sha256(rows.encode()).hexdigest()[:16]

@@ -93,7 +93,7 @@ def list_candidates(plan: ExperimentPlan) -> list[dict[str, Any]]:
 
 
 def probe_candidates(plan: ExperimentPlan) -> list[dict[str, Any]]:
-    """Return examples of what the trials will be like: a grid whole, else each value at least once."""
+    """Return examples of what the trials will be like: a grid whole, else the two ends of each setting."""
     if plan.method == "grid":
         return list_candidates(plan)
     ends = [
@@ -187,16 +187,27 @@ def _range(name: Any, given: Mapping[Any, Any], settings: Mapping[str, Any]) -> 
     if "low" not in given or "high" not in given:
         raise InputError(f"Searched setting {name!r}: a range needs low and high.")
     low, high = (_value(name, given[end], settings, is_fixed=False) for end in ("low", "high"))
-    is_log, step = given.get("log", False), given.get("step")
+    is_log, step = given.get("log", False), _step(name, given.get("step"), isinstance(low, int))
     if isinstance(low, bool | str):
         raise InputError(f"Searched setting {name!r} is no number: list its values.")
     if not low < high:
         raise InputError(f"Searched setting {name!r}: low is {low}, which is not below high, {high}.")
     if not isinstance(is_log, bool) or (is_log and (low <= 0 or step is not None)):
         raise InputError(f"Searched setting {name!r}: log is true or false, needs low above 0, and no step.")
-    if step is not None and (isinstance(step, bool) or not isinstance(step, int | float) or step <= 0):
-        raise InputError(f"Searched setting {name!r}: step is {step!r}, expected a number above 0.")
     return {"low": low, "high": high, "log": is_log, "step": step}
+
+
+def _step(name: Any, given: Any, is_whole: bool) -> float | None:
+    if given is None:
+        return None
+    try:
+        step = float(given)  # YAML reads 1e-4 as text
+    except (TypeError, ValueError):
+        step = 0.0
+    if isinstance(given, bool) or step <= 0 or (is_whole and step != round(step)):
+        kind = "a whole number from 1" if is_whole else "a number above 0"
+        raise InputError(f"Searched setting {name!r}: step is {given!r}, expected {kind}.")
+    return step
 
 
 def _check_whole(plan: ExperimentPlan) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from gaitlib.batches import ClipSet
-from gaitlib.config import RunConfig
+from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_json
+from gaitlib.memory import check_batch
 from gaitlib.models import MODEL_NAMES
 from gaitlib.provenance import versions
 from gaitlib.training import build_for, compile_for
@@ -83,7 +84,8 @@ def models_table(clips: ClipSet, config: RunConfig) -> tuple[pd.DataFrame, str]:
     Returns
     -------
     table : DataFrame
-        `model`, `weights`, `clips a second`, `times the published layering`.
+        `model`, `weights`, `clips a second`, `times the published layering`; NaN where the memory is too
+        short.
     day : str
         Year, month and day.
     """
@@ -106,14 +108,28 @@ def _measure(clips: ClipSet, batch: Batch, config: RunConfig) -> list[dict[str, 
     models = {
         name: build_for(clips, config.model_copy(update={"model": name}), num_classes) for name in MODEL_NAMES
     }
-    steps = {name: training_step(model, batch, config) for name, model in models.items()}
+    steps = {
+        name: training_step(model, batch, config)
+        for name, model in models.items()
+        if _fits(model, len(batch[0]))
+    }
     seconds = seconds_in_turns(steps, _NUM_ROUNDS)
+    published = seconds.get("cnn_lstm_timedistributed", np.nan)
     return [
         {
             "model": name,
             "weights": model.count_params(),
-            "clips a second": len(batch[0]) / seconds[name],
-            "times the published layering": seconds["cnn_lstm_timedistributed"] / seconds[name],
+            "clips a second": len(batch[0]) / seconds.get(name, np.nan),
+            "times the published layering": published / seconds.get(name, np.nan),
         }
         for name, model in models.items()
     ]
+
+
+def _fits(model: "keras.Model", num_clips: int) -> bool:
+    """Tell whether there is memory to train a model; else the table goes on without its speed."""
+    try:
+        check_batch(model, num_clips)
+    except InputError:
+        return False
+    return True

@@ -107,20 +107,14 @@ def evaluate_run(
     Parameters
     ----------
     model_path, videos_test_dir : Path
-    out, labels : Path, optional
-    settings : mapping
-        `allow_shared_walkers`, and `relative_to` where the user named it: it must be the model's.
-    trust_model : bool
-        Whether to open a model file that its folder does not vouch for.
-
-    Parameters
-    ----------
-    model_path, videos_test_dir : Path
     out : Path, optional
         Where predictions and results go.
     labels : Path, optional
     settings : mapping
-        What to set otherwise than in the training: `allow_shared_walkers` and `scheduler`.
+        What to set otherwise than in the training: `allow_shared_walkers` and `scheduler`; `relative_to`
+        where the user named it, which must be the model's.
+    trust_model : bool
+        Whether to open a model file that its folder does not vouch for.
 
     Returns
     -------

@@ -5,7 +5,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,7 @@ def work_off(study: optuna.Study, do_job: Callable[[Trial], float]) -> None:
         except optuna.TrialPruned:
             raise
         except (KeyboardInterrupt, StorageError) as error:
+            _uncount_try(trial)
             raise Stopped from error
         except Exception as error:
             trial.set_user_attr("reason", _reason(error))
@@ -159,6 +160,15 @@ def count_try(trial: Trial, step: int) -> None:
     trial.set_user_attr(f"tries{step}", tries + 1)
 
 
+def _uncount_try(trial: Trial) -> None:
+    """Take back what `count_try` noted of the step that is under way: a user who stops it is no crash."""
+    known = trial.user_attrs
+    for name, tries in known.items():
+        if name.startswith("tries") and f"fold{name.removeprefix('tries')}" not in known:
+            with suppress(OSError):  # the disk may be full
+                trial.set_user_attr(name, tries - 1)
+
+
 def list_jobs(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials of a study by their jobs' numbers, of each job the last try."""
     jobs = {trial.user_attrs["job"]: trial for trial in study.get_trials() if "job" in trial.user_attrs}
@@ -168,8 +178,7 @@ def list_jobs(study: optuna.Study) -> list[FrozenTrial]:
 def make_sampler(method: str, *seeds: int) -> optuna.samplers.BaseSampler:
     """Return the sampler of one trial.
 
-    Each trial has its own seeds, so that a study that was stopped, or is shared by many processes,
-    draws as if it had never been stopped.
+    Each trial has its own seeds, so that a study that was stopped draws as if it had never been stopped.
     """
     seed = int.from_bytes(hashlib.sha256(repr(seeds).encode()).digest()[:4])
     if method == "tpe":

@@ -107,10 +107,13 @@ def _gather(team: Team, message: bytes, end: float) -> None:
             door.settimeout(max(0.01, end - time.monotonic()))
             try:
                 guest = stack.enter_context(door.accept()[0])
-                guest.settimeout(10)
-                number, _, said = guest.makefile("rb").readline(10_000).partition(b" ")
             except TimeoutError:
                 _raise_missing(team, missing)
+            try:
+                guest.settimeout(10)
+                number, _, said = guest.makefile("rb").readline(10_000).partition(b" ")
+            except OSError:  # somebody else, who says nothing or hangs up
+                continue
             if number.isdigit():
                 missing.discard(int(number))
                 is_same &= said == meaning

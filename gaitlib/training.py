@@ -161,7 +161,7 @@ def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classe
     """Fit a model that reads gait features: one epoch, so to speak.
 
     The validation walkers tell how well it does on strangers; as they have nothing to choose, the model
-    that is kept learns from them too.
+    that is kept learns from them too, unless the number of those to learn from is given.
     """
     start = time.perf_counter()
     inputs, others = gait_inputs(train), gait_inputs(validation)
@@ -170,8 +170,10 @@ def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classe
     for prefix, clips, features in (("", train, inputs), ("val_", validation, others)):
         says = probe.predict(fill_gaps(probe, features), verbose=0)
         row[f"{prefix}loss"], row[f"{prefix}accuracy"] = loss_and_accuracy(says, clips.labels)
-    everything, labels = np.vstack([inputs, others]), np.concatenate([train.labels, validation.labels])
-    model = fit_gait_model(config.model, everything, labels, num_classes, config.seed)
+    model = probe
+    if not config.training_walkers:
+        inputs, labels = np.vstack([inputs, others]), np.concatenate([train.labels, validation.labels])
+        model = fit_gait_model(config.model, inputs, labels, num_classes, config.seed)
     row |= {"learning_rate": float("nan"), "seconds": time.perf_counter() - start}
     return TrainingResult(model, pd.DataFrame([row]), 1, 0)
 

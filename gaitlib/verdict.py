@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from gaitlib.answering import ask_model
-from gaitlib.batches import ClipSet, make_clip_set
+from gaitlib.batches import ClipSet
 from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
-from gaitlib.companions import beside_companions
+from gaitlib.companions import beside_companions, walking_clips
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.novelty import novelty_of
 from gaitlib.walker.lifeless import why_lifeless
@@ -124,12 +124,6 @@ def predict_video(
     return verdict
 
 
-def walking_clips(video: PreparedVideo, config: RunConfig) -> ClipSet:
-    """Return the clips that can be judged: without those in which no person could be made out."""
-    clips = make_clip_set([video], np.zeros(1, int), config)
-    return clips if config.crop == "frame" else _with_walker(clips, video)
-
-
 def verdict_sentence(name: str, verdict: Verdict) -> str:
     """Say in words what the model read in a video, or why it gives no verdict."""
     if verdict.emotion is None:
@@ -140,15 +134,6 @@ def verdict_sentence(name: str, verdict: Verdict) -> str:
         f"The model reads the walk in {name} as {verdict.emotion} ({verdict.confidence:.0%}; {rest}), from "
         f"{verdict.seconds_used:.1f} s of walking."
     )
-
-
-def _with_walker(clips: ClipSet, video: PreparedVideo) -> ClipSet:
-    """Leave out clips in which the whole picture was kept instead of a walker."""
-    stored = video.track[video.track["segment"] >= 0]
-    is_guess = stored["left"].isna().to_numpy()
-    wanted = [not is_guess[start : start + clips.num_frames].any() for start in clips.starts]
-    keep = np.array(wanted, bool)
-    return clips.chosen(np.flatnonzero(keep))
 
 
 def _why_abstain(name: str, video: PreparedVideo, clips: ClipSet, config: RunConfig) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from gaitlib.answering import clip_model
 from gaitlib.batches import ClipSet
 from gaitlib.clips import PreparedVideo, prepare_video
-from gaitlib.companions import beside_companions, find_companions
+from gaitlib.companions import beside_companions, find_companions, walking_clips
 from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.explain import ExplainedClip, explain_clip, occlusion_saliency, saliency_agreement
@@ -22,7 +22,7 @@ from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
 from gaitlib.page_parts import figure_html
 from gaitlib.saving import load_model
-from gaitlib.verdict import Verdict, predict_config, predict_video, verdict_sentence, walking_clips
+from gaitlib.verdict import Verdict, predict_config, predict_video, verdict_sentence
 
 if TYPE_CHECKING:
     import keras

@@ -12,6 +12,7 @@ from gaitlib.models import build_model
 from gaitlib.pretraining import check_unseen, pretrained_path, take_weights
 from gaitlib.rundata import load_data
 from gaitlib.saving import load_model
+from gaitlib.siamese import make_relative
 from gaitlib.training import train_model
 from gaitlib.trust import DIGESTS_NAME
 
@@ -115,3 +116,14 @@ def test_model_without_its_run_is_refused_before_training(source_path, tiny_conf
     ) as refused:
         pretrained_path(config)
     assert "--trust-model" not in str(refused.value)
+
+
+def test_encoder_of_a_model_that_compares_takes_the_weights_of_one_that_does_not(source, source_path):
+    model = make_relative(build_model("cnn_lstm", 8, 32, 1, 4))
+    head = model.get_layer("emotion").get_weights()
+    assert take_weights(model, source_path, EMOTIONS) == ("edges", "shapes", "over_time", "dense")
+    encoder = model.get_layer("encoder")
+    for name in ("edges", "over_time", "dense"):
+        pairs = zip(encoder.get_layer(name).get_weights(), source.get_layer(name).get_weights(), strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs)
+    assert all(map(np.array_equal, model.get_layer("emotion").get_weights(), head))

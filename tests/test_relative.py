@@ -2,20 +2,26 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from commands import run_gaitlib
+from media import write_video
 
 from gaitlib.answering import ask_model, clip_model
+from gaitlib.backend import load_keras
 from gaitlib.config import InputError, make_config
 from gaitlib.files import read_json
+from gaitlib.models import MODEL_NAMES, build_model
+from gaitlib.predict import PredictOutputs, predict_files
 from gaitlib.preparation import prepare_data
 from gaitlib.relative import choose_references, reference_rows, relative_features
-from gaitlib.saving import load_model
-from gaitlib.siamese import is_relative
+from gaitlib.saving import load_model, model_card, save_model
+from gaitlib.siamese import is_relative, make_relative
 from gaitlib.training import train_model
+from gaitlib.verdict import predict_video
 
 TINY = {"num_frames": 8, "frame_size": 32, "max_clips_per_video": 2, "num_resamples": 100, "epochs": 1}
 
@@ -54,6 +60,36 @@ def test_walker_without_reference_is_refused_or_treated_as_chosen():
     places = dict(zip(mean.videos["video"], reference_rows(mean.videos, mean.references), strict=True))
     assert places["h/ann_1.mp4"].tolist() == [len(mean.videos)]
     assert places["h/bob_1.mp4"].tolist() == places["s/bob_1.mp4"].tolist() == [2, 3]
+
+
+def test_named_reference_holds_for_all_videos_of_its_walker():
+    named = [None, None, "n/ann_2.mp4"]
+    chosen = choose_references(table(*WALKS[:3], reference=named), WITH_REFERENCE)
+    assert list(chosen.references["video"]) == ["n/ann_2.mp4"]
+    assert list(chosen.videos["video"]) == ["n/ann_1.mp4", "h/ann_1.mp4"]
+
+
+def test_reference_is_looked_for_in_its_own_folder():
+    rows = [("n/01.mp4", "ann", "neutral"), ("h/02.mp4", "ann", "happy")]
+    rows += [("n/01.mp4", "bob", "neutral"), ("h/03.mp4", "bob", "happy")]
+    videos = table(*rows, reference=[None, "n/01.mp4", None, "n/01.mp4"], split=["train"] * 2 + ["test"] * 2)
+    videos["digest"] = list("abcd")
+    chosen = choose_references(videos, WITH_REFERENCE)
+    assert chosen.videos.set_index("walker")["reference"].to_dict() == {"ann": "a", "bob": "c"}
+
+
+def test_single_video_is_not_compared_with_itself():
+    videos = table(*WALKS[1:4])
+    with pytest.raises(InputError, match=r"single video of bob, so nothing to compare it with: .*=skip"):
+        choose_references(videos, make_config(relative_to="walker-mean"))
+    skipping = make_config(relative_to="walker-mean", missing_reference="skip")
+    chosen = choose_references(videos, skipping)
+    assert list(chosen.skipped["video"]) == ["h/bob_1.mp4"]
+    assert set(chosen.videos["walker"]) == {"ann"}
+    with pytest.raises(InputError, match="single video"):
+        choose_references(videos.iloc[2:], skipping)
+    fallback = make_config(relative_to="reference", missing_reference="walker-mean")
+    assert list(choose_references(videos, fallback).skipped["video"]) == ["h/bob_1.mp4"]
 
 
 def test_label_file_names_the_reference():
@@ -178,3 +214,61 @@ def test_report_in_relative_form_shows_the_references(demo_folders, tmp_path):
     assert "relative_to is &#39;walker-mean&#39;" in page or "relative_to is 'walker-mean'" in page
     _, card = load_model(tmp_path / "run" / "model.keras")
     assert card["config"]["relative_to"] == "walker-mean"
+
+
+@pytest.mark.parametrize("body", MODEL_NAMES)
+def test_every_body_compares_and_comes_back_from_plain_files(body, tmp_path):
+    model = make_relative(build_model(body, 8, 32, 1, 3))
+    clips = np.random.default_rng(0).integers(0, 255, (2, 4, 8, 32, 32, 1), np.uint8)
+    says = model.predict(list(clips), verbose=0)
+    assert says.shape == (4, 3)
+    assert np.allclose(says[0], model.predict([clips[0][:1], clips[1][:1]], verbose=0), atol=1e-5)
+    for suffix in (".keras", ".h5"):
+        model.save(tmp_path / f"model{suffix}")
+        copy = load_keras().models.load_model(tmp_path / f"model{suffix}", compile=False, safe_mode=True)
+        assert np.allclose(copy.predict(list(clips), verbose=0), says, atol=1e-6)
+
+
+def test_network_in_relative_form_trains_tests_predicts_and_explains(demo_folders, tmp_path):
+    settings = {**TINY, "model": "cnn_gru", "num_resamples": 100}
+    options = [part for name, value in settings.items() for part in ("-p", f"{name}={value}")]
+    train = run_gaitlib(
+        *("train", "--videos", demo_folders[0], "--videos-test", demo_folders[1]),
+        *("--out", tmp_path / "run", "--relative-to", "reference", *options),
+    )
+    assert train.returncode == 0, train.stderr
+    model = tmp_path / "run" / "model.keras"
+    again = run_gaitlib("evaluate", "--model", model, "--videos-test", demo_folders[1])
+    assert again.returncode == 0, again.stderr
+    walk, calm = (sorted((demo_folders[1] / name).glob("*.mp4"))[0] for name in ("angry", "neutral"))
+    said = run_gaitlib("predict", walk, "--model", model, "--reference", calm, "--json", tmp_path / "a.json")
+    assert said.returncode == 0, said.stderr
+    (verdict,) = read_json(tmp_path / "a.json")["videos"]
+    assert verdict["status"] in ("ok", "warned", "abstained")
+    page = run_gaitlib("explain", walk, "--model", model, "--reference", calm, "--out", tmp_path / "why.html")
+    assert page.returncode == 0, page.stderr
+    black = tmp_path / "black.mp4"
+    write_video(black, [number / 30 for number in range(90)], pictures=[np.zeros((96, 128), np.uint8)] * 90)
+    dark = run_gaitlib("predict", walk, "--model", model, "--reference", black)
+    assert dark.returncode == 1 and "The reference cannot be used: black.mp4" in dark.stderr
+
+
+def test_model_that_compares_gives_no_verdict_without_a_companion(compared, demo_folders):
+    data, config, model = compared
+    video = sorted((demo_folders[1] / "sad").glob("*.mp4"))[0]
+    with pytest.raises(InputError, match="compares walks of one person"):
+        predict_video(video, model, config, data.emotions)
+
+
+def test_same_walker_compares_all_videos_with_their_mean(compared, demo_folders, tmp_path):
+    data, config, model = compared
+    walker = data.rows("test")["walker"].iloc[0]
+    paths = [Path(path) for path in data.rows("test")["path"] if walker in path][:3]
+    save_model(model, tmp_path, model_card(config, data.emotions, True))
+    said = predict_files(
+        paths, tmp_path / "model.keras", PredictOutputs(tmp_path / "a.json"), same_walker=True
+    )
+    videos = read_json(tmp_path / "a.json")["videos"]
+    assert len(videos) == len(paths) > 1
+    assert all(video["status"] in ("ok", "warned", "abstained") for video in videos)
+    assert walker in said

@@ -177,6 +177,22 @@ def test_reflection_that_reaches_the_lower_edge_cuts_nobody_off():
     assert reached.mean() > 0.3
 
 
+def test_darker_pictures_do_not_cut_anybody_off():
+    """A camera that adapts its exposure changes the whole picture, its lower edge too."""
+    frames = scene(60, (60, 5, 130)).astype(float)
+    frames[20:] = frames[20:] * 0.8
+    assert (find_walker(frames.astype(np.uint8), RATE_HZ).segments >= 0).mean() > 0.8
+
+
+def test_somebody_close_does_not_cut_off_somebody_far():
+    frames = scene(60, (60, 5, 110), size=(240, 480))
+    for number, frame in enumerate(frames):
+        cv2.rectangle(frame, (330 - 4 * number, 215), (370 - 4 * number, 240), 10, -1)
+    track = find_walker(frames, RATE_HZ)
+    is_alone = np.abs(350 - 4 * np.arange(60) - (60 + 5 * np.arange(60))) > 80
+    assert (track.segments >= 0)[is_alone].mean() > 0.7
+
+
 def test_two_walkers_before_a_plain_wall_do_not_make_the_camera_move():
     """The only corners are theirs."""
     frames = np.full((60, 240, 480), 150, np.uint8)

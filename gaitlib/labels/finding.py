@@ -268,7 +268,7 @@ def _fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:
         show_name(known) if not open_ else show_name(walker or own)
         for known, open_, walker, own in zip(videos["walker"], is_open, named, whole, strict=True)
     ]
-    _join_spellings(videos, warnings)
+    join_spellings(videos, warnings)
     if num_whole:
         warnings.append(
             f"{num_whole} videos do not name their walker, so each counts as a walker of its own: "
@@ -281,10 +281,10 @@ def _fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:
         )
 
 
-def _join_spellings(videos: pd.DataFrame, warnings: list[str]) -> None:
+def join_spellings(videos: pd.DataFrame, warnings: list[str]) -> None:
     """Count walkers whose names differ only in case, spaces or spelling of accents as one, in place.
 
-    As two they could come to be trained on and tested on.
+    As two they could come to be trained on and tested on. `warnings` gets a sentence about joined names.
     """
     first: dict[str, str] = {}
     for walker in videos["walker"]:

@@ -49,15 +49,19 @@ class Background:
 
     def foreground(self, frame: np.ndarray) -> np.ndarray:
         """Return the cleaned mask (uint8, 0 or 255) of what is not background in a grey frame."""
-        return self._foreground(cv2.GaussianBlur(frame, (3, 3), 0))
+        return clean(self.difference(frame), self.threshold)
 
-    def _foreground(self, smooth: np.ndarray) -> np.ndarray:
+    def difference(self, frame: np.ndarray) -> np.ndarray:
+        """Return by how many grey levels a grey frame differs from the scene, uint8."""
+        return self._difference(cv2.GaussianBlur(frame, (3, 3), 0))
+
+    def _difference(self, smooth: np.ndarray) -> np.ndarray:
         # Cameras adapt their exposure when somebody enters: bring the scene back to its brightness.
         scene, now = self.picture[::8, ::8].astype(float), smooth[::8, ::8].astype(float)
         gain = float(np.median((scene + 4) / (now + 4)))
         if abs(gain - 1) > 0.02:
             smooth = cv2.convertScaleAbs(smooth, alpha=gain, beta=4 * (gain - 1))
-        return clean(cv2.absdiff(smooth, self.picture), self.threshold)
+        return cv2.absdiff(smooth, self.picture)
 
     def silhouette(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Return how surely each pixel of a grey frame belongs to somebody, uint8, 0 to 255.
@@ -72,7 +76,7 @@ class Background:
             Left, top, width, height of the walker; what lies flat beside the feet is a shadow.
         """
         smooth = cv2.GaussianBlur(frame, (3, 3), 0)
-        near = cv2.dilate(self._foreground(smooth), _NEAR)
+        near = cv2.dilate(clean(self._difference(smooth), self.threshold), _NEAR)
         soft = cv2.LUT(cv2.absdiff(smooth, self.picture), _soft_levels(self.threshold))
         silhouette = cv2.bitwise_and(soft, near)
         if self.reach <= 1:

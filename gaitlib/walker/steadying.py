@@ -90,9 +90,9 @@ class ShakenBackground(Background):
     reference: np.ndarray
     corner: np.ndarray
 
-    def foreground(self, frame: np.ndarray) -> np.ndarray:
-        """Return the mask of what is not background; nothing outside the known scene is."""
-        return self._seen_from(frame).foreground(frame)
+    def difference(self, frame: np.ndarray) -> np.ndarray:
+        """Return by how many grey levels a frame differs; outside the known scene it does not."""
+        return self._seen_from(frame).difference(frame)
 
     def silhouette(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Return how surely each pixel of a grey frame belongs to somebody, uint8, 0 to 255."""
