@@ -14,7 +14,7 @@ import pandas as pd
 from gaitlib.clips import PreparedVideo
 from gaitlib.config import RunConfig
 from gaitlib.cutting import WORKING_SIDE_PIXELS
-from gaitlib.files import write_aside
+from gaitlib.files import make_folder, write_aside
 from gaitlib.plotting import emotion_colors
 from gaitlib.video import read_chunks
 
@@ -42,7 +42,7 @@ def annotate_video(
         `notes`, of which the last says why there is no verdict.
     config : RunConfig
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with write_aside(target) as aside, av.open(str(aside), "w") as container:
         stream = container.add_stream("h264", rate=Fraction(config.frame_rate_hz).limit_denominator(1000))
         stream.pix_fmt = "yuv420p"

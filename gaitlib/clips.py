@@ -28,6 +28,7 @@ from gaitlib.digests import recall_digest, remembered_digest
 from gaitlib.files import cache_dir, read_json, write_aside
 from gaitlib.loops import distinct_starts, repeated_rows, why_looped
 from gaitlib.motion import motion_grid
+from gaitlib.names import show_name
 from gaitlib.walker.lifeless import why_lifeless
 
 # Raise when the pictures would come out differently for the same file and settings.
@@ -149,6 +150,11 @@ def prepare_video(
                 stored = PreparedVideo(aside, digest)
                 np.save(aside / "repeats.npy", repeated_rows(stored))
                 np.save(aside / "motion.npy", motion_grid(stored))
+        except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
+            # A picture of one pixel and the like: whatever it is, one video must not end a run.
+            raise InputError(
+                f"{show_name(path.name)} cannot be followed ({type(error).__name__}: {_one_line(error)})."
+            ) from error
         except OSError:
             # Another process was first with the same content; what it stored is the same.
             if not entry.folder.exists():
@@ -231,6 +237,10 @@ def _prepare_or_reason(path: Path, config: RunConfig, cache: Path, num_threads: 
     except InputError as error:
         return str(error)
     return why_no_clips(path.name, video, config) or video
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _recall(path: Path, config: RunConfig, cache: Path) -> PreparedVideo | str | None:

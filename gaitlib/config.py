@@ -38,10 +38,10 @@ class RunConfig(BaseModel):
     5
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     # 01 preprocessing
-    frame_rate_hz: Annotated[float, Field(gt=0, le=120)] = Field(
+    frame_rate_hz: Annotated[float, Field(ge=1, le=120)] = Field(
         15.0, description="pictures a second taken from every video"
     )
     num_frames: int = Field(30, ge=2, le=600, description="pictures in a clip")
@@ -80,9 +80,11 @@ class RunConfig(BaseModel):
     )
     demo_walkers: int = Field(24, ge=4, le=500, description="synthetic training walkers")
     scheduler: str = Field(
-        "", description="Dask scheduler whose workers prepare the videos (tcp://HOST:PORT); none: here"
+        "",
+        pattern=r"^$|^(tcp|tls|ucx|ws|wss|inproc)://",
+        description="Dask scheduler whose workers prepare the videos (tcp://HOST:PORT); none: here",
     )
-    seed: int = Field(0, ge=0, description="start of every random draw")
+    seed: int = Field(0, ge=0, lt=2**32 - 50, description="start of every random draw")
     # 02 model
     model: str = Field("cnn_lstm", description="name of the model builder")
     l2_strength: float = Field(0.01, ge=0, description="L2 penalty of the Dense 64 layer")
@@ -111,7 +113,9 @@ class RunConfig(BaseModel):
         3, ge=0, le=20, description="synthetic walkers whose movements are varied one by one; 0: none"
     )
     leak_lesson: bool = Field(True, description="train once more with a leak, to show what it does")
-    num_resamples: int = Field(2000, ge=100, description="bootstrap resamples of the test walkers")
+    num_resamples: int = Field(
+        2000, ge=100, le=100_000, description="bootstrap resamples of the test walkers"
+    )
 
     @model_validator(mode="after")
     def _check_folds(self) -> Self:

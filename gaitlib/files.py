@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,24 @@ def write_aside(path: Path) -> Iterator[Path]:
         if isinstance(error, StorageError) or not is_full(error):
             raise
         raise storage_error(path, error) from error
+
+
+def check_output(path: Path | None, suffixes: Sequence[str]) -> None:
+    """Refuse to write a file where another kind of file lies, such as the video or the model.
+
+    Parameters
+    ----------
+    path : Path or None
+        None is fine.
+    suffixes : sequence of str
+        Those that such a file may have.
+
+    Raises
+    ------
+    InputError
+    """
+    if path is not None and path.suffix.lower() not in suffixes:
+        raise InputError(f"{path} would be written as a {suffixes[0]} file: give it a name that ends so.")
 
 
 def make_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from gaitlib.clips import prepare_video, prepare_videos
 from gaitlib.companions import find_companions
 from gaitlib.config import InputError
 from gaitlib.errors import StorageError
-from gaitlib.files import write_json
+from gaitlib.files import check_output, write_json
 from gaitlib.labels import list_videos
 from gaitlib.names import show_name
 from gaitlib.predict_page import PageEntry, page_entry, write_predictions
@@ -76,6 +76,8 @@ def predict_files(
     InputError
         If the model cannot be used or there is no file to read.
     """
+    check_output(outputs.json, (".json",))
+    check_output(outputs.html, (".html", ".htm"))
     paths = [path for file in files for path in (list_videos(file) if os.path.isdir(file) else [file])]
     if not paths:
         raise InputError(f"No video in {', '.join(map(str, files))}: name videos or folders that hold some.")

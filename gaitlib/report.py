@@ -20,13 +20,14 @@ from gaitlib.export import Page, export_notebook, tidy_streams, write_page
 from gaitlib.files import hold_lock, project_dir, read_json, stderr_to, write_json
 from gaitlib.labels import list_videos
 from gaitlib.provenance import step_durations
-from gaitlib.runfolder import ERROR_NAME, check_free, new_run
+from gaitlib.runfolder import check_free, new_run, write_failure
 from gaitlib.team import find_team
 
 NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
 # The report proper: its code is hidden, and it becomes the run's index.html.
 REPORT_NOTEBOOK = "05_results"
 # Parameters of notebooks that are no settings of the run, given by `ReportRequest`.
+_INDEX_HEADING = "<h1>EmotionGait runs</h1>"
 _PLACES = ("run_dir", "videos", "videos_test", "labels")
 
 
@@ -137,7 +138,7 @@ def _run(request: ReportRequest, config: RunConfig, work: Path, out: Path) -> In
         _export_pages(work, out.name)
     except InputError as error:
         failure = InputError(str(error).replace(str(work), str(out)))
-        (work / ERROR_NAME).write_text(f"{failure}\n", encoding="utf-8")
+        write_failure(work, failure)
         for page in work.glob("*.html"):
             page.unlink()
         return failure.with_traceback(error.__traceback__)
@@ -232,18 +233,24 @@ def write_index(reports_dir: Path) -> None:
 
 
 def _write_index(reports_dir: Path) -> None:
+    page = reports_dir / "index.html"
+    if page.exists() and _INDEX_HEADING not in page.read_text(encoding="utf-8", errors="replace"):
+        print(f"{page} is not a list of runs and stays as it is.")
+        return
     runs = []
     for path in reports_dir.glob("*/results.json"):
         if (path.parent / "index.html").exists():
-            runs.append((read_json(path), path.parent.name))
-    runs.sort(key=lambda run: run[0]["created"], reverse=True)
-    rows = "".join(_index_row(results, name) for results, name in runs)
+            with suppress(InputError, KeyError, TypeError, AttributeError, ValueError):  # not of this program
+                results = read_json(path)
+                runs.append((str(results["created"]), _index_row(results, path.parent.name)))
+    runs.sort(reverse=True)
+    rows = "".join(row for _, row in runs)
     head = "".join(
         f'<th scope="col">{text}</th>'
         for text in ("Run", "Made", "Data", "Model", "Accuracy", "95 % interval", "Best baseline")
     )
     body = (
-        '<h1>EmotionGait runs</h1><div class="output_subarea"><table><caption>All finished runs, newest '
+        f'{_INDEX_HEADING}<div class="output_subarea"><table><caption>All finished runs, newest '
         f"first; accuracy per video on unseen walkers.</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )

@@ -8,8 +8,10 @@ from pathlib import Path
 from gaitlib.config import InputError
 from gaitlib.files import hold_lock, make_folder, write_aside
 
-# Why a run failed; a folder with this and no report gives way to the next run.
+# Why a run failed. A folder with this file and no report gives way to the next run; its first line tells it
+# from a file of the same name that somebody else wrote.
 ERROR_NAME = "error.txt"
+_ERROR_MARK = "A run of gaitlib failed here; the next one into this folder takes its place."
 
 
 @contextmanager
@@ -58,4 +60,12 @@ def check_free(out: Path) -> None:
 
 def is_failed_run(folder: Path) -> bool:
     """Tell whether a folder holds what a failed run left behind."""
-    return (folder / ERROR_NAME).exists() and not (folder / "index.html").exists()
+    if not (folder / ERROR_NAME).is_file() or (folder / "index.html").exists():
+        return False
+    with (folder / ERROR_NAME).open(encoding="utf-8", errors="replace") as stream:
+        return stream.readline(200).rstrip("\n") == _ERROR_MARK
+
+
+def write_failure(folder: Path, reason: object) -> None:
+    """Mark a folder as that of a failed run, and say why it failed."""
+    (folder / ERROR_NAME).write_text(f"{_ERROR_MARK}\n{reason}\n", encoding="utf-8")

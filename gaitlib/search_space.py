@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
@@ -51,15 +52,32 @@ def read_plan(path: Path, **changes: Any) -> ExperimentPlan:
     InputError
         If the file cannot be read, or a key, a setting or a value is not possible.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no regular file: name a YAML file.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}.") from None
-    except yaml.YAMLError as error:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+        _check_keys_once(path, yaml.compose(text))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check its name.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is in an unknown encoding: save it as UTF-8.") from None
+    except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no experiment: expected lines such as 'method: grid'.")
-    return make_plan({"name": path.stem, **content, **changes})
+    name = re.sub(r"[^\w .+-]", "_", path.stem).lstrip(" .+-")[:80]
+    return make_plan({"name": name or "experiment", **content, **changes})
+
+
+def _check_keys_once(path: Path, node: yaml.Node | None) -> None:
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise InputError(f"{path} has the key {twice[0]!r} twice: keep one of them.")
+        for _, part in node.value:
+            _check_keys_once(path, part)
 
 
 def make_plan(content: Mapping[str, Any]) -> ExperimentPlan:

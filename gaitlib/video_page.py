@@ -16,7 +16,7 @@ from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.explain import ExplainedClip, explain_clip, occlusion_saliency, saliency_agreement
 from gaitlib.explain_plots import plot_against_neutral, plot_saliency, plot_timeline
 from gaitlib.export import write_page
-from gaitlib.files import read_json
+from gaitlib.files import check_output, read_json
 from gaitlib.gait import GAIT_FEATURES, measure_gait
 from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
@@ -60,6 +60,7 @@ def explain_video(
     InputError
         If the model cannot be used, or the video gives no verdict that could be explained.
     """
+    check_output(out_html, (".html", ".htm"))
     model, card = load_model(model_path, trust_model)
     config = predict_config(card)
     if config.relative_to == "walker-mean":

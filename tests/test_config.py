@@ -20,6 +20,7 @@ PLACES = {
     "videos_test": "videosTest",
     "labels": "",
     "video": "",
+    "reference": "",
     "model_file": "",
     "trust_model": False,
     "experiment": "experiments/first_look.yaml",
@@ -151,3 +152,16 @@ def test_places_mean_the_same_in_every_notebook(path):
     for name, found in papermill.inspect_notebook(str(path)).items():
         if name in PLACES:
             assert ast.literal_eval(found["default"]) == PLACES[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("seed", 2**32), ("l2_strength", float("inf")), ("learning_rate", float("inf"))],
+        *[("frame_rate_hz", float("nan")), ("frame_rate_hz", 1e-4), ("num_resamples", 10**12)],
+        *[("test_fraction", 0.9), ("scheduler", "http://somewhere")],
+    ],
+)
+def test_values_that_nothing_can_work_with_are_refused(name, value):
+    with pytest.raises(InputError, match=f"Setting '{name}' is "):
+        make_config(**{name: value})

@@ -1,6 +1,7 @@
 """Experiments: nobody tests whom a trial has seen, failures are told, a stopped study goes on."""
 
 import json
+import os
 import re
 
 import nbformat
@@ -8,6 +9,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+import yaml
 from commands import PROJECT, is_one_sentence, kill_hard, run_gaitlib, run_python, start_python, wait_until
 from test_accessibility import RULES, axe
 from test_browser import OpenedPage
@@ -367,3 +369,31 @@ def test_page_of_models_has_every_candidate_and_the_nested_score(nested, tmp_pat
     assert all(f"| {entry['label']} | {entry['accuracy']:.1%} |" in text for entry in ranked)
     assert f"{results['nested']['accuracy']:.1%}" in text
     assert "synthetic walkers" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: " + "[" * 3000, "is no YAML"),
+        ("method: grid\nmethod: tpe\n", "has the key 'method' twice"),
+        ("name: m\u00fcde".encode("latin-1"), "save it as UTF-8"),
+        (
+            {"name": "a", "search": {"batch_size": {"low": 2, "high": 8, "step": 0.5}}},
+            "a whole number from 1",
+        ),
+    ],
+)
+def test_faulty_plan_is_one_sentence(tmp_path, content, message):
+    path = tmp_path / "plan.yaml"
+    text = yaml.safe_dump(content) if isinstance(content, dict) else content
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=message):
+        read_plan(path)
+
+
+def test_plan_from_a_pipe_is_refused_and_odd_file_names_are_no_fault(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(InputError, match="no regular file"):
+        read_plan(tmp_path / "pipe.yaml")
+    (tmp_path / "my exp!.yaml").write_text("search: {model: [cnn_gru]}")
+    assert read_plan(tmp_path / "my exp!.yaml").name == "my exp_"

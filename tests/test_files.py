@@ -11,7 +11,18 @@ from commands import PROJECT, kill_hard, start_python, wait_until
 
 from gaitlib.config import InputError
 from gaitlib.errors import StorageError
-from gaitlib.files import cache_dir, hold_lock, project_dir, project_path, read_json, write_aside, write_json
+from gaitlib.files import (
+    cache_dir,
+    check_output,
+    hold_lock,
+    project_dir,
+    project_path,
+    read_json,
+    write_aside,
+    write_json,
+)
+from gaitlib.report import write_index
+from gaitlib.runfolder import new_run, write_failure
 
 
 def test_write_aside_puts_the_file_in_place(tmp_path):
@@ -163,3 +174,44 @@ def test_relative_paths_start_at_the_project(monkeypatch):
     assert project_dir() == PROJECT
     assert project_path("videos") == PROJECT / "videos"
     assert project_path("/a/b") == Path("/a/b")
+
+
+def test_folder_of_the_user_is_no_failed_run(tmp_path):
+    """It happens to hold an error.txt."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "error.txt").write_text("my notes on errors")
+    (mine / "thesis.docx").write_text("years of work")
+    with pytest.raises(InputError, match="already exists"), new_run(mine):
+        pass
+    assert (mine / "thesis.docx").read_text() == "years of work"
+
+
+def test_failed_run_gives_way(tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    write_failure(out, "01_preprocessing failed: no video.")
+    with new_run(out) as work:
+        (work / "index.html").write_text("done")
+    assert os.listdir(out) == ["index.html"]
+
+
+@pytest.mark.parametrize("name", ["walk.mp4", "model.keras", "page.txt", "page"])
+def test_output_never_takes_the_place_of_another_kind_of_file(name):
+    with pytest.raises(InputError, match=r"would be written as a \.json file"):
+        check_output(Path(name), (".json",))
+    check_output(Path("said.JSON"), (".json",))
+    check_output(None, (".json",))
+
+
+def test_list_of_runs_bears_strangers(tmp_path):
+    """Other results.json files, and a page of the user's own."""
+    for name, content in {"a": "{}", "b": "[]", "c": '{"created": "2020", "test": {}}', "d": "{"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(content)
+        (tmp_path / name / "index.html").write_text("x")
+    write_index(tmp_path)
+    assert "0 runs" in (tmp_path / "index.html").read_text()
+    (tmp_path / "index.html").write_text("my own home page")
+    write_index(tmp_path)
+    assert (tmp_path / "index.html").read_text() == "my own home page"

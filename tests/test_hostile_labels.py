@@ -325,3 +325,57 @@ def test_listed_names_are_printable_and_utf8(tmp_path):
     assert len(found.videos) == len(list_videos(tmp_path)) == 4
     for column in ("video", "walker", "emotion"):
         assert all(text.isprintable() and text.encode() for text in found.videos[column])
+
+
+def test_formulas_without_values_do_not_lead_to_another_sheet(tmp_path):
+    book = openpyxl.Workbook()
+    for number in range(1500):
+        book.active.append(["=A1", "=B1"] if number else ["video", "emotion"])
+    other = book.create_sheet("old")
+    other.append(["video", "emotion"])
+    other.append(["old.mp4", "happy"])
+    book.active.delete_rows(1)
+    book.save(tmp_path / "labels.xlsx")
+    with pytest.raises(InputError, match="holds a formula without a stored value"):
+        read_labels(tmp_path / "labels.xlsx")
+
+
+@pytest.mark.parametrize("word", ["šťastný", "złość"])
+def test_other_western_looking_encodings_are_refused(tmp_path, word):
+    (tmp_path / "labels.csv").write_bytes(f"video,emotion\na.mp4,{word}\n".encode("cp1250"))
+    with pytest.raises(InputError, match="unknown encoding"):
+        read_labels(tmp_path / "labels.csv")
+
+
+def test_formula_for_an_emotion_is_refused_and_curly_quotes_are_dropped(tmp_path):
+    (tmp_path / "a.csv").write_text("video,emotion\na.mp4,=B3\n", encoding="utf-8")
+    with pytest.raises(InputError, match="row 2 has the formula =B3 for an emotion"):
+        read_labels(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("video,emotion\na.mp4,\u201chappy\u201d\n", encoding="utf-8")
+    assert list(read_labels(tmp_path / "b.csv")["emotion"]) == ["happy"]
+
+
+def test_walker_missing_in_merged_cells_is_named(tmp_path):
+    rows = "video,emotion,walker\na.mp4,happy,maria\nb.mp4,sad,\nbo_1.mp4,sad,\n"
+    (tmp_path / "a.csv").write_text(rows, encoding="utf-8")
+    with pytest.raises(InputError, match=r"row 3 has no walker \(merged cells\?\), and the name b\.mp4"):
+        read_labels(tmp_path / "a.csv")
+
+
+def test_label_file_in_another_case_is_read_and_a_dangling_one_is_told(tmp_path):
+    for name in ("maria", "bo"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "walk.mp4").write_bytes(b"x")
+    (tmp_path / "Labels.csv").write_text("video,emotion\nmaria/walk.mp4,happy\nbo/walk.mp4,sad\n")
+    assert sorted(find_videos(tmp_path).videos["emotion"]) == ["happy", "sad"]
+    (tmp_path / "Labels.csv").unlink()
+    (tmp_path / "labels.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(InputError, match=r"labels\.csv is not there"):
+        find_videos(tmp_path)
+
+
+def test_control_characters_in_an_emotion_become_escapes(tmp_path):
+    folder = tmp_path / "\x1b[2jred"
+    folder.mkdir()
+    (folder / "a_1.mp4").write_bytes(b"x")
+    assert list(find_videos(tmp_path).videos["emotion"]) == ["\\x1b[2jred"]

@@ -23,7 +23,8 @@ import pytest
 from commands import run_gaitlib
 from media import bar_code, cut, damage, noisy_codes, patch, read_codes, turn, write_sound, write_video
 
-from gaitlib.config import InputError
+from gaitlib.clips import prepare_videos
+from gaitlib.config import InputError, make_config
 from gaitlib.files import read_json
 from gaitlib.labels import find_videos
 from gaitlib.video import read_chunks, read_video
@@ -639,3 +640,13 @@ def test_results_of_odd_names_are_utf8_and_escaped(tmp_path, trained, demo_folde
     assert set(table["walker"]) == {"'=1+1", "🚶", "a,b;c"}
     texts = table.select_dtypes("object").to_numpy().ravel()
     assert not [text for text in texts if text.startswith(("=", "+", "-", "@"))]
+
+
+@pytest.mark.parametrize("size", [(1, 64), (64, 1), (1, 1), (2, 2), (3, 5)])
+def test_pictures_of_a_few_pixels_end_no_run(tmp_path, fresh_cache, size):
+    width, height = size
+    picture = np.random.default_rng(0).integers(0, 255, (height, width), np.uint8)
+    codec = {"codec": "rawvideo", "pix_fmt": "gray", "time_base": Fraction(1, 30)}
+    path = write_video(tmp_path / "a_1.avi", [n / 30 for n in range(40)], pictures=[picture] * 40, **codec)
+    (reason,) = prepare_videos([path], make_config())
+    assert isinstance(reason, str) and reason.startswith("a_1.avi")

@@ -132,9 +132,8 @@ def find_videos(
     Raises
     ------
     InputError
-        If the folder is missing or holds no video, or the labels are faulty: none of the listed
-        videos is there, a name leads out of the folder, a video has two emotions, an emotion is not
-        one of `emotions`.
+        If the folder holds no video, or the labels are faulty: none of the listed videos is there, a name
+        leads out of the folder, a video has two emotions, an emotion is not one of `emotions`.
     """
     videos_dir = Path(videos_dir).expanduser().absolute()
     search = search_folder(videos_dir)
@@ -152,6 +151,7 @@ def find_videos(
     _fill_walkers(videos, search.warnings)
     videos["path"] = [str(search.files[name]) for name in videos["video"]]
     videos["video"] = [show_name(name) for name in videos["video"]]
+    videos["emotion"] = [name and show_name(name) for name in videos["emotion"]]
     skipped = pd.DataFrame(sorted(search.skipped.items()), columns=["video", "reason"], dtype=object)
     first = ["video", "path", "emotion", "walker"]
     videos = videos[first + [name for name in videos if name not in (*first, "where")]]
@@ -191,8 +191,10 @@ def check_emotions(train: pd.DataFrame, test: pd.DataFrame | None = None) -> Non
 def _label_file(videos_dir: Path, labels_path: str | Path | None) -> Path | None:
     if labels_path is not None:
         return Path(labels_path).expanduser()
-    inside = videos_dir / "labels.csv"
-    return inside if inside.exists() else None
+    inside = [path for path in videos_dir.iterdir() if path.name.casefold() == "labels.csv"]
+    if len(inside) > 1:
+        raise InputError(f"{show_name(videos_dir)} holds {len(inside)} label files: keep one labels.csv.")
+    return inside[0] if inside else None
 
 
 def _from_folders(search: Search) -> tuple[pd.DataFrame, str]:
@@ -282,9 +284,9 @@ def _fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:
 
 
 def join_spellings(videos: pd.DataFrame, warnings: list[str]) -> None:
-    """Count walkers whose names differ only in case, spaces or spelling of accents as one, in place.
+    """Count walkers whose names differ only in case, spaces or accents as one, in place, and say so.
 
-    As two they could come to be trained on and tested on. `warnings` gets a sentence about joined names.
+    As two they could come to be trained on and tested on.
     """
     first: dict[str, str] = {}
     for walker in videos["walker"]:

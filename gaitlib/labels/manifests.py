@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from gaitlib.config import InputError
-from gaitlib.names import is_inside
+from gaitlib.names import is_inside, show_name, walker_from_name
 
 _OPTIONAL = ("walker", "reference")
 _ERROR_VALUES = {"#n/a", "#ref!", "#name?", "#value!", "#div/0!", "#null!", "#num!"}
@@ -59,7 +59,13 @@ def manifest_from_rows(rows: list[list[str]], name: str) -> pd.DataFrame:
         faulty = [cells[column] for column in columns if cells.get(column, "").casefold() in _ERROR_VALUES]
         if faulty:
             raise InputError(f"{name}: row {number} holds the error value {faulty[0]}: mend the formula.")
+        if cells["emotion"].startswith("="):
+            raise InputError(
+                f"{name}: row {number} has the formula {show_name(cells['emotion'])} for an emotion: put its "
+                "value there."
+            )
         records.append([cells.get(column) or None for column in columns] + [f"{name}: row {number}"])
+    _check_walkers([dict(zip((*columns, "where"), record, strict=True)) for record in records])
     if not records:
         raise InputError(f"{name} has a header but no rows: expected one row a video.")
     table = pd.DataFrame(records, columns=[*columns, "where"], dtype=object)
@@ -73,6 +79,18 @@ def manifest_from_rows(rows: list[list[str]], name: str) -> pd.DataFrame:
     return table
 
 
+def _check_walkers(records: list[dict[str, str | None]]) -> None:
+    """Refuse a row without a walker, where others have one and the video's name does not tell it."""
+    if not any(record.get("walker") for record in records):
+        return
+    for record in records:
+        if not record["walker"] and not walker_from_name(str(record["video"])):
+            raise InputError(
+                f"{record['where']} has no walker (merged cells?), and the name "
+                f"{show_name(record['video'])} does not tell: fill it in."
+            )
+
+
 def drop_repeats(table: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
     """Drop rows that say the same again; raise if two rows say different things of one video."""
     for column in ("emotion", "walker"):
@@ -82,13 +100,16 @@ def drop_repeats(table: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
                 file = table.loc[values.index[0], "where"].rpartition(": ")[0]
                 shown = ", ".join(str(value) for value in values)
                 raise InputError(
-                    f"{file}: {video} has two different {column}s ({shown} in {places}): keep one row."
+                    f"{file}: {show_name(video)} has two different {column}s ({show_name(shown)} in "
+                    f"{places}): keep one row."
                 )
     repeated = table.duplicated("video")
     if repeated.any():
         file = table["where"].iloc[0].rpartition(": ")[0]
         first = table.loc[repeated, "video"].iloc[0]
-        warnings.append(f"{file}: {repeated.sum()} repeated row(s) left out, the first for {first}.")
+        warnings.append(
+            f"{file}: {repeated.sum()} repeated row(s) left out, the first for {show_name(first)}."
+        )
     return table[~repeated].reset_index(drop=True)
 
 

@@ -25,7 +25,7 @@ _MAX_EMPTY_ROWS = 1_000  # after so many a single cell is a stray one somewhere 
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
 # Letters of the upper half, three in a row: no Western language writes so, but this is how other
 # alphabets look when they are read as Western.
-_MISREAD = re.compile(r"[\x80-\u2122]{3}")
+_MISREAD = re.compile(r"[\x80-\u2122]{3}|[\x80-\x9f]|[^\W\d_][\xa1-\xa9\xab-\xb9\xbb-\xbf\xd7\xf7]")
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
@@ -64,7 +64,8 @@ def read_rows(path: Path) -> list[list[str]]:
         raise InputError(f"{name} cannot be read ({error.strerror}): check its permissions.") from None
     if content.startswith(_OLD_EXCEL):
         raise InputError(
-            f"{name} is an old .xls file or protected by a password: save it as .xlsx without one, or as CSV."
+            f"{name} is an old .xls file or protected by a password: save it as .xlsx without a password, "
+            "or as CSV."
         )
     is_excel = content.startswith(b"PK") or path.suffix.lower() in (".xlsx", ".xlsm")
     rows = _excel_rows(content, name) if is_excel else _csv_rows(content, name)
@@ -86,10 +87,16 @@ def escape_cell(text: str) -> str:
 
 
 def _trimmed(row: Iterable[str]) -> list[str]:
-    cells = [cell.translate(_INVISIBLE).strip() for cell in row]
+    cells = [_unquoted(cell.translate(_INVISIBLE).strip()) for cell in row]
     while cells and not cells[-1]:
         cells.pop()
     return cells
+
+
+def _unquoted(cell: str) -> str:
+    """Drop the curly quotes that text programs put around a word."""
+    is_quoted = len(cell) > 2 and cell[0] in "\u201c\u201e\u00ab" and cell[-1] in "\u201d\u201c\u00bb"
+    return cell[1:-1].strip() if is_quoted else cell
 
 
 def _csv_rows(content: bytes, name: str) -> list[list[str]]:
@@ -139,18 +146,19 @@ def _separator(text: str) -> str:
 def _excel_rows(content: bytes, name: str) -> list[list[str]]:
     _check_archive(content, name)
     try:
-        values = _sheet_rows(content, name, data_only=True)
-        formulas = _sheet_rows(content, name, data_only=False)
+        title, formulas = _filled_sheet(content, name, data_only=False)
+        _, values = _filled_sheet(content, name, data_only=True, title=title)
     except InputError:
         raise
     except Exception as error:  # openpyxl has no common class of errors for damaged files
         raise InputError(
             f"{name} cannot be read as an Excel file ({type(error).__name__}): save it as .xlsx again."
         ) from error
-    for row_number, (cells, sources) in enumerate(zip(values, formulas, strict=True), start=1):
-        for column, (cell, source) in enumerate(zip(cells, sources, strict=False), start=1):
-            if not cell and source.startswith("="):
-                where = f"{openpyxl.utils.get_column_letter(column)}{row_number}"
+    for row, sources in enumerate(formulas):
+        cells = values[row] if row < len(values) else []
+        for column, source in enumerate(sources):
+            if source.startswith("=") and not (column < len(cells) and cells[column]):
+                where = f"{openpyxl.utils.get_column_letter(column + 1)}{row + 1}"
                 raise InputError(
                     f"{name}: cell {where} holds a formula without a stored value: open and save "
                     "the file in a spreadsheet program, or paste the values."
@@ -182,19 +190,20 @@ def _count_tags(archive: zipfile.ZipFile) -> int:
     """Return how many XML tags there are: each costs time and memory, also in cells without content."""
     num_tags = 0
     for member in archive.infolist():
-        if member.filename.endswith(".xml"):
-            with archive.open(member) as stream:
-                while part := stream.read(1 << 20):
-                    num_tags += part.count(b"<")
+        with archive.open(member) as stream:
+            while part := stream.read(1 << 20):
+                num_tags += part.count(b"<")
     return num_tags
 
 
-def _sheet_rows(content: bytes, name: str, data_only: bool) -> list[list[str]]:
-    """Return the rows of the first sheet that holds anything."""
+def _filled_sheet(content: bytes, name: str, data_only: bool, title: str = "") -> tuple[str, list[list[str]]]:
+    """Return title and rows of the first sheet that holds anything, or of the one that is named."""
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)
-    found: list[list[str]] = []
+    title_found, found = title, list[list[str]]()
     try:
         for sheet in book.worksheets:
+            if title and sheet.title != title:
+                continue
             sheet.reset_dimensions()  # what the file says of its size may be wrong, or absurd
             rows = list(_until_empty(sheet.iter_rows(values_only=True), name))
             if not any(any(row) for row in rows):
@@ -203,10 +212,11 @@ def _sheet_rows(content: bytes, name: str, data_only: bool) -> list[list[str]]:
                 raise InputError(
                     f"{name} has labels on several sheets, the second is {sheet.title!r}: put all on one."
                 )
-            found = found or rows
+            if not found:
+                title_found, found = sheet.title, rows
     finally:
         book.close()
-    return found
+    return title_found, found
 
 
 def _has_labels(rows: list[list[str]]) -> bool:
