@@ -397,3 +397,22 @@ def test_plan_from_a_pipe_is_refused_and_odd_file_names_are_no_fault(tmp_path):
         read_plan(tmp_path / "pipe.yaml")
     (tmp_path / "my exp!.yaml").write_text("search: {model: [cnn_gru]}")
     assert read_plan(tmp_path / "my exp!.yaml").name == "my exp_"
+
+
+def test_candidates_with_other_classes_are_each_scored_by_their_own(demo_folders, tmp_path):
+    """Each walker has one neutral walk: as a reference it is judged by nobody, else it is a class."""
+    candidates = [{"model": "gait_rf", "relative_to": way} for way in ("reference", "none", "walker-mean")]
+    plan = make_plan(
+        {"name": "ways", "outer_folds": 3, "inner_folds": 0, "settings": TINY, "candidates": candidates}
+    )
+    make_experiment(plan, *demo_folders, None, tmp_path / "out")
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    answers = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert len(results["ranking"]) == 3
+    for entry in results["ranking"]:
+        own = answers[answers["settings"] == entry["label"]]
+        assert entry["accuracy"] == pytest.approx((own["emotion"] == own["predicted"]).mean())
+        assert entry["num_videos"] == len(own)
+        is_judged = "neutral" in set(own["emotion"])
+        assert is_judged == (entry["settings"]["relative_to"] != "reference")
+        assert entry["chance"] == pytest.approx(1 / (4 if is_judged else 3))

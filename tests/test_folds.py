@@ -1,6 +1,7 @@
 """Cross-validation: no walker on both sides of a fold, nothing chosen by the test, resumed after a kill."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from commands import kill_hard, run_gaitlib, start_python, wait_until
 
 from gaitlib.config import InputError, make_config
-from gaitlib.fitting import train_fits
-from gaitlib.folds import assign_folds, list_fits
+from gaitlib.fitting import _fit_digest, train_fits
+from gaitlib.folds import Fit, assign_folds, list_fits
 from gaitlib.preparation import prepare_data
 from gaitlib.rundata import RunData
 
@@ -153,3 +154,33 @@ def test_killed_cross_validation_goes_on_to_the_same_end(demo_folders, tmp_path,
     right = (table["emotion"] == table["predicted"]).groupby(table["fold"]).mean()
     assert right.tolist() == pytest.approx([fold["accuracy"] for fold in scores[0]["folds"]])
     assert np.isclose(scores[0]["test"]["accuracy"], (table["emotion"] == table["predicted"]).mean())
+
+
+def test_name_in_another_case_is_the_same_walker_across_both_folders(demo_folders, tiny_config, tmp_path):
+    """In a cross-validation both folders take part in all folds."""
+    for source, target in zip(demo_folders, ("videos", "videosTest"), strict=True):
+        shutil.copytree(source, tmp_path / target)
+    known = sorted((tmp_path / "videos").glob("*/*.mp4"))[0].stem.rpartition("_")[0]
+    other = sorted((tmp_path / "videosTest").glob("*/*.mp4"))[0].stem.rpartition("_")[0]
+    for path in (tmp_path / "videosTest").glob(f"*/{other}_*.mp4"):
+        path.rename(path.with_name(path.name.replace(other, known.upper())))
+    config = tiny_config.model_copy(update={"folds": 3})
+    data = prepare_data(tmp_path / "videos", tmp_path / "videosTest", config)
+    mine = data.videos[data.videos["walker"].str.casefold() == known.casefold()]
+    assert mine["video"].str.contains(known.upper()).any()
+    assert mine["fold"].nunique() == mine["walker"].nunique() == 1
+    assert any("count as the same walker" in warning for warning in data.warnings)
+
+
+def test_model_of_walks_compared_otherwise_is_another_model():
+    data, config = folded(3)
+    digests = {
+        _fit_digest(Fit(1, 0, data, config.model_copy(update=change)))
+        for change in (
+            {},
+            {"relative_to": "walker-mean"},
+            {"label_form": "soft"},
+            {"reference_emotion": "sad"},
+        )
+    }
+    assert len(digests) == 4

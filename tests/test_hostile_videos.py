@@ -646,7 +646,7 @@ def test_results_of_odd_names_are_utf8_and_escaped(tmp_path, trained, demo_folde
 def test_pictures_of_a_few_pixels_end_no_run(tmp_path, fresh_cache, size):
     width, height = size
     picture = np.random.default_rng(0).integers(0, 255, (height, width), np.uint8)
-    codec = {"codec": "rawvideo", "pix_fmt": "gray", "time_base": Fraction(1, 30)}
+    codec = {"codec": "rawvideo", "pix_fmt": "gray", "time_base": Fraction(1, 30), "size": size}
     path = write_video(tmp_path / "a_1.avi", [n / 30 for n in range(40)], pictures=[picture] * 40, **codec)
     (reason,) = prepare_videos([path], make_config())
     assert isinstance(reason, str) and reason.startswith("a_1.avi")

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from media import write_video
+from test_walker import draw_person, textured, with_noise
 
 from gaitlib.answering import feature_model
 from gaitlib.batches import make_clip_set
@@ -62,6 +63,40 @@ def test_something_that_is_no_person_gets_no_word(tmp_path, model, tiny_config):
     verdict = verdict_on(pictures, tmp_path, model, tiny_config)
     assert (verdict.status, verdict.emotion) == ("abstained", None)
     assert "no person could be made out" in verdict.notes[-1]
+
+
+def drawn(num_frames, *people, size=(240, 480)) -> np.ndarray:
+    """Return pictures of people; each is a function of the picture's number: place, foot, height, phase."""
+    frames = np.repeat(textured(*size)[None], num_frames, axis=0)
+    for number, frame in enumerate(frames):
+        for person in people:
+            draw_person(frame, *person(number))
+    return with_noise(frames)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "status", "word"),
+    [
+        (drawn(75, lambda n: (100 + 1.2 * n, 150, 17, n / 8)), "abstained", "the walker is too small"),
+        (drawn(60, lambda n: (240, 215, 150, 0.25)), "abstained", "nobody was found"),
+        (
+            drawn(75, lambda n: (60 + 5 * n, 215, 150, n / 8), lambda n: (420 - 4 * n, 200, 130, n / 8)),
+            "warned",
+            "Up to 2 people are seen at the same time: the one who walks most was read.",
+        ),
+        (
+            drawn(75, lambda n: (160 + 3 * np.sin(n / 5), 215, 160, n / 8), size=(240, 320)),
+            "warned",
+            "Walks on the spot",
+        ),
+    ],
+    ids=["too small", "standing", "several", "on the spot"],
+)
+def test_reason_or_remark_is_given(tmp_path, model, tiny_config, pictures, status, word):
+    verdict = verdict_on(pictures, tmp_path, model, tiny_config)
+    assert word in " ".join(verdict.notes)
+    assert (verdict.emotion is None) == (status == "abstained")
+    assert (verdict.status == "abstained") == (status == "abstained")
 
 
 @pytest.fixture(scope="module")

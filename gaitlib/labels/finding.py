@@ -192,9 +192,9 @@ def _label_file(videos_dir: Path, labels_path: str | Path | None) -> Path | None
     if labels_path is not None:
         return Path(labels_path).expanduser()
     inside = [path for path in videos_dir.iterdir() if path.name.casefold() == "labels.csv"]
-    if len(inside) > 1:
+    if inside[1:]:
         raise InputError(f"{show_name(videos_dir)} holds {len(inside)} label files: keep one labels.csv.")
-    return inside[0] if inside else None
+    return next(iter(inside), None)
 
 
 def _from_folders(search: Search) -> tuple[pd.DataFrame, str]:
@@ -284,10 +284,7 @@ def _fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:
 
 
 def join_spellings(videos: pd.DataFrame, warnings: list[str]) -> None:
-    """Count walkers whose names differ only in case, spaces or accents as one, in place, and say so.
-
-    As two they could come to be trained on and tested on.
-    """
+    """Count walkers whose names differ in case, spaces or accents as one: two might train and test."""
     first: dict[str, str] = {}
     for walker in videos["walker"]:
         first.setdefault(normal_name(walker), walker)
