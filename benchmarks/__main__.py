@@ -38,7 +38,7 @@ PARTS = {
     "training_speed": (
         "Training",
         "The published network in its published layering (TimeDistributed) and as trained here; then all "
-        "models.",
+        "models of pictures. Pictures are square: 120 x 120 has as many pixels as 160 x 90.",
     ),
     "start_up": ("Start", "Python alone is what no program can be faster than."),
     "report_overhead": (

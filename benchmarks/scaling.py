@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import describe_machine
+
 SIZES = (1_000, 100_000, 10_000_000)
 START, END = "<!-- measured:start -->", "<!-- measured:end -->"
 
@@ -93,10 +95,8 @@ def _training_seconds(videos: list[Any], config: Any) -> dict[str, float]:
 def as_tables(rates: dict[str, float]) -> str:
     """Return the measured rates and what follows from them, in Markdown."""
     from gaitlib.config import make_config
-    from gaitlib.provenance import versions
 
     epochs = make_config().epochs
-    names = ", ".join(f"{name} {number}" for name, number in versions().items())
     rows = {
         "preparing, core hours": lambda num: num * rates["prepare_seconds"] / 3600,
         "looking for the same footage, core hours": lambda num: num**2 / 2 * rates["footage_seconds"] / 3600,
@@ -117,7 +117,7 @@ def as_tables(rates: dict[str, float]) -> str:
     ]
     lines = [
         f"Measured {time.strftime('%Y-%m-%d')} with `python -m benchmarks.scaling` on synthetic videos:",
-        f"{'; '.join(measured)}. ({names})",
+        f"{'; '.join(measured)}. ({describe_machine()})",
         "",
         "| | " + " | ".join(f"{num:,} videos" for num in SIZES) + " |",
         "| --- |" + " ---: |" * len(SIZES),
