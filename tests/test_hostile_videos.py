@@ -190,6 +190,19 @@ def test_one_picture_lost_in_an_avi_is_said(tmp_path):
     assert "Pictures that the header counts but that are not there: 1 " in " ".join(report.notes)
 
 
+@pytest.mark.parametrize("chroma", ["420jpeg", "422", "444", "mono"])
+def test_cut_off_raw_video_is_said(tmp_path, chroma):
+    width, height = 33, 17
+    color = {"420jpeg": 17 * 9, "422": 17 * 17, "444": 33 * 17, "mono": 0}[chroma]
+    picture = b"FRAME\n" + bytes(width * height) + bytes([128]) * (2 * color)
+    content = f"YUV4MPEG2 W{width} H{height} F30:1 Ip C{chroma}\n".encode() + picture * 30
+    path = tmp_path / "a.y4m"
+    path.write_bytes(content)
+    assert not any("Cut off" in note for note in read_video(path)[1].notes)
+    path.write_bytes(content[: int(0.6 * len(content))])
+    assert any("Cut off" in note for note in read_video(path)[1].notes)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_damage_to_a_gif_is_said(tmp_path, seed):
     """FFmpeg decodes broken codes of a GIF into other pictures and reports nothing."""

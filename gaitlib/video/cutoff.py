@@ -56,7 +56,7 @@ def ends_midway(file: io.FileIO, format_name: str, stream_id: int) -> bool:
             return _transport_is_cut(file, size, stream_id)
         check = _CHECKS.get(format_name.split(",")[0])
         return check is not None and check(file, size)
-    except (struct.error, IndexError):  # too short or too damaged to tell
+    except (struct.error, IndexError, KeyError, ValueError):  # too short or too damaged to tell
         return False
     finally:
         file.seek(position)
@@ -205,6 +205,20 @@ def _dv_is_cut(file: io.FileIO, size: int) -> bool:
     return bool(size % 120_000 and size % 144_000)  # pictures at 30 and at 25 Hz
 
 
+def _raw_is_cut(file: io.FileIO, size: int) -> bool:
+    """Divide a YUV4MPEG2 file by the size of its pictures, which are all alike."""
+    head = _read_at(file, 0, 256).partition(b"\n")[0]
+    fields = {field[:1]: field[1:] for field in head.split()[1:]}
+    width, height = int(fields[b"W"]), int(fields[b"H"])
+    columns, rows = -(-width // 2), -(-height // 2)
+    chroma = fields.get(b"C", b"420jpeg")
+    halves = {b"420": columns * rows, b"422": columns * height, b"444": width * height, b"mono": 0}
+    if b"p1" in chroma or not chroma.startswith(tuple(halves)):  # more than 8 bits, or a rare layout
+        return False
+    color = next(number for name, number in halves.items() if chroma.startswith(name))
+    return (size - len(head) - 1) % (len(b"FRAME\n") + width * height + 2 * color) != 0
+
+
 def _read_at(file: io.FileIO, start: int, num_bytes: int) -> bytes:
     file.seek(max(0, start))
     return file.read(num_bytes) or b""
@@ -222,4 +236,5 @@ _CHECKS: dict[str, Callable[[io.FileIO, int], bool]] = {
     "ivf": _ivf_is_cut,
     "gif": _gif_is_cut,
     "dv": _dv_is_cut,
+    "yuv4mpegpipe": _raw_is_cut,
 }
