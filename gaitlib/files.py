@@ -70,7 +70,7 @@ def write_aside(path: Path) -> Iterator[Path]:
     """
     make_folder(path.parent)
     try:
-        with temporary_folder(path.parent, path.stem) as folder:
+        with temporary_folder(path.parent, path.name) as folder:
             yield folder / path.name
             os.replace(folder / path.name, path)
     except (OSError, RuntimeError) as error:  # HDF5 raises the second when it closes a file

@@ -178,6 +178,25 @@ def test_read_only_cache_says_how_to_move_it(disk, demo_folders, trained):
     ends_in_one_sentence(process, "Cannot write", "Read-only file system", "GAITLIB_CACHE")
 
 
+@pytest.mark.parametrize("output", ["json", "html", "annotated"])
+def test_verdicts_onto_a_bad_place_end_in_one_sentence(disk, demo_folders, trained, output):
+    """On a disk that is read-only; what was meant for it is named."""
+    disk.mount("ro")
+    video = sorted((demo_folders[1] / "sad").glob("*.mp4"))[0]
+    target = disk.folder / ("copies" if output == "annotated" else f"said.{output}")
+    process = run_gaitlib("predict", video, "--model", trained.folder / "model.keras", f"--{output}", target)
+    ends_in_one_sentence(process, "Cannot write", str(target), "Read-only file system")
+
+
+def test_annotated_copies_on_a_full_disk_leave_nothing_half(disk, demo_folders, trained):
+    video = sorted((demo_folders[1] / "sad").glob("*.mp4"))[0]
+    disk.mount("size=12k")
+    target = disk.folder / "copies"
+    process = run_gaitlib("predict", video, "--model", trained.folder / "model.keras", "--annotated", target)
+    ends_in_one_sentence(process, "Cannot write", "No space left on device")
+    assert not list(target.glob("*.mp4"))
+
+
 def test_batch_that_cannot_fit_is_refused_with_one_that_can():
     model = build_model("cnn_lstm", 30, 64, 1, 4)
     check_batch(model, 1)
