@@ -99,8 +99,8 @@ def test_stopped_job_stays_open(tmp_path):
 
 def test_job_that_ends_its_process_is_not_begun_for_ever(tmp_path):
     for _ in range(MAX_TRIES):
-        with pytest.raises(KeyboardInterrupt):
-            work_off(open_journal(tmp_path, 1), lambda trial: die(trial))
+        with pytest.raises(SystemExit):
+            work_off(open_journal(tmp_path, 1), die)
     study = open_journal(tmp_path, 1)
     finish(study, die)
     assert f"The process ended {MAX_TRIES} times" in list_jobs(study)[0].user_attrs["reason"]
@@ -109,7 +109,20 @@ def test_job_that_ends_its_process_is_not_begun_for_ever(tmp_path):
 def die(trial) -> float:
     """Begin a training and leave without a word, as a killed process does."""
     count_try(trial, 1)
-    raise KeyboardInterrupt
+    raise SystemExit
+
+
+def test_job_that_the_user_stops_may_be_begun_again_as_often_as_wanted(tmp_path):
+    def stop(trial) -> float:
+        count_try(trial, 1)
+        raise KeyboardInterrupt
+
+    for _ in range(MAX_TRIES + 1):
+        with pytest.raises(KeyboardInterrupt):
+            work_off(open_journal(tmp_path, 1), stop)
+    study = open_journal(tmp_path, 1)
+    finish(study, number_of)
+    assert [job.value for job in list_jobs(study)] == [0.0]
 
 
 def test_torn_last_line_of_the_journal_is_mended(tmp_path):
