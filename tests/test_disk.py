@@ -128,7 +128,7 @@ def test_limit_on_file_size_is_named_and_leaves_nothing(tmp_path, name):
 def test_read_only_folder_is_named(disk):
     disk.mount("ro")
     with pytest.raises(
-        StorageError, match=r"Cannot write .*/a: Read-only file system. Choose another folder"
+        StorageError, match=r"Cannot write .*/a.json: Read-only file system. Choose another folder"
     ):
         write_json(disk.folder / "a.json", {})
 
