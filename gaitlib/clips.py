@@ -152,9 +152,8 @@ def prepare_video(
                 np.save(aside / "motion.npy", motion_grid(stored))
         except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
             # A picture of one pixel and the like: whatever it is, one video must not end a run.
-            raise InputError(
-                f"{show_name(path.name)} cannot be followed ({type(error).__name__}: {_one_line(error)})."
-            ) from error
+            cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise InputError(f"{show_name(path.name)} cannot be followed ({cause}).") from error
         except OSError:
             # Another process was first with the same content; what it stored is the same.
             if not entry.folder.exists():
@@ -237,10 +236,6 @@ def _prepare_or_reason(path: Path, config: RunConfig, cache: Path, num_threads: 
     except InputError as error:
         return str(error)
     return why_no_clips(path.name, video, config) or video
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _recall(path: Path, config: RunConfig, cache: Path) -> PreparedVideo | str | None:

@@ -89,15 +89,30 @@ def walking_clips(video: PreparedVideo, config: RunConfig) -> ClipSet:
     return clips if config.crop == "frame" else _with_walker(clips, video)
 
 
+def why_not_judged(name: str, video: PreparedVideo, clips: ClipSet, config: RunConfig) -> str:
+    """Return why a video can be neither judged nor a reference, empty if it can."""
+    lifeless = why_lifeless(video.thumbs)
+    if lifeless:
+        return f"{name}: nobody was found: {lifeless}"
+    if len(clips):
+        return ""
+    needed, lasts = config.num_frames / config.frame_rate_hz, video.meta["duration_seconds"]
+    if lasts < needed:
+        return f"{name}: too short: it lasts {lasts:.1f} s, {needed:.1f} s of walking are needed."
+    height = video.meta.get("small_height_pixels", 0)
+    if height:
+        share = height / video.meta["frame_shape"][0]
+        return f"{name}: the walker is too small ({share:.0%} of the picture's height): film from closer."
+    reason = why_no_clips(name, video, config)
+    return reason or f"{name}: something moves, but no person could be made out."
+
+
 def _usable(path: Path, config: RunConfig) -> PreparedVideo:
     try:
         video = prepare_video(path, config)
     except InputError as error:
         raise InputError(f"The reference cannot be used: {error}") from error
-    lifeless = why_lifeless(video.thumbs)
-    reason = f"{path.name}: {lifeless}" if lifeless else why_no_clips(path.name, video, config)
-    if not reason and not len(walking_clips(video, config)):
-        reason = f"{path.name}: something moves, but no person could be made out."
+    reason = why_not_judged(path.name, video, walking_clips(video, config), config)
     if reason:
         raise InputError(f"The reference cannot be used: {reason}")
     return video

@@ -27,8 +27,9 @@ NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05
 # The report proper: its code is hidden, and it becomes the run's index.html.
 REPORT_NOTEBOOK = "05_results"
 # Parameters of notebooks that are no settings of the run, given by `ReportRequest`.
-_INDEX_HEADING = "<h1>EmotionGait runs</h1>"
 _PLACES = ("run_dir", "videos", "videos_test", "labels")
+# By which the list of runs is told from a page of somebody else.
+_INDEX_HEADING = "<h1>EmotionGait runs</h1>"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ import pandas as pd
 
 from gaitlib.answering import ask_model
 from gaitlib.batches import ClipSet
-from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
-from gaitlib.companions import beside_companions, walking_clips
+from gaitlib.clips import PreparedVideo, prepare_video
+from gaitlib.companions import beside_companions, walking_clips, why_not_judged
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.novelty import novelty_of
-from gaitlib.walker.lifeless import why_lifeless
 
 if TYPE_CHECKING:
     import keras
@@ -113,7 +112,7 @@ def predict_video(
     verdict.notes += meta["notes"]
     verdict.frames_read, verdict.corrupt_frames = meta["frames_read"], meta["corrupt_frames"]
     clips = walking_clips(video, config)
-    reason = _why_abstain(path.name, video, clips, config)
+    reason = why_not_judged(path.name, video, clips, config)
     if reason:
         return verdict.abstain(reason)
     verdict.status = "warned" if meta["notes"] else "ok"
@@ -134,24 +133,6 @@ def verdict_sentence(name: str, verdict: Verdict) -> str:
         f"The model reads the walk in {name} as {verdict.emotion} ({verdict.confidence:.0%}; {rest}), from "
         f"{verdict.seconds_used:.1f} s of walking."
     )
-
-
-def _why_abstain(name: str, video: PreparedVideo, clips: ClipSet, config: RunConfig) -> str:
-    """Return why there can be no verdict, empty if there can."""
-    lifeless = why_lifeless(video.thumbs)
-    if lifeless:
-        return f"{name}: nobody was found: {lifeless}"
-    if len(clips):
-        return ""
-    needed, lasts = config.num_frames / config.frame_rate_hz, video.meta["duration_seconds"]
-    if lasts < needed:
-        return f"{name}: too short: it lasts {lasts:.1f} s, {needed:.1f} s of walking are needed."
-    height = video.meta.get("small_height_pixels", 0)
-    if height:
-        share = height / video.meta["frame_shape"][0]
-        return f"{name}: the walker is too small ({share:.0%} of the picture's height): film from closer."
-    reason = why_no_clips(name, video, config)
-    return reason or f"{name}: something moves, but no person could be made out."
 
 
 def _remarks(video: PreparedVideo) -> list[str]:
