@@ -379,3 +379,9 @@ def test_control_characters_in_an_emotion_become_escapes(tmp_path):
     folder.mkdir()
     (folder / "a_1.mp4").write_bytes(b"x")
     assert list(find_videos(tmp_path).videos["emotion"]) == ["\\x1b[2jred"]
+
+
+@pytest.mark.parametrize("word", ["«joie»", "l´ira", "col·lera", "n°1", "müde", "triste²"])
+def test_words_of_western_tables_are_no_other_encoding(tmp_path, word):
+    (tmp_path / "labels.csv").write_bytes(f"video,emotion\na.mp4,{word}\n".encode("cp1252"))
+    assert list(read_labels(tmp_path / "labels.csv")["emotion"]) == [word.strip("«»")]

@@ -24,8 +24,12 @@ _MAX_EMPTY_ROWS = 1_000  # after so many a single cell is a stray one somewhere 
 # Characters that nobody sees: byte order marks and spaces of no width.
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
 # Letters of the upper half, three in a row: no Western language writes so, but this is how other
-# alphabets look when they are read as Western.
-_MISREAD = re.compile(r"[\x80-\u2122]{3}|[\x80-\x9f]|[^\W\d_][\xa1-\xa9\xab-\xb9\xbb-\xbf\xd7\xf7]")
+# alphabets look when they are read as Western. Neither does it write signs between letters, but for
+# apostrophes, dots and quotes.
+_MISREAD = re.compile(
+    r"[\x80-\u2122]{3}|[\x80-\x9f]"
+    r"|[^\W\d_][\xa1-\xa9\xac\xae\xaf\xb1-\xb3\xb6\xb9\xbc-\xbf][^\W\d_]"
+)
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
