@@ -21,12 +21,12 @@ from gaitlib.footage_notes import recall, remember
 from gaitlib.motion import GRID, MOTION_SECONDS
 
 MIN_OVERLAP_SECONDS = 1.2
-# Pairs below are not looked at closely; copies measured 0.79 (cropped by 5 %) and up.
-CANDIDATE_SIMILARITY = 0.7
 # Mean of both correlations. Of 96 copies one measured 0.85, the others 0.89 to 1; two synthetic walkers
 # reach 0.83, two takes of one in the same place and clothes 0.96.
 OTHER_WALKER_SIMILARITY = 0.87
 SAME_WALKER_SIMILARITY = 0.975
+# Pairs below cannot reach such a mean, however alike the limbs are, and are not looked at closely.
+CANDIDATE_SIMILARITY = 2 * OTHER_WALKER_SIMILARITY - 1
 BLOCK_NUMBERS = 4_000_000
 LIMB_PIXELS = 32
 # Time by which copies may begin or end apart without being called an excerpt.
@@ -147,17 +147,22 @@ def _blocks(lengths: Sequence[int]) -> list[slice]:
 def _block_matches(
     grids: Sequence[np.ndarray], firsts: np.ndarray, seconds: np.ndarray, min_overlap: int
 ) -> Iterator[_Match]:
-    longest = [max(len(grids[number]) for number in part) for part in (firsts, seconds)]
+    lengths = [np.array([len(grids[number]) for number in part]) for part in (firsts, seconds)]
+    longest = [int(part.max()) for part in lengths]
     size = fft.next_fast_len(sum(longest), real=True)
     padded = [_padded(grids, part, size) for part in (firsts, seconds)]
-    moved = [(part**2).sum(axis=2, keepdims=True) for part in padded]
-    shown = [
-        np.array([np.arange(size) < len(grids[number]) for number in part], np.float32)[..., None]
-        for part in (firsts, seconds)
+    moved = [(part**2).sum(axis=2) for part in padded]
+    total = np.minimum(moved[0].sum(axis=1)[:, None], moved[1].sum(axis=1))
+    # A delay beyond the first's end stands for one before its beginning.
+    lags = np.arange(size)
+    lags[longest[0] :] -= size
+    energy = [
+        _moved_while_shown(moved[0], lags, lengths[1]).transpose(0, 2, 1),
+        _moved_while_shown(moved[1], -lags, lengths[0]),
     ]
-    total = np.minimum(moved[0].sum(axis=1)[:, 0, None], moved[1].sum(axis=1)[None, :, 0])
-    energy = [_correlate(moved[0], shown[1]), _correlate(shown[0], moved[1])]
-    is_short = _correlate(shown[0], shown[1]) < min_overlap - 0.5
+    begin = np.maximum(lags, 0)[:, None, None]
+    end = np.minimum(lengths[0][:, None], lags[:, None, None] + lengths[1])
+    is_short = end - begin < min_overlap
     is_short |= (energy[0] < 0.3 * total) | (energy[1] < 0.3 * total)
     scale = np.sqrt(np.maximum(energy[0] * energy[1], 1e-6))
     mirrored = padded[1].reshape(*padded[1].shape[:2], GRID, GRID)[..., ::-1].reshape(padded[1].shape)
@@ -166,8 +171,7 @@ def _block_matches(
         best = similarity.argmax(axis=0)
         peak = np.take_along_axis(similarity, best[None], axis=0)[0]
         for row, column in np.argwhere(peak >= CANDIDATE_SIMILARITY):
-            first, second, lag = int(firsts[row]), int(seconds[column]), int(best[row, column])
-            lag = lag if lag < longest[0] else lag - size
+            first, second, lag = int(firsts[row]), int(seconds[column]), int(lags[best[row, column]])
             # Within one block each pair comes twice, and each video meets itself.
             if first < second or first not in seconds:
                 match = _Match(first, second, lag, is_mirrored, float(peak[row, column]))
@@ -184,6 +188,26 @@ def _padded(grids: Sequence[np.ndarray], numbers: np.ndarray, size: int) -> np.n
     for row, number in enumerate(numbers):
         padded[row, : len(grids[number])] = grids[number].reshape(-1, GRID * GRID)
     return padded
+
+
+def _moved_while_shown(moved: np.ndarray, lags: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return how much moves in each video while one that begins `lag` pictures later is on.
+
+    Parameters
+    ----------
+    moved : ndarray of shape (num_videos, num_pictures)
+    lags : ndarray of shape (num_lags,), int
+    lengths : ndarray of shape (num_others,), int
+
+    Returns
+    -------
+    ndarray of shape (num_lags, num_others, num_videos)
+    """
+    so_far = np.zeros((moved.shape[1] + 1, len(moved)), np.float32)
+    so_far[1:] = np.cumsum(moved, axis=1, dtype=float).T
+    begin = np.clip(lags, 0, moved.shape[1])
+    end = np.clip(lags[:, None] + lengths, 0, moved.shape[1])
+    return so_far[end] - so_far[begin][:, None]
 
 
 def _correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from gaitlib.config import InputError
 from gaitlib.files import cache_dir, read_json, write_json
 
 # Raise when the same videos would be found more or less alike.
-COMPARISON_VERSION = 1
+COMPARISON_VERSION = 2
 MAX_NOTES = 20
 
 Pair = tuple[str, str]
