@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaitlib.export import export_notebook, write_page
+from gaitlib.export import export_notebook
 from gaitlib.files import read_json
-from gaitlib.report import REPORT_NOTEBOOK, data_banners
+from gaitlib.pages import write_page
+from gaitlib.report import REPORT_NOTEBOOK
+from gaitlib.run_list import data_banners
 from gaitlib.wording import headline
 
 DOCS = Path(__file__).parent

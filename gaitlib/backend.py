@@ -15,7 +15,21 @@ if TYPE_CHECKING:
 
 @cache
 def load_keras() -> ModuleType:
-    """Import Keras on TensorFlow and return it; takes seconds, so nothing else imports it.
+    """Import Keras on TensorFlow and return it; takes seconds, so nothing else imports it."""
+    keras = import_keras()
+    with stderr_to(Path(os.devnull)):
+        import tensorflow as tf
+
+        tf.constant(0)  # makes the device, which greets too
+    # Keras warns that .h5 is a legacy format; it is part of what a run must leave.
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    # TensorFlow warns of functions traced anew, as they are for each of many models.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    return keras
+
+
+def import_keras() -> ModuleType:
+    """Import Keras on TensorFlow and return it; no device is taken: a GPU stays free for others.
 
     The native libraries greet on file descriptor 2 before any setting can stop them; it is turned
     away for the time of the import, and errors still come as exceptions.
@@ -24,13 +38,7 @@ def load_keras() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with stderr_to(Path(os.devnull)):
         import keras
-        import tensorflow as tf
-
-        tf.constant(0)  # makes the device, which greets too
-    # Keras warns that .h5 is a legacy format; it is part of what a run must leave.
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    # TensorFlow warns of functions traced anew, as they are for each of many models.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        import tensorflow  # noqa: F401
     return keras
 
 

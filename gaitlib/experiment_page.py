@@ -22,11 +22,11 @@ from gaitlib.experiment_words import (
     unfinished_table,
 )
 from gaitlib.experiments import run_experiment
-from gaitlib.export import write_page
 from gaitlib.files import project_dir
 from gaitlib.page_parts import figure_html, paragraphs, scrolling, table_html
+from gaitlib.pages import write_page
 from gaitlib.plotting import BASELINE_COLOR, MODEL_COLOR, WRONG_COLOR, described, make_figure
-from gaitlib.report import data_banners, write_index
+from gaitlib.run_list import data_banners, write_index
 from gaitlib.team import find_team
 
 # Rows of a figure that can still be read.

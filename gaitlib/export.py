@@ -1,42 +1,19 @@
-"""Executed notebooks become HTML pages that open offline, with a word on every page about the data."""
+"""Executed notebooks become the bodies of HTML pages."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import bleach
-import jinja2
 import nbformat
 from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
-from pygments.formatters import HtmlFormatter
 
-from gaitlib.files import write_aside
-
-_TEMPLATES = Path(__file__).parent / "templates"
 # What notebooks' texts and tables are made of; everything else, above all scripts, becomes plain text.
 _TAGS = frozenset(
     """a abbr b blockquote br caption code div em h1 h2 h3 h4 hr i li ol p pre small span strong sub sup
     table tbody td th thead tr ul""".split()
 )
 _ATTRIBUTES = {"*": ["class", "id", "title", "scope"], "a": ["href"]}
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a run.
-
-    Attributes
-    ----------
-    href : str
-        File name.
-    text : str
-        What the link to it says.
-    """
-
-    href: str
-    text: str
 
 
 def export_notebook(notebook_path: Path, hide_code: bool) -> tuple[str, str]:
@@ -55,25 +32,6 @@ def export_notebook(notebook_path: Path, hide_code: bool) -> tuple[str, str]:
     exporter.register_filter("clean_html", _clean)
     body, _ = exporter.from_notebook_node(notebook)
     return _title(notebook, notebook_path.stem), body
-
-
-def write_page(
-    path: Path, title: str, body: str, links: Sequence[Page], banners: Sequence[str], footer: str
-) -> None:
-    """Write a whole page around a body that is HTML already; all other texts are escaped."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
-    css = (_TEMPLATES / "page.css").read_text() + HtmlFormatter(style="xcode").get_style_defs(".highlight")
-    page = environment.get_template("page.html.j2").render(
-        title=title,
-        body=Markup(body),
-        css=Markup(css),
-        script=Markup((_TEMPLATES / "page.js").read_text()),
-        links=[{"href": link.href, "text": link.text, "is_here": link.href == path.name} for link in links],
-        banners=banners,
-        footer=footer,
-    )
-    with write_aside(path) as aside:
-        aside.write_text(page, encoding="utf-8")
 
 
 def _clean(html: str) -> Markup:

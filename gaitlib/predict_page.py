@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from gaitlib.annotate import probabilities_over_time
 from gaitlib.clips import PreparedVideo
-from gaitlib.export import write_page
 from gaitlib.names import show_name
+from gaitlib.pages import write_page
 from gaitlib.plotting import WIDTH_INCHES, alt_text, described, emotion_colors
 
 NUM_PICTURES = 8

@@ -1,8 +1,7 @@
 """The whole job: check the parameters, run the notebooks in order, export the pages, list the runs."""
 
-import html
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,25 +10,28 @@ from typing import Any
 
 import nbformat
 import papermill
-from jinja2.filters import do_urlencode as quoted
+from jupyter_client.manager import KernelManager
 from papermill.exceptions import PapermillExecutionError
 
 from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_config, parse_settings
 from gaitlib.errors import known_sentence
-from gaitlib.export import Page, export_notebook, tidy_streams, write_page
-from gaitlib.files import hold_lock, project_dir, read_json, stderr_to, write_json
+from gaitlib.export import export_notebook, tidy_streams
+from gaitlib.files import project_dir, read_json, stderr_to, write_json
+from gaitlib.kernels import imports_of, kernels_ahead
 from gaitlib.labels import list_videos
+from gaitlib.pages import Page, write_page
 from gaitlib.provenance import step_durations
+from gaitlib.run_list import data_banners, write_index
 from gaitlib.runfolder import check_free, new_run, write_failure
 from gaitlib.team import find_team
 
 NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
+# Those that build, train or ask a model.
+_WITH_KERAS = ("02_model", "03_training", "04_evaluation")
 # The report proper: its code is hidden, and it becomes the run's index.html.
 REPORT_NOTEBOOK = "05_results"
 # Parameters of notebooks that are no settings of the run, given by `ReportRequest`.
 _PLACES = ("run_dir", "videos", "videos_test", "labels")
-# By which the list of runs is told from a page of somebody else.
-_INDEX_HEADING = "<h1>EmotionGait runs</h1>"
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,7 @@ def _run(request: ReportRequest, config: RunConfig, work: Path, out: Path) -> In
     values = {**config.model_dump(), "run_dir": str(work)}
     values |= {name: str(getattr(request, name) or "") for name in ("videos", "videos_test", "labels")}
     try:
-        for name in NOTEBOOKS:
-            _execute(name, values, work)
+        _execute_all(values, work)
         _tidy_notebooks(work, out)
         _complete_results(work, time.perf_counter() - start)
         _export_pages(work, out.name)
@@ -146,7 +147,14 @@ def _run(request: ReportRequest, config: RunConfig, work: Path, out: Path) -> In
     return None
 
 
-def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
+def _execute_all(values: Mapping[str, Any], work: Path) -> None:
+    codes = [imports_of(notebook_path(name), name in _WITH_KERAS) for name in NOTEBOOKS]
+    with kernels_ahead(codes, notebook_path(NOTEBOOKS[0]).parent.parent) as kernels:
+        for name in NOTEBOOKS:
+            _execute(name, kernels, values, work)
+
+
+def _execute(name: str, kernels: Iterator[KernelManager], values: Mapping[str, Any], work: Path) -> None:
     """Run one notebook; judge it by its exit and by the step that it must record at its end."""
     print(f"{name} … ", end="", flush=True)
     source = notebook_path(name)
@@ -157,6 +165,7 @@ def _execute(name: str, values: Mapping[str, Any], work: Path) -> None:
                 str(work / f"{name}.ipynb"),
                 {key: values[key] for key in notebook_parameters(name)},
                 kernel_name="python3",
+                km=next(kernels),
                 cwd=str(source.parent.parent),
                 progress_bar=False,
             )
@@ -209,81 +218,3 @@ def _export_pages(work: Path, run_name: str) -> None:
         targets = [f"{name}.html"] + (["index.html"] if name == REPORT_NOTEBOOK else [])
         for target in targets:
             write_page(work / target, title, body, pages, data_banners(results), footer)
-
-
-def data_banners(results: Mapping[str, Any]) -> list[str]:
-    """Return the sentences that every page of a run must carry."""
-    data, banners = results["data"], []
-    if data["is_demo"]:
-        banners.append(
-            "Synthetic walkers: the people in these videos were drawn by a program. The scores show that "
-            "the method works on such videos, not how well it reads real people."
-        )
-    if data["shared_walkers"]:
-        banners.append(
-            "Walkers are shared between training and test "
-            f"({', '.join(data['shared_walkers'])}): the scores do not hold for unseen people."
-        )
-    return banners
-
-
-def write_index(reports_dir: Path) -> None:
-    """Write `index.html`, the list of all finished runs, newest first, with their scores."""
-    with hold_lock(reports_dir / "index.html", "Another run is renewing the list of runs.", wait=True):
-        _write_index(reports_dir)
-
-
-def _write_index(reports_dir: Path) -> None:
-    page = reports_dir / "index.html"
-    if page.exists() and _INDEX_HEADING not in page.read_text(encoding="utf-8", errors="replace"):
-        print(f"{page} is not a list of runs and stays as it is.")
-        return
-    runs = []
-    for path in reports_dir.glob("*/results.json"):
-        if (path.parent / "index.html").exists():
-            with suppress(InputError, KeyError, TypeError, AttributeError, ValueError):  # not of this program
-                results = read_json(path)
-                runs.append((str(results["created"]), _index_row(results, path.parent.name)))
-    runs.sort(reverse=True)
-    rows = "".join(row for _, row in runs)
-    head = "".join(
-        f'<th scope="col">{text}</th>'
-        for text in ("Run", "Made", "Data", "Model", "Accuracy", "95 % interval", "Best baseline")
-    )
-    body = (
-        f'{_INDEX_HEADING}<div class="output_subarea"><table><caption>All finished runs, newest '
-        f"first; accuracy per video on unseen walkers.</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-    write_page(reports_dir / "index.html", "Runs", body, [], [], f"{len(runs)} runs.")
-
-
-def _index_row(results: Mapping[str, Any], name: str) -> str:
-    if results.get("kind") == "experiment":
-        return _experiment_row(results, name)
-    test = results["test"]
-    low, high = test["accuracy_ci95"]
-    best, entry = max(test["baselines"].items(), key=lambda item: item[1]["accuracy"])
-    data = "synthetic walkers" if results["data"]["is_demo"] else "videos"
-    number = test["num_videos"]
-    data = f"{number} test videos" if data == "videos" else f"{data}, {number} test videos"
-    score = f"{test['accuracy']:.1%}", f"{low:.1%} to {high:.1%}", f"{best} {entry['accuracy']:.1%}"
-    return _row(results, name, data, results["config"]["model"], *score)
-
-
-def _experiment_row(results: Mapping[str, Any], name: str) -> str:
-    """Return the row of an experiment: the score on strangers, or else that of the best candidate."""
-    best = results["ranking"][0]
-    test, model = results.get("nested", {}), "chosen by a search"
-    if "accuracy" not in test:
-        test, model = best, f"best of {results['num_trials']}: {best['label']}"
-    low, high = test["accuracy_ci95"]
-    number = results["data"]["all"]["num_videos"]
-    data = f"{'synthetic walkers, ' if results['data']['is_demo'] else ''}{number} videos"
-    return _row(results, name, data, model, f"{test['accuracy']:.1%}", f"{low:.1%} to {high:.1%}", "")
-
-
-def _row(results: Mapping[str, Any], name: str, *texts: str) -> str:
-    cells = [f'<a href="{quoted(name)}/index.html">{html.escape(name)}</a>']
-    cells += [html.escape(text) for text in (results["created"].replace("T", " ")[:16], *texts)]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -15,12 +15,12 @@ from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.explain import ExplainedClip, explain_clip, occlusion_saliency, saliency_agreement
 from gaitlib.explain_plots import plot_against_neutral, plot_saliency, plot_timeline
-from gaitlib.export import write_page
 from gaitlib.files import check_output, read_json
 from gaitlib.gait import GAIT_FEATURES, measure_gait
 from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
 from gaitlib.page_parts import figure_html
+from gaitlib.pages import write_page
 from gaitlib.saving import load_model
 from gaitlib.verdict import Verdict, predict_config, predict_video, verdict_sentence
 

@@ -8,9 +8,11 @@ import pytest
 from conftest import EVIL_EMOTION
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gaitlib.export import Page, export_notebook, write_page
+from gaitlib.export import export_notebook
 from gaitlib.files import write_json
-from gaitlib.report import NOTEBOOKS, write_index
+from gaitlib.pages import Page, write_page
+from gaitlib.report import NOTEBOOKS
+from gaitlib.run_list import write_index
 
 PAGES = ["index.html", *(f"{name}.html" for name in NOTEBOOKS), "../index.html"]
 

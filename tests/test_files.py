@@ -21,7 +21,7 @@ from gaitlib.files import (
     write_aside,
     write_json,
 )
-from gaitlib.report import write_index
+from gaitlib.run_list import write_index
 from gaitlib.runfolder import new_run, write_failure
 
 

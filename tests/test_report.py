@@ -16,7 +16,8 @@ from gaitlib.config import InputError
 from gaitlib.files import read_json, write_json
 from gaitlib.notebook import Step
 from gaitlib.preparation import prepare_data
-from gaitlib.report import NOTEBOOKS, write_index
+from gaitlib.report import NOTEBOOKS
+from gaitlib.run_list import write_index
 
 PAGES = ["index.html", *(f"{name}.html" for name in NOTEBOOKS)]
 
