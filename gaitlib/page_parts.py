@@ -13,7 +13,9 @@ from gaitlib.plotting import alt_text
 
 def table_html(table: pd.DataFrame, caption: str, decimals: int = 2) -> str:
     """Return a table with its caption."""
-    html = table.to_html(index=False, escape=True, border=0, float_format=f"{{:.{decimals}f}}".format)
+    html = table.to_html(
+        index=False, escape=True, border=0, na_rep="–", float_format=f"{{:.{decimals}f}}".format
+    )
     start = html.index(">") + 1
     return f"{html[:start]}<caption>{escape(caption)}</caption>{html[start:]}"
 

@@ -15,6 +15,7 @@ import pandas as pd
 from gaitlib.batches import ClipSet
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_json
+from gaitlib.gait_models import GAIT_MODEL_NAMES, fit_gait_model, gait_inputs
 from gaitlib.memory import check_batch
 from gaitlib.models import MODEL_NAMES
 from gaitlib.provenance import versions
@@ -27,7 +28,7 @@ Batch = tuple[np.ndarray, np.ndarray]
 # Steps of the optimiser after the first, which also compiles.
 _NUM_ROUNDS = 4
 # Raise when a model or its step of training comes to take longer or shorter.
-SPEEDS_VERSION = 1
+SPEEDS_VERSION = 2
 
 
 def seconds_in_turns(tasks: Mapping[str, Callable[[], object]], num_rounds: int) -> dict[str, float]:
@@ -85,22 +86,34 @@ def models_table(clips: ClipSet, config: RunConfig) -> tuple[pd.DataFrame, str]:
     -------
     table : DataFrame
         `model`, `weights`, `clips a second`, `times the published layering`; NaN where the memory is too
-        short.
+        short. Models of gait features are fitted in one go: theirs are the clips of all videos by the
+        seconds of that, and their weights grow with the videos.
     day : str
         Year, month and day.
     """
     chosen = np.arange(min(config.batch_size, len(clips)))
     alone = replace(clips, references=None)
     batch = np.stack([alone.read(int(clip)) for clip in chosen]), alone.clip_targets[chosen]
-    about: list[Any] = [platform.node(), os.cpu_count(), versions(), SPEEDS_VERSION, MODEL_NAMES]
-    about += [batch[0].shape, batch[1].shape, int(clips.labels.max()) + 1, config.l2_strength]
+    num_classes = int(clips.labels.max()) + 1
+    shapes = [MODEL_NAMES, batch[0].shape, batch[1].shape, num_classes, config.l2_strength]
+    rows, day = _remembered(shapes, lambda: _measure(alone, batch, config))
+    digests = [video.digest for video in clips.videos]
+    gait = [GAIT_MODEL_NAMES, digests, clips.labels.tolist(), config.frame_rate_hz]
+    gait_rows, gait_day = _remembered(gait, lambda: _measure_gait(alone, num_classes))
+    return pd.DataFrame([*rows, *gait_rows]), max(day, gait_day)
+
+
+def _remembered(
+    about: list[Any], measure: Callable[[], list[dict[str, Any]]]
+) -> tuple[list[dict[str, Any]], str]:
+    """Return what was measured on this machine before, or measure it; and the day of that."""
+    about = [platform.node(), os.cpu_count(), versions(), SPEEDS_VERSION, *about]
     digest = hashlib.sha256(repr(about).encode()).hexdigest()[:32]
     path = cache_dir() / "speeds" / f"{digest}.json"
     if not path.exists():
-        rows = _measure(alone, batch, config)
-        write_json(path, {"day": f"{date.today():%Y-%m-%d}", "rows": rows})
+        write_json(path, {"day": f"{date.today():%Y-%m-%d}", "rows": measure()})
     known = read_json(path)
-    return pd.DataFrame(known["rows"]), known["day"]
+    return known["rows"], known["day"]
 
 
 def _measure(clips: ClipSet, batch: Batch, config: RunConfig) -> list[dict[str, Any]]:
@@ -124,6 +137,16 @@ def _measure(clips: ClipSet, batch: Batch, config: RunConfig) -> list[dict[str, 
         }
         for name, model in models.items()
     ]
+
+
+def _measure_gait(clips: ClipSet, num_classes: int) -> list[dict[str, Any]]:
+    features, rows = gait_inputs(clips), []
+    for name in GAIT_MODEL_NAMES:
+        start = time.perf_counter()
+        model = fit_gait_model(name, features, clips.labels, num_classes, seed=0)
+        speed = len(clips) / (time.perf_counter() - start)
+        rows.append({"model": name, "weights": model.count_params(), "clips a second": speed})
+    return rows
 
 
 def _fits(model: "keras.Model", num_clips: int) -> bool:
