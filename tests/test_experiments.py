@@ -416,3 +416,27 @@ def test_candidates_with_other_classes_are_each_scored_by_their_own(demo_folders
         is_judged = "neutral" in set(own["emotion"])
         assert is_judged == (entry["settings"]["relative_to"] != "reference")
         assert entry["chance"] == pytest.approx(1 / (4 if is_judged else 3))
+
+
+def test_shared_study_gives_hopeless_trials_up_and_is_done_once(demo_folders, tmp_path):
+    """Five models of gait features, then a network that hardly moves: the database knows it all."""
+    candidates = [{"model": "gait_rf", "seed": seed} for seed in range(5)]
+    candidates.append({"model": "cnn_lstm", "learning_rate": 1e-12})
+    path = write_plan(tmp_path, name="shared", outer_folds=3, inner_folds=2, candidates=candidates)
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    arguments = ("--videos", demo_folders[0], "--videos-test", demo_folders[1], "--storage", url)
+    tables, outputs = [], []
+    for machine in ("here", "there"):
+        out = tmp_path / machine / "reports" / "shared"
+        process = run_gaitlib("experiment", path, *arguments, "--out", out, timeout=600)
+        assert process.returncode == 0, process.stderr
+        assert not (out / JOURNAL_NAME).exists()
+        outputs.append(process.stdout)
+        tables.append(pd.read_csv(out / "trials.csv"))
+    pruned = tables[0][tables[0]["state"] == "pruned"]
+    assert set(pruned["trial"]) == {6}
+    assert len(pruned) == 3
+    assert outputs[0].count("inner fold 2/2") == 3 * 5
+    assert "fold " not in outputs[1]
+    pd.testing.assert_frame_equal(*tables)
+    assert "given up" in (out / "index.html").read_text()
