@@ -79,7 +79,7 @@ def _table_bytes(videos: list[Any], config: Any) -> dict[str, float]:
 def _training_seconds(videos: list[Any], config: Any) -> dict[str, float]:
     """Return the core seconds of one clip in one epoch, reading and varying it included."""
     from gaitlib.batches import make_clip_set, training_batches
-    from gaitlib.fast_lstm import training_twin
+    from gaitlib.fast_layers import training_twin
     from gaitlib.training import build_for, compile_for
 
     clips = make_clip_set(videos, np.arange(len(videos)) % 4, config)

@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from gaitlib.backend import load_keras
-from gaitlib.fast_lstm import ProjectedLSTM
+from gaitlib.fast_layers import FAST_LAYERS
 from gaitlib.files import read_json, write_aside, write_json
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class EpochState(Callback):  # type: ignore[misc, valid-type]
         self._tidy()
         if self.is_finished:
             return None
-        names = {"ProjectedLSTM": ProjectedLSTM}
-        return load_keras().saving.load_model(epochs[-1] / "model.keras", custom_objects=names)
+        return load_keras().saving.load_model(epochs[-1] / "model.keras", custom_objects=FAST_LAYERS)
 
     def attach(self, *others: Any) -> None:
         """Name the callbacks whose memory must survive a kill."""

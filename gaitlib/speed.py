@@ -60,12 +60,12 @@ def training_step(model: "keras.Model", batch: Batch, config: RunConfig) -> Call
     Parameters
     ----------
     model : keras.Model
-        Not compiled; its weights stay as they are, those of its `gaitlib.fast_lstm.training_twin` move.
+        Not compiled; its weights stay as they are, those of its `gaitlib.fast_layers.training_twin` move.
     batch : tuple of ndarray
         Clips and labels.
     config : RunConfig
     """
-    from gaitlib.fast_lstm import training_twin
+    from gaitlib.fast_layers import training_twin
 
     twin = compile_for(training_twin(model), config)
     return lambda: twin.train_on_batch(*batch)

@@ -116,7 +116,7 @@ def _fit(
     log_dir: Path | None,
 ) -> TrainingResult:
     from gaitlib.callbacks import EpochDraws, EpochState
-    from gaitlib.fast_lstm import training_twin
+    from gaitlib.fast_layers import training_twin
 
     keras = load_keras()
     check_precision(config)

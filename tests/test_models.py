@@ -5,7 +5,7 @@ import pytest
 
 from gaitlib.backend import load_keras, seed_everything
 from gaitlib.config import InputError, make_config
-from gaitlib.fast_lstm import training_twin
+from gaitlib.fast_layers import training_twin
 from gaitlib.models import MODEL_NAMES, build_model, copy_weights, layer_table
 from gaitlib.saving import load_model, model_card, save_model
 

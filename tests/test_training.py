@@ -17,8 +17,8 @@ from gaitlib.backend import load_keras
 from gaitlib.batches import evaluation_batches
 from gaitlib.callbacks import EpochDraws, generator_states
 from gaitlib.config import InputError
-from gaitlib.fast_lstm import ProjectedLSTM, training_twin
-from gaitlib.models import build_model
+from gaitlib.fast_layers import FAST_LAYERS, PooledConv3D, ProjectedLSTM, training_twin
+from gaitlib.models import MODEL_NAMES, build_model
 from gaitlib.preparation import prepare_data
 from gaitlib.rundata import load_data
 from gaitlib.saving import load_model, model_card, read_history, save_history, save_model
@@ -186,12 +186,12 @@ def test_finished_training_is_not_done_twice(straight, clip_sets, long_config, e
     assert all(map(np.array_equal, again.model.get_weights(), straight.model.get_weights()))
 
 
-def test_training_twin_learns_the_same(clip_sets, emotions):
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_training_twin_learns_the_same(clip_sets, emotions, name, tmp_path):
     clips = clip_sets[0]
     shape = clips.read(0).shape
-    model = build_model("cnn_lstm", *shape[:2], shape[3], len(emotions))
+    model = build_model(name, *shape[:2], shape[3], len(emotions))
     twin = training_twin(model)
-    assert any(isinstance(layer, ProjectedLSTM) for layer in twin.layers)
     batch = np.stack([clips.read(number) for number in range(4)]), clips.clip_labels[:4]
     assert np.allclose(model(batch[0]), twin(batch[0]), atol=1e-6)
     for either in (model, twin):
@@ -199,6 +199,18 @@ def test_training_twin_learns_the_same(clip_sets, emotions):
         either.train_on_batch(*batch)
     for weight, other in zip(model.get_weights(), twin.get_weights(), strict=True):
         assert np.allclose(weight, other, atol=1e-6)
+    twin.save(tmp_path / "twin.keras")
+    back = load_keras().saving.load_model(tmp_path / "twin.keras", custom_objects=FAST_LAYERS)
+    assert np.array_equal(back(batch[0]), twin(batch[0]))
+
+
+def test_twin_of_the_published_network_is_made_of_the_fast_layers(clip_sets, emotions):
+    shape = clip_sets[0].read(0).shape
+    twin = training_twin(build_model("cnn_lstm", *shape[:2], shape[3], len(emotions)))
+    assert isinstance(twin.get_layer("over_time"), ProjectedLSTM)
+    for name in ("edges", "shapes"):
+        assert isinstance(twin.get_layer(name), PooledConv3D)
+        assert type(twin.get_layer(f"pool_{name}")).__name__ == "Identity"
 
 
 def test_half_precision_is_for_the_products_alone(clip_sets, emotions, tiny_config):
