@@ -24,7 +24,8 @@ from tqdm import tqdm
 from gaitlib.cluster import run_on_workers
 from gaitlib.config import InputError, RunConfig
 from gaitlib.cutting import THUMB_PIXELS, store_pictures
-from gaitlib.digests import recall_digest, remembered_digest
+from gaitlib.digests import note_path, recall_digest, remembered_digest, write_note
+from gaitlib.entries import is_whole, remove_spoilt, seal
 from gaitlib.files import cache_dir, read_json, write_aside
 from gaitlib.loops import distinct_starts, repeated_rows, why_looped
 from gaitlib.motion import motion_grid
@@ -32,7 +33,7 @@ from gaitlib.names import show_name
 from gaitlib.walker.lifeless import why_lifeless
 
 # Raise when the pictures would come out differently for the same file and settings.
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 # Settings that shape the stored pictures; the others only choose among them.
 PICTURE_SETTINGS = ("frame_rate_hz", "frame_size", "num_channels", "crop")
 # Share of the square's side by which a walker must move within a clip to go left or right.
@@ -142,7 +143,8 @@ def prepare_video(
     cache = cache or cache_dir()
     digest = remembered_digest(path, cache)
     entry = _entry(digest, config, cache)
-    if not entry.folder.exists():
+    if not is_whole(entry.folder):
+        remove_spoilt(entry.folder)
         try:
             with write_aside(entry.folder) as aside:
                 aside.mkdir()
@@ -150,6 +152,7 @@ def prepare_video(
                 stored = PreparedVideo(aside, digest)
                 np.save(aside / "repeats.npy", repeated_rows(stored))
                 np.save(aside / "motion.npy", motion_grid(stored))
+                seal(aside)
         except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
             # A picture of one pixel and the like: whatever it is, one video must not end a run.
             cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -185,6 +188,7 @@ def prepare_videos(
     # One core a video; a single one gets them all.
     num_threads = 1 if config.scheduler else max(1, num_cores // max(1, len(missing)))
     prepare = partial(_prepare_or_reason, config=config, cache=cache, num_threads=num_threads)
+    notes = {number: note_path(paths[number], cache) for number in missing}
     if config.scheduler and missing:
         results = run_on_workers(prepare, [paths[number] for number in missing], config.scheduler, cache)
     else:
@@ -192,8 +196,10 @@ def prepare_videos(
         parallel = joblib.Parallel(n_jobs=max(1, min(num_cores, len(missing))), return_as="generator")
         results = parallel(joblib.delayed(prepare)(paths[number]) for number in missing)
     bar = tqdm(results, description, total=len(missing), mininterval=1.0, unit="video", disable=not missing)
-    for number, video in zip(missing, bar, strict=True):
+    for number, (digest, video) in zip(missing, bar, strict=True):
         videos[number] = video
+        # A worker elsewhere knows the file by other numbers of its file system than this machine.
+        write_note(notes[number], digest, paths[number], cache)
     return [video for video in videos if video is not None]
 
 
@@ -228,21 +234,24 @@ def walks_left(video: PreparedVideo, starts: np.ndarray, num_frames: int) -> np.
     return (right[starts + num_frames - 1] - right[starts]) / side[starts] < -MIN_SIDE_STEP
 
 
-def _prepare_or_reason(path: Path, config: RunConfig, cache: Path, num_threads: int) -> PreparedVideo | str:
+def _prepare_or_reason(
+    path: Path, config: RunConfig, cache: Path, num_threads: int
+) -> tuple[str, PreparedVideo | str]:
+    """Return the file's digest, empty if there is none, and its pictures or why they are of no use."""
     # OpenCV's own threads would fight with the other workers.
     cv2.setNumThreads(1)
     try:
         video = prepare_video(path, config, cache, num_threads)
     except InputError as error:
-        return str(error)
-    return why_no_clips(path.name, video, config) or video
+        return "", str(error)
+    return video.digest, why_no_clips(path.name, video, config) or video
 
 
 def _recall(path: Path, config: RunConfig, cache: Path) -> PreparedVideo | str | None:
     """Return what `prepare_video` would, or why there are no clips; None if the cache does not hold it."""
     digest = recall_digest(path, cache)
     entry = None if digest is None else _entry(digest, config, cache)
-    if entry is None or not entry.folder.exists():
+    if entry is None or not is_whole(entry.folder):
         return None
     return why_no_clips(path.name, entry, config) or entry
 

@@ -14,10 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import av
-import cv2
-
-from gaitlib import __version__
 from gaitlib.config import InputError
 from gaitlib.errors import StorageError
 
@@ -27,8 +23,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 # How long to go on without any worker: a new one may be on its way.
 NO_WORKER_SECONDS = 60
-# Workers with other versions would cut other pictures.
-VERSIONS = {"gaitlib": __version__, "av": av.__version__, "opencv": cv2.__version__}
+# What shapes the pictures: workers with other versions would cut others.
+PACKAGES = ("gaitlib", "av", "opencv-python-headless", "numpy", "scipy")
 
 Result = TypeVar("Result")
 
@@ -64,6 +60,7 @@ def run_on_workers(
     client = _connect(scheduler)
     try:
         _wait_for_workers(client, scheduler)
+        _check_versions(client)
     except InputError:
         client.close()
         raise
@@ -76,7 +73,7 @@ def _results(
 ) -> Iterator[Result]:
     scheduler = client.scheduler_info()["address"]
     with client, tempfile.NamedTemporaryFile(dir=cache, prefix=".seen_by_") as beacon:
-        careful = partial(_do_if_seen, job=job, beacon=Path(beacon.name), versions=VERSIONS)
+        careful = partial(_do_if_seen, job=job, beacon=Path(beacon.name))
         try:
             futures = client.map(careful, [path.absolute() for path in paths], pure=False)
             for path, future in zip(paths, futures, strict=True):
@@ -119,6 +116,30 @@ def _wait_for_workers(client: "distributed.Client", scheduler: str) -> None:
         ) from None
 
 
+def _check_versions(client: "distributed.Client") -> None:
+    def versions(packages: Sequence[str]) -> tuple[str, dict[str, str]]:
+        # Defined within a function, so that a worker without gaitlib can run it too.
+        import platform
+        from importlib.metadata import PackageNotFoundError, version
+
+        found = {"Python": ".".join(platform.python_version_tuple()[:2])}
+        for package in packages:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                found[package] = "none"
+        return platform.node(), found
+
+    needed = versions(PACKAGES)[1]
+    for host, found in client.run(versions, PACKAGES).values():
+        other = {name: text for name, text in found.items() if text != needed[name]}
+        if other:
+            has, wanted = (", ".join(f"{name} {texts[name]}" for name in other) for texts in (found, needed))
+            raise InputError(
+                f"The worker on {host} has {has}, but {wanted} is needed: install the same there."
+            )
+
+
 def _result(future: "distributed.Future", path: Path, client: "distributed.Client", scheduler: str) -> Any:
     from distributed import wait
     from distributed.scheduler import KilledWorker
@@ -135,15 +156,11 @@ def _result(future: "distributed.Future", path: Path, client: "distributed.Clien
             f"{path.name} brought down every worker that tried to read it (a crash, or not enough memory): "
             "take it away or give the workers more memory."
         ) from error
-    except ImportError as error:
-        raise InputError(f"A worker cannot run gaitlib ({error}): install the same version there.") from error
 
 
-def _do_if_seen(path: Path, job: Callable[[Path], Result], beacon: Path, versions: dict[str, str]) -> Result:
+def _do_if_seen(path: Path, job: Callable[[Path], Result], beacon: Path) -> Result:
     """Do the job on a worker, or say in one sentence what the worker lacks."""
     host = socket.gethostname()
-    if versions != VERSIONS:
-        raise InputError(f"The worker on {host} has {VERSIONS}, but {versions} is needed: install these.")
     for needed in (beacon, path):
         if not needed.exists():
             raise InputError(
@@ -152,4 +169,12 @@ def _do_if_seen(path: Path, job: Callable[[Path], Result], beacon: Path, version
             )
     if not os.access(beacon.parent, os.W_OK):
         raise InputError(f"The worker on {host} may not write to the cache {beacon.parent}.")
-    return job(path)
+    try:
+        return job(path)
+    except StorageError:
+        raise
+    except OSError as error:  # told apart from a scheduler that is gone
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"The worker on {host} failed at {path} ({reason}): start the same again."
+        ) from error

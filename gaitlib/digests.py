@@ -20,7 +20,7 @@ def recall_digest(path: Path, cache: Path) -> str | None:
     of its content, which programs can set back, and that of its inode (`st_ctime_ns`), which they
     cannot. Files younger than a few seconds are not trusted.
     """
-    note = _note(path, cache)
+    note = note_path(path, cache)
     if note is None or not note.exists():
         return None
     digest = note.read_text(encoding="ascii")
@@ -37,15 +37,22 @@ def remembered_digest(path: Path, cache: Path) -> str:
     """
     digest = recall_digest(path, cache)
     if digest is None:
-        note = _note(path, cache)
+        note = note_path(path, cache)
         digest = file_digest(path)
-        if note is not None and note == _note(path, cache):  # it has not changed under our eyes
-            with write_aside(note) as aside:
-                aside.write_text(digest, encoding="ascii")
+        write_note(note, digest, path, cache)
     return digest
 
 
-def _note(path: Path, cache: Path) -> Path | None:
+def write_note(note: Path | None, digest: str, path: Path, cache: Path) -> None:
+    """Note a file's digest, unless the file has changed since `note_path` told where to, or it is noted."""
+    if note is None or not digest or note != note_path(path, cache):
+        return
+    if recall_digest(path, cache) != digest:
+        with write_aside(note) as aside:
+            aside.write_text(digest, encoding="ascii")
+
+
+def note_path(path: Path, cache: Path) -> Path | None:
     """Return where to note the file's digest as it is now; None if it is not there or too young."""
     try:
         state = os.stat(path)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ from gaitlib.errors import StorageError, is_full, storage_error
 
 # End the names of folders in which something is being written, and of locks.
 _ASIDE_SUFFIX, _LOCK_SUFFIX = ".gaitlib.tmp", ".gaitlib.lock"
+# A process looks for what the killed have left in a folder no more often than this.
+_TIDY_SECONDS = 60.0
+_tidied: dict[Path, float] = {}
 
 
 def cache_dir() -> Path:
@@ -147,13 +151,19 @@ def _own_folder(parent: Path, name: str) -> tuple[Path, FileLock]:
 
 
 def _remove_ownerless(parent: Path) -> None:
+    """Remove what the killed have left; to list a folder of many takes long, so that it is done rarely."""
+    now = time.monotonic()
+    if now - _tidied.get(parent, -math.inf) < _TIDY_SECONDS:
+        return
+    _tidied[parent] = now
     # Locked by its owner, removed by another process, or not ours to remove.
-    for folder in parent.glob(f".*{_ASIDE_SUFFIX}"):
-        with suppress(OSError), FileLock(folder / "lock", timeout=0):
-            shutil.rmtree(folder, ignore_errors=True)
-    for path in parent.glob(f".*{_LOCK_SUFFIX}"):
-        with suppress(OSError), FileLock(path, timeout=0):
-            path.unlink()
+    for path in [path for path in parent.iterdir() if path.name.startswith(".")]:
+        if path.name.endswith(_ASIDE_SUFFIX):
+            with suppress(OSError), FileLock(path / "lock", timeout=0):
+                shutil.rmtree(path, ignore_errors=True)
+        elif path.name.endswith(_LOCK_SUFFIX):
+            with suppress(OSError), FileLock(path, timeout=0):
+                path.unlink()
 
 
 @contextmanager

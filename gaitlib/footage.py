@@ -8,19 +8,17 @@ pictures, of which the limbs' movement is all that counts, decide.
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 
-import cv2
 import numpy as np
 import pandas as pd
 from scipy import fft
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.footage_notes import recall, remember
-from gaitlib.motion import GRID, MOTION_SECONDS
+from gaitlib.limbs import MIN_OVERLAP_SECONDS, limb_similarity
+from gaitlib.motion import GRID
 
-MIN_OVERLAP_SECONDS = 1.2
 # Mean of both correlations. Of 96 copies one measured 0.85, the others 0.89 to 1; two synthetic walkers
 # reach 0.83, two takes of one in the same place and clothes 0.96.
 OTHER_WALKER_SIMILARITY = 0.87
@@ -28,7 +26,6 @@ SAME_WALKER_SIMILARITY = 0.975
 # Pairs below cannot reach such a mean, however alike the limbs are, and are not looked at closely.
 CANDIDATE_SIMILARITY = 2 * OTHER_WALKER_SIMILARITY - 1
 BLOCK_NUMBERS = 4_000_000
-LIMB_PIXELS = 32
 # Time by which copies may begin or end apart without being called an excerpt.
 EXCERPT_SECONDS = 0.4
 
@@ -100,7 +97,9 @@ def _compare(videos: dict[str, PreparedVideo]) -> dict[tuple[str, str], tuple[st
     grids = [video.motion for video in ordered]
     for match in _candidates(grids, _shortest_overlap(ordered), len(compared)):
         first, second = ordered[match.first], ordered[match.second]
-        similarity = (_limb_similarity(first, second, match) + match.similarity) / 2
+        parts = _shared_rows(first, second, match.lag)
+        limbs = limb_similarity(first, second, parts, match.is_mirrored)
+        similarity = (limbs + match.similarity) / 2
         pair = names[match.first], names[match.second]
         # A walk on the spot may look alike mirrored too: the better of both is the one.
         if similarity >= max(OTHER_WALKER_SIMILARITY, found.get(pair, ("", 0.0))[1]):
@@ -165,9 +164,10 @@ def _block_matches(
     is_short = end - begin < min_overlap
     is_short |= (energy[0] < 0.3 * total) | (energy[1] < 0.3 * total)
     scale = np.sqrt(np.maximum(energy[0] * energy[1], 1e-6))
-    mirrored = padded[1].reshape(*padded[1].shape[:2], GRID, GRID)[..., ::-1].reshape(padded[1].shape)
-    for is_mirrored, other in ((False, padded[1]), (True, mirrored)):
-        similarity = np.where(is_short, -1, _correlate(padded[0], other) / scale)
+    spectra = [fft.rfft(part, axis=1) for part in padded]
+    mirrored = spectra[1].reshape(*spectra[1].shape[:2], GRID, GRID)[..., ::-1].reshape(spectra[1].shape)
+    for is_mirrored, other in ((False, spectra[1]), (True, mirrored)):
+        similarity = np.where(is_short, -1, _correlate(spectra[0], other, size) / scale)
         best = similarity.argmax(axis=0)
         peak = np.take_along_axis(similarity, best[None], axis=0)[0]
         for row, column in np.argwhere(peak >= CANDIDATE_SIMILARITY):
@@ -210,79 +210,29 @@ def _moved_while_shown(moved: np.ndarray, lags: np.ndarray, lengths: np.ndarray)
     return so_far[end] - so_far[begin][:, None]
 
 
-def _correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the correlation of all pairs at all delays, shape (size, num_first, num_second)."""
+def _correlate(first: np.ndarray, second: np.ndarray, size: int) -> np.ndarray:
+    """Return the correlation of all pairs at all delays from their spectra.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (num_videos, num_frequencies, 64), complex
+    size : int
+        Number of delays.
+
+    Returns
+    -------
+    ndarray of shape (size, num_first, num_second)
+    """
     # Contiguous, or the products and the way back take half as long again.
-    left = np.ascontiguousarray(fft.rfft(first, axis=1).transpose(1, 0, 2))
-    right = np.ascontiguousarray(fft.rfft(second, axis=1).transpose(1, 2, 0).conj())
+    left = np.ascontiguousarray(first.transpose(1, 0, 2))
+    right = np.ascontiguousarray(second.transpose(1, 2, 0).conj())
     pairs = np.ascontiguousarray((left @ right).transpose(1, 2, 0))
-    return fft.irfft(pairs, first.shape[1], axis=2, workers=-1).transpose(2, 0, 1)
-
-
-def _limb_similarity(first: PreparedVideo, second: PreparedVideo, match: _Match) -> float:
-    """Return the correlation of the walkers' movement in their own pictures, 0 if too little is shared."""
-    parts = _shared_rows(first, second, match.lag)
-    tables = [video.rows[part] for video, part in zip((first, second), parts, strict=True)]
-    is_shown = (tables[0]["picture"] >= 0) & (tables[1]["picture"] >= 0)
-    if is_shown.sum() < MIN_OVERLAP_SECONDS * first.rate_hz:
-        return 0.0
-    tables = [table[is_shown] for table in tables]
-    left, right = (
-        _limbs(video)[table["picture"]] for video, table in zip((first, second), tables, strict=True)
-    )
-    right = right[:, :, ::-1] if match.is_mirrored else right
-    right = _brought_over(right, left, _shape_ratio(*tables))
-    return _movement_similarity(left, right, max(1, round(MOTION_SECONDS * first.rate_hz)))
+    return fft.irfft(pairs, size, axis=2, workers=-1).transpose(2, 0, 1)
 
 
 def _shared_rows(first: PreparedVideo, second: PreparedVideo, lag: int) -> tuple[slice, slice]:
     start, stop = max(0, lag), min(len(first.rows), len(second.rows) + lag)
     return slice(start, stop), slice(start - lag, stop - lag)
-
-
-@lru_cache(maxsize=128)
-def _limbs(video: PreparedVideo) -> np.ndarray:
-    """Return the walker's pictures, small and soft, shape (num_pictures, 32, 32), float32."""
-    pictures = video.read(0, video.meta["num_pictures"]).mean(axis=3, dtype=np.float32)
-    size = (LIMB_PIXELS, LIMB_PIXELS)
-    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures]
-    return np.stack([cv2.GaussianBlur(picture, (0, 0), 0.75) for picture in small])
-
-
-def _shape_ratio(first: np.ndarray, second: np.ndarray) -> float:
-    """Return how much wider the first shows the walker: films get stretched."""
-    widths = [table["width"] / table["square_side"] for table in (first, second)]
-    ratio = float(np.median(widths[0] / widths[1]))
-    return float(np.clip(ratio, 0.4, 2.5)) if np.isfinite(ratio) else 1.0
-
-
-def _brought_over(pictures: np.ndarray, goal: np.ndarray, ratio: float) -> np.ndarray:
-    """Stretch and shift all pictures alike, so that their mean lies over the goal's."""
-    middle = (LIMB_PIXELS - 1) / 2
-    stretch = np.array([[ratio, 0, middle * (1 - ratio)], [0, 1, 0]], np.float32)
-    (right, down), _ = cv2.phaseCorrelate(
-        cv2.warpAffine(pictures.mean(axis=0), stretch, (LIMB_PIXELS, LIMB_PIXELS)).astype(np.float64),
-        goal.mean(axis=0).astype(np.float64),
-    )
-    if max(abs(right), abs(down)) <= LIMB_PIXELS / 10:
-        stretch[:, 2] += (right, down)
-    return np.stack([cv2.warpAffine(picture, stretch, (LIMB_PIXELS, LIMB_PIXELS)) for picture in pictures])
-
-
-def _movement_similarity(left: np.ndarray, right: np.ndarray, lag: int) -> float:
-    """Return the correlation of what changes within `lag` pictures, at the best delay of up to a picture."""
-    # Copies may be sampled up to a picture apart: smoothing in time makes in-between pictures possible.
-    left, right = (part[:-2] / 4 + part[1:-1] / 2 + part[2:] / 4 for part in (left, right))
-    shown = [left[1:-1], right[:-2], right[1:-1], right[2:]]
-    changes = np.stack([(part[lag:] - part[:-lag]).ravel() for part in shown])
-    # A picture in between is a mean of two, so that products of these four tell all delays.
-    products = (changes @ changes.T).astype(float)
-    best = 0.0
-    for delay in np.linspace(-1, 1, 9):
-        weights = np.array([max(0.0, -delay), 1 - abs(delay), max(0.0, delay)])
-        scale = np.sqrt(products[0, 0] * (weights @ products[1:, 1:] @ weights))
-        best = max(best, float(products[0, 1:] @ weights / scale) if scale else 0.0)
-    return best
 
 
 def _how(first: PreparedVideo, second: PreparedVideo, match: _Match) -> str:

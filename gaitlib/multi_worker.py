@@ -9,6 +9,7 @@ import faulthandler
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from gaitlib.backend import load_keras
 from gaitlib.batches import EVALUATION_BATCH, ClipSet
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import stderr_to
+from gaitlib.gait_models import GAIT_MODEL_NAMES
 from gaitlib.team import Team, meet
 from gaitlib.team_batches import distribute, training_parts, validation_parts
 
@@ -43,8 +45,9 @@ def join(team: Team, config: RunConfig) -> None:
     Raises
     ------
     InputError
-        If a worker does not come, or has other settings or versions.
+        If a worker does not come, has other settings or versions, or the settings are none for a team.
     """
+    _check_settings(len(team.addresses), config)
     names = ("keras", "tensorflow", "numpy", "av", "opencv-python-headless")
     versions = [__version__, *(version(name) for name in names)]
     meet(team, hashlib.sha256(repr((versions, config.model_dump())).encode()).hexdigest())
@@ -54,12 +57,47 @@ def join(team: Team, config: RunConfig) -> None:
     with stderr_to(Path(os.devnull)):
         import tensorflow as tf
 
-        faulthandler.dump_traceback_later(START_SECONDS, exit=True, file=stderr_copy)
-        _joined["strategy"] = tf.distribute.MultiWorkerMirroredStrategy()
-        faulthandler.cancel_dump_traceback_later()
+        with _time_limit(stderr_copy), plain_failures():
+            _joined["strategy"] = tf.distribute.MultiWorkerMirroredStrategy()
     os.close(stderr_copy)
     _joined["team"] = team
     load_keras()
+
+
+def _check_settings(num_workers: int, config: RunConfig) -> None:
+    if config.relative_to != "none" and config.model not in GAIT_MODEL_NAMES:
+        raise InputError("Several machines cannot train a network relative to the walker: unset TF_CONFIG.")
+    if config.batch_size < num_workers and config.model not in GAIT_MODEL_NAMES:
+        raise InputError(
+            f"{num_workers} workers cannot share a batch of {config.batch_size} clips: set batch_size to at "
+            "least their number."
+        )
+
+
+@contextmanager
+def _time_limit(stderr: int) -> Iterator[None]:
+    """End the process where TensorFlow waits for ever: it lets no thread and no signal of Python's through.
+
+    So another process says what happened, and the fault handler, which needs no Python, ends this one.
+    """
+    sentence = (
+        "gaitlib: Another worker went away while TensorFlow started, and did not come back within "
+        f"{START_SECONDS} s: start the same command again on every machine."
+    )
+    tell = (
+        "import select, sys\n"
+        f"if not select.select([sys.stdin], [], [], {START_SECONDS})[0]: sys.exit({sentence!r})"
+    )
+    command = [sys.executable, "-c", tell]
+    with (
+        open(os.devnull, "w") as nowhere,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stderr=stderr),  # ends as its input is closed
+    ):
+        faulthandler.dump_traceback_later(START_SECONDS + 2, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def joined_strategy() -> "tf.distribute.Strategy | None":
@@ -79,6 +117,8 @@ def plain_failures() -> Iterator[None]:
 
     try:
         yield
+    except tf.errors.UnknownError as error:  # its own server does not start
+        raise InputError(f"TensorFlow cannot start for several machines: {error.message}.") from error
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
         raise InputError(
             "Another worker has gone, so this one stops too: start the same command again on every machine; "
@@ -156,11 +196,6 @@ def fit(
         Epochs already trained.
     """
     strategy = _joined["strategy"]
-    if config.batch_size < strategy.num_replicas_in_sync:
-        raise InputError(
-            f"{strategy.num_replicas_in_sync} workers cannot share a batch of {config.batch_size} clips: set "
-            "batch_size to at least their number."
-        )
     with strategy.scope():
         model.optimizer.build(model.trainable_variables)
     with plain_failures():
@@ -185,7 +220,8 @@ def _fit(
         if not model.stop_training:
             judged = _run(judge, judging, len(validation), EVALUATION_BATCH)
             logs |= {f"val_{name}": value for name, value in judged.items()}
-        listeners.on_epoch_end(epoch, logs)
+        if "val_loss" in logs:  # else the loss is no number any more
+            listeners.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
     listeners.on_train_end()

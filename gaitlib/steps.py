@@ -15,7 +15,7 @@ from gaitlib.preparation import prepare_data, prepare_test
 from gaitlib.pretraining import check_unseen
 from gaitlib.results import Evaluation, combine, write_results
 from gaitlib.rundata import RunData, load_data
-from gaitlib.runfolder import new_run
+from gaitlib.runfolder import check_free, new_run
 from gaitlib.saving import load_model
 from gaitlib.tables import describe_scores
 from gaitlib.team import find_team
@@ -54,6 +54,8 @@ def train_run(
     """
     out = out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     if team := find_team():
+        if team.is_chief:
+            check_free(out.absolute())  # before the others wait for it
         multi_worker.join(team, config)
     if multi_worker.is_helper():
         return _help(videos_dir, videos_test_dir, config, labels)

@@ -8,14 +8,14 @@ import json
 import os
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from gaitlib.config import InputError
 
 # How long the first worker to be started waits for the last.
 MEET_SECONDS = 300.0
-_GO, _OTHER = b"go\n", b"other\n"
+_GO, _OTHER, _TAKEN = b"go\n", b"other\n", b"taken\n"
 
 
 @dataclass(frozen=True)
@@ -96,38 +96,60 @@ def _gather(team: Team, message: bytes, end: float) -> None:
     meaning = message.partition(b" ")[2]
     is_same = True
     with ExitStack() as stack:
-        try:
-            door = stack.enter_context(socket.create_server(("", port)))
-        except OSError as error:
-            raise InputError(
-                f"Cannot listen at port {port}, which TF_CONFIG gives to this worker: {error.strerror}."
-            ) from error
-        guests = []
-        while missing:
+        door = stack.enter_context(_listen(port))
+        guests: dict[int, socket.socket] = {}
+        while missing or not _send(guests, _GO if is_same else _OTHER, missing):
             door.settimeout(max(0.01, end - time.monotonic()))
             try:
                 guest = stack.enter_context(door.accept()[0])
             except TimeoutError:
                 _raise_missing(team, missing)
-            try:
+            with suppress(OSError, ValueError):  # somebody else, who says nothing or hangs up
                 guest.settimeout(10)
-                number, _, said = guest.makefile("rb").readline(10_000).partition(b" ")
-            except OSError:  # somebody else, who says nothing or hangs up
-                continue
-            if number.isdigit():
-                missing.discard(int(number))
-                is_same &= said == meaning
-                guests.append(guest)
-        for guest in guests:
-            guest.sendall(_GO if is_same else _OTHER)
-            # The guest hangs up first, so that this port is free for TensorFlow at once.
-            guest.recv(1)
+                name, _, said = guest.makefile("rb").readline(10_000).partition(b" ")
+                number = int(name)
+                _drop_gone(guests, missing)
+                if number in missing:
+                    missing.discard(number)
+                    is_same &= said == meaning
+                    guests[number] = guest
+                elif number in guests:
+                    guest.sendall(_TAKEN)
     if not is_same:
         _raise_other()
 
 
+def _send(guests: dict[int, socket.socket], answer: bytes, missing: set[int]) -> bool:
+    """Answer all guests, unless one of them has hung up meanwhile: then the others wait on."""
+    _drop_gone(guests, missing)
+    if missing:
+        return False
+    for guest in guests.values():
+        with suppress(OSError):
+            guest.settimeout(10)
+            guest.sendall(answer)
+            # The guest hangs up first, so that this port is free for TensorFlow at once.
+            guest.recv(1)
+    return True
+
+
+def _drop_gone(guests: dict[int, socket.socket], missing: set[int]) -> None:
+    for number, guest in list(guests.items()):
+        guest.setblocking(False)
+        try:
+            is_gone = guest.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:  # on the line, and silent
+            is_gone = False
+        except OSError:
+            is_gone = True
+        if is_gone:
+            missing.add(number)
+            del guests[number]
+
+
 def _report_to_chief(team: Team, message: bytes, end: float) -> None:
-    chief = _host_and_port(team.addresses[0])
+    own_port, chief = _host_and_port(team.addresses[team.number])[1], _host_and_port(team.addresses[0])
+    _listen(own_port).close()
     while time.monotonic() < end:
         try:
             with socket.create_connection(chief, timeout=5) as line:
@@ -140,8 +162,21 @@ def _report_to_chief(team: Team, message: bytes, end: float) -> None:
             return
         if answer == _OTHER:
             _raise_other()
+        if answer == _TAKEN:
+            raise InputError(
+                f"Another process is worker {team.number} already: give each its own index in TF_CONFIG."
+            )
         time.sleep(0.2)
     _raise_missing(team, {0})
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("", port))
+    except OSError as error:
+        raise InputError(
+            f"Cannot listen at port {port}, which TF_CONFIG gives to this worker: {error.strerror}."
+        ) from error
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

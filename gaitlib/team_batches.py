@@ -16,7 +16,9 @@ def training_parts(
     clips: ClipSet, config: RunConfig, weights: dict[int, float] | None, first_epoch: int
 ) -> Any:
     """Return a function that yields, without end, one replica's part of every training batch."""
-    labels = clips.clip_labels
+    # Of shares of raters, Keras takes the emotion that most of them named.
+    targets = clips.clip_targets
+    labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
 
     def parts(replica: int, num_replicas: int) -> Iterator[Part]:
         for epoch, chosen in draw_batches(clips, config, first_epoch):

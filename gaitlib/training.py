@@ -142,11 +142,10 @@ def _fit(
     if config.tensorboard and log_dir is not None and not multi_worker.is_helper():
         callbacks.append(keras.callbacks.TensorBoard(log_dir))
     if not state.is_finished:
-        check_batch(twin, min(config.batch_size, len(train)))
+        num_replicas = strategy.num_replicas_in_sync if strategy else 1
+        check_batch(model, -(-min(config.batch_size, len(train)) // num_replicas))
         state.attach(plateau, stopping)
         weights = class_weights(train.clip_labels, len(emotions)) if config.class_weights else None
-        if strategy and train.references is not None:
-            raise InputError("Several machines cannot train relative to the walker: unset TF_CONFIG.")
         fit = multi_worker.fit if strategy else _fit_alone
         fit(twin, (train, validation), config, weights, callbacks, state.epochs_done)
     history = state.history()

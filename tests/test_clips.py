@@ -79,6 +79,38 @@ def test_cached_pictures_are_not_made_again(demo_video, tiny_config, fresh_cache
     assert before == {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in second.folder.iterdir()}
 
 
+SPOIL = {
+    "gone": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+}
+
+
+@pytest.mark.parametrize("how", SPOIL)
+def test_spoilt_entry_is_made_anew(demo_video, tiny_config, fresh_cache, how):
+    """As after a power cut: whatever file it is, the pictures are those of the first time."""
+    good = {path.name: path.read_bytes() for path in prepare_video(demo_video, tiny_config).folder.iterdir()}
+    assert len(good) >= 6
+    for name in good:
+        SPOIL[how](prepare_video(demo_video, tiny_config).folder / name)
+        (video,) = prepare_videos([demo_video], tiny_config)
+        assert {path.name: path.read_bytes() for path in video.folder.iterdir()} == good
+
+
+def test_one_video_more_is_one_video_prepared(demo_folders, tiny_config, fresh_cache):
+    def entries():
+        folders = (fresh_cache / "pictures").iterdir()
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folders}
+
+    paths = sorted(demo_folders[0].rglob("*.mp4"))[:4]
+    prepare_videos(paths[:3], tiny_config)
+    before = entries()
+    prepare_videos(paths, tiny_config)
+    assert before.items() < entries().items()
+    assert len(entries()) == 4
+
+
 def test_the_name_of_a_file_does_not_matter(demo_video, tiny_config, fresh_cache):
     first = prepare_video(demo_video, tiny_config)
     assert prepare_video(demo_video.rename(demo_video.with_name("other.mp4")), tiny_config) == first

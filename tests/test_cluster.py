@@ -1,5 +1,6 @@
 """Preparing on a Dask scheduler's workers: real processes on loopback, killed, blind or not there."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -120,6 +121,41 @@ while len(list(Path(sys.argv[1]).glob("[!.]*"))) < 2:
     time.sleep(0.01)
 os.kill(int(sys.argv[2]), 9)
 """
+
+
+def refuse(path: Path) -> None:
+    """Fail as a network drive does that has lost its server."""
+    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+def test_failure_of_a_file_system_is_not_called_a_lost_scheduler(scheduler, workers, tmp_path):
+    workers(1)
+    (tmp_path / "video.mp4").write_bytes(b"12")
+    with pytest.raises(InputError, match=r"The worker on .* failed at .*video\.mp4 \(Stale file handle\)"):
+        list(run_on_workers(refuse, [tmp_path / "video.mp4"], scheduler, tmp_path))
+
+
+def test_worker_with_other_versions_is_named_before_it_gets_work(scheduler, workers, tmp_path, monkeypatch):
+    workers(1)
+    monkeypatch.setattr("gaitlib.cluster.PACKAGES", ("numpy", "no-such-package"))
+    assert list(run_on_workers(slow_size, [], scheduler, tmp_path)) == []
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "0.1")
+    with pytest.raises(InputError, match=r"The worker on .* has numpy 2.*, but numpy 0\.1.* is needed"):
+        run_on_workers(slow_size, [], scheduler, tmp_path)
+
+
+def test_second_run_needs_no_worker_although_the_first_noted_files_elsewhere(
+    demo_folders, tiny_config, scheduler, workers, tmp_path, monkeypatch
+):
+    """Workers on other machines know a file by other numbers than this one."""
+    monkeypatch.setenv("GAITLIB_CACHE", str(tmp_path / "cache"))
+    paths = sorted(demo_folders[1].glob("*/*.mp4"))[:2]
+    config = tiny_config.model_copy(update={"scheduler": scheduler})
+    workers(1)
+    monkeypatch.setattr("platform.node", lambda: "another machine")
+    first = prepare_videos(paths, config)
+    monkeypatch.setattr("gaitlib.clips.run_on_workers", None)
+    assert prepare_videos(paths, config) == first
 
 
 def test_worker_that_cannot_see_the_cache_says_so(scheduler, workers, tmp_path):

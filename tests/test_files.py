@@ -61,7 +61,8 @@ with write_aside(Path(sys.argv[1])) as aside:
 """
 
 
-def test_kill_leaves_the_old_file_and_the_next_writer_tidies_up(tmp_path):
+def test_kill_leaves_the_old_file_and_the_next_writer_tidies_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("gaitlib.files._TIDY_SECONDS", 0)
     target = tmp_path / "a.txt"
     target.write_text("old")
     process = start_python(WRITE, target)
@@ -74,6 +75,17 @@ def test_kill_leaves_the_old_file_and_the_next_writer_tidies_up(tmp_path):
     (tmp_path / ".other.tmp").mkdir()
     write_json(tmp_path / "b.json", {})
     assert sorted(os.listdir(tmp_path)) == [".other.tmp", "a.txt", "b.json"]
+
+
+def test_folder_of_many_is_not_listed_at_every_write(tmp_path, monkeypatch):
+    write_json(tmp_path / "a.json", {})
+    left = tmp_path / ".b.gaitlib.tmp"
+    left.mkdir()
+    write_json(tmp_path / "a.json", {})
+    assert left.exists(), "this process had tidied up a moment ago"
+    monkeypatch.setattr("gaitlib.files._TIDY_SECONDS", 0)
+    write_json(tmp_path / "a.json", {})
+    assert not left.exists()
 
 
 def test_folder_taken_before_its_owner_locked_it_is_made_again(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from commands import PROJECT, is_one_sentence, run_gaitlib, wait_until
 from gaitlib import team
 from gaitlib.config import InputError, make_config
 from gaitlib.files import read_json
+from gaitlib.multi_worker import join
 from gaitlib.rundata import SPLITS, load_data
 from gaitlib.saving import load_model, read_history
 from gaitlib.team import Team, find_team, meet
+from gaitlib.team_batches import _share, training_parts
 from gaitlib.training import train_model
 
 SETTINGS = ("num_frames=8", "frame_size=32", "max_clips_per_video=2", "num_resamples=100", "sweep_walkers=0")
@@ -171,6 +174,121 @@ def test_workers_meet_only_for_the_same_training(meaning):
         assert not thread.is_alive()
     assert len(failures) == (0 if meaning == "the same" else 3)
     assert all("do not mean the same training" in failure for failure in failures)
+
+
+def test_who_hangs_up_or_is_a_stranger_is_waited_for():
+    """A port scanner, then a worker that dies while it waits for the third."""
+    addresses = tuple(free_addresses(3))
+    host, port = addresses[0].split(":")
+    ends = []
+
+    def come(number: int) -> None:
+        meet(Team(addresses, number), "the same")
+        ends.append(number)
+
+    threads = [threading.Thread(target=come, args=[number]) for number in (0, 1, 2)]
+    threads[0].start()
+    for words in (b"200 OK HTTP\n", b"7 the same\n", b"1 the same\n"):
+        wait_until(lambda: socket.socket().connect_ex((host, int(port))) == 0)
+        with socket.create_connection((host, int(port))) as guest:
+            guest.sendall(words)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+    assert sorted(ends) == [0, 1, 2]
+
+
+def test_two_workers_of_one_number_are_told_at_once():
+    addresses = tuple(free_addresses(3))
+    failures = []
+
+    def come(number: int) -> None:
+        try:
+            meet(Team(addresses, number), "the same")
+        except InputError as error:
+            failures.append(str(error))
+
+    threads = [threading.Thread(target=come, args=[number], daemon=True) for number in (0, 1, 1)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: failures)
+    assert failures == ["Another process is worker 1 already: give each its own index in TF_CONFIG."]
+    come(2)
+    for thread in threads:
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+    assert len(failures) == 1
+
+
+def test_port_of_a_worker_that_is_taken_is_told_before_it_meets_the_others():
+    addresses = tuple(free_addresses(2))
+    with (
+        socket.create_server((LOOPBACK, int(addresses[1].split(":")[1]))),
+        pytest.raises(InputError, match="Cannot listen at port .*, which TF_CONFIG gives to this worker"),
+    ):
+        meet(Team(addresses, 1), "the same")
+
+
+JOIN = """
+import json, sys
+from gaitlib import multi_worker
+from gaitlib.config import make_config
+from gaitlib.team import Team
+multi_worker.START_SECONDS = 8
+if sys.argv[2] == "1":  # meets the other, and goes
+    multi_worker._time_limit = lambda stderr: sys.exit(0)
+multi_worker.join(Team(tuple(json.loads(sys.argv[1])), int(sys.argv[2])), make_config())
+"""
+
+
+def test_worker_that_dies_as_tensorflow_starts_ends_the_wait_of_the_others():
+    addresses = json.dumps(free_addresses(2))
+    chief, other = (
+        subprocess.Popen(
+            [sys.executable, "-c", JOIN, addresses, str(number)],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+            env={**os.environ, "TF_CONFIG": tf_config(json.loads(addresses), number)},
+        )
+        for number in (0, 1)
+    )
+    assert other.communicate(timeout=120)[1] == ""
+    assert chief.communicate(timeout=120)[1] == (
+        "gaitlib: Another worker went away while TensorFlow started, and did not come back within 8 s: start "
+        "the same command again on every machine.\n"
+    )
+    assert chief.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"batch_size": 1}, "2 workers cannot share a batch of 1 clips"),
+        ({"relative_to": "reference"}, "Several machines cannot train a network relative to the walker"),
+    ],
+)
+def test_what_a_team_cannot_do_is_told_before_it_meets(settings, words):
+    with pytest.raises(InputError, match=words):
+        join(Team(("a:1", "b:2"), 0), make_config(**settings))
+
+
+def test_class_weights_of_soft_labels_are_those_of_the_commonest_vote(trained, tiny_config):
+    clips = load_data(trained.folder).clip_set("train", tiny_config)
+    targets = np.tile([0.2, 0.3, 0.4, 0.1], (len(clips.videos), 1))
+    parts = training_parts(replace(clips, targets=targets), tiny_config, {0: 1, 1: 2, 2: 3, 3: 4}, 0)
+    _, _, weights, _ = next(parts(0, 1))
+    assert (weights == 3).all()
+
+
+@pytest.mark.parametrize("num_clips", [1, 2, 3, 7])
+def test_every_clip_of_a_batch_counts_once_however_few_there_are(num_clips):
+    shares = [_share(np.arange(num_clips), replica, 3) for replica in range(3)]
+    assert len({len(mine) for mine, _ in shares}) == 1
+    counted = np.concatenate([mine[is_real] for mine, is_real in shares])
+    assert sorted(counted) == list(range(num_clips))
 
 
 @pytest.mark.parametrize(

@@ -204,8 +204,11 @@ def _is_camera_moving(frames: np.ndarray) -> bool:
     Corners are followed from picture to picture; each cell of a 4 x 4 grid has one vote, so that a
     large walker with many corners does not outvote the scene, and a cell without corners is still.
     """
-    votes = []
-    for index in np.linspace(0, len(frames) - 2, min(len(frames) - 1, 12)).astype(int):
+    votes: list[bool] = []
+    num_votes = min(len(frames) - 1, 12)
+    for index in np.linspace(0, len(frames) - 2, num_votes).astype(int):
+        if 2 * votes.count(False) >= num_votes:  # the others cannot turn it any more
+            return False
         before, after = frames[index], frames[index + 1]
         distances = np.zeros(NUM_CELLS)
         corners = cv2.goodFeaturesToTrack(before, 150, 0.02, 8)
@@ -217,5 +220,5 @@ def _is_camera_moving(frames: np.ndarray) -> bool:
             cell = (4 * start / np.array(before.shape[::-1])).astype(int) @ (1, 4)
             for number in np.unique(cell):
                 distances[number] = np.median(distance[cell == number])
-        votes.append((distances > MOVING_CAMERA_PIXELS).mean() > MOVING_CELLS_SHARE)
+        votes.append(bool((distances > MOVING_CAMERA_PIXELS).mean() > MOVING_CELLS_SHARE))
     return bool(votes) and float(np.mean(votes)) > 0.5
