@@ -12,6 +12,7 @@ from gaitlib.errors import known_sentence
 from gaitlib.options import (
     Folds,
     Labels,
+    MissingReference,
     Out,
     Parameters,
     Profile,
@@ -212,6 +213,7 @@ def evaluate(
     labels: Labels = None,
     scheduler: Scheduler = "",
     relative_to: RelativeTo = None,
+    missing_reference: MissingReference = None,
     allow_shared_walkers: Shared = False,
     trust_model: TrustModel = False,
 ) -> None:
@@ -220,6 +222,7 @@ def evaluate(
 
     settings: dict[str, Any] = {"allow_shared_walkers": allow_shared_walkers, "scheduler": scheduler}
     settings |= {"relative_to": relative_to} if relative_to else {}
+    settings |= {"missing_reference": missing_reference} if missing_reference else {}
     typer.echo(evaluate_run(model, videos_test, out, labels, settings, trust_model))
 
 

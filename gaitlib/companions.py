@@ -1,6 +1,7 @@
 """For a model that compares walks: which other videos of the same person a new video is compared with."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import numpy as np
 from gaitlib.batches import ClipSet, make_clip_set
 from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
 from gaitlib.config import InputError, RunConfig
+from gaitlib.digests import remembered_digest
+from gaitlib.files import cache_dir
+from gaitlib.names import show_name
 from gaitlib.walker.lifeless import why_lifeless
 
 
@@ -51,19 +55,34 @@ def find_companions(
                 f"This model compares a walk with one {config.reference_emotion} walk of the same person: "
                 "name a video of that with --reference FILE, without --same-walker."
             )
-        return [_usable(reference, config)]
+        companion = _usable(reference, config)
+        if companion.digest in _digests(paths):
+            raise InputError(
+                f"{show_name(reference.name)} is the reference and among the videos to read: a walk compared "
+                "with itself tells nothing, so leave it out of the videos."
+            )
+        return [companion]
     if reference is not None or not same_walker:
         raise InputError(
             "This model compares a walk with the mean of the same person's walks: give several videos of one "
             "person and --same-walker, without --reference."
         )
     companions = [video for path in paths for video in _readable(path, config)]
-    if len(companions) < 2:
+    distinct = {companion.digest: companion for companion in companions}
+    if len(distinct) < 2:
         raise InputError(
-            f"{len(companions)} of the {len(paths)} videos could be read: the mean of a person's walks needs "
-            "at least two, better several in different moods."
+            f"{len(distinct)} of the {len(paths)} videos could be read, copies counted once: the mean of a "
+            "person's walks needs at least two, better several in different moods."
         )
-    return companions
+    return list(distinct.values())
+
+
+def _digests(paths: Sequence[Path]) -> set[str]:
+    found = set()
+    for path in paths:
+        with suppress(InputError):  # what cannot be read says so in its own verdict
+            found.add(remembered_digest(path, cache_dir()))
+    return found
 
 
 def beside_companions(clips: ClipSet, companions: Sequence[PreparedVideo], config: RunConfig) -> ClipSet:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gaitlib.config import ExperimentPlan, InputError, RunConfig
-from gaitlib.folds import Fit, assign_folds, list_fits
+from gaitlib.folds import Fit, assign_folds, make_fit
 from gaitlib.rundata import RunData
 from gaitlib.search_space import config_for, probe_candidates
 from gaitlib.splits import check_walkers_disjoint
@@ -141,4 +141,4 @@ def _pick(data: RunData, fold: int, config: RunConfig, num_folds: int) -> Fit:
     if not (data.videos["fold"] == fold).any():
         raise InputError(f"With these settings no video of the walkers of fold {fold} can be used.")
     folded = config.model_copy(update={"folds": num_folds, "seeds": 1})
-    return next(fit for fit in list_fits(data, folded) if fit.fold == fold)
+    return make_fit(data, fold, folded.seed, folded)

@@ -22,7 +22,7 @@ from gaitlib.experiment_words import (
     unfinished_table,
 )
 from gaitlib.experiments import run_experiment
-from gaitlib.files import project_dir
+from gaitlib.files import project_dir, read_json
 from gaitlib.page_parts import figure_html, paragraphs, scrolling, table_html
 from gaitlib.pages import write_page
 from gaitlib.plotting import BASELINE_COLOR, MODEL_COLOR, WRONG_COLOR, described, make_figure
@@ -55,6 +55,7 @@ def make_experiment(
             "share the trials by --storage."
         )
     out = (out or project_dir() / "reports" / plan.name).absolute()
+    _check_own(out, plan)
     outcome, data = run_experiment(plan, videos_dir, videos_test_dir, labels, out)
     results = make_results(plan, outcome, data)
     write_results(out, results, trial_table(outcome, data), prediction_table(plan, outcome, data))
@@ -62,6 +63,17 @@ def make_experiment(
     sentences = [*data_banners(results), experiment_headline(results), optimism_sentence(results)]
     table = ranking_table(results).to_string(index=False)
     return "\n".join([table, "", *filter(None, sentences), f"Results: {page}"])
+
+
+def _check_own(out: Path, plan: ExperimentPlan) -> None:
+    """Refuse a folder with another run's results; those of the same experiment are renewed."""
+    if (out / "results.json").exists():
+        known = read_json(out / "results.json")
+        if known.get("kind") == "experiment" and known.get("name") == plan.name:
+            return
+    elif not any((out / name).exists() for name in ("model.keras", "config.json", "index.html")):
+        return
+    raise InputError(f"{out} holds another run: choose another --out, or give the experiment another name.")
 
 
 def write_experiment_page(out: Path, results: Mapping[str, Any]) -> Path:
@@ -136,7 +148,8 @@ def plot_optimism(results: Mapping[str, Any]) -> Figure:
 def _ranking_section(results: Mapping[str, Any]) -> str:
     how = "Scores by the inner folds chose among these" if "nested" in results else "Each on all walkers"
     caption = (
-        f"{how}; intervals by bootstrap over walkers. Seconds of one training, on the machine of the run."
+        f"{how}; intervals by bootstrap over walkers. Seconds of one training (median over the folds) on the "
+        "machine of the run; predictions include the measuring of gait features where a model reads them."
     )
     return (
         "<h2>Ranking</h2>"
@@ -168,7 +181,9 @@ def _unfinished_section(results: Mapping[str, Any]) -> str:
     table = unfinished_table(results)
     if table.empty:
         return ""
-    return "<h2>Without a score</h2>" + scrolling(table_html(table, "Failed or given up, with the reason"))
+    return "<h2>Without a whole score</h2>" + scrolling(
+        table_html(table, "Failed or given up, with the reason")
+    )
 
 
 def _making_section(results: Mapping[str, Any]) -> str:

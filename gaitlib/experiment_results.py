@@ -50,6 +50,11 @@ class Candidate:
         return min((trial.state for trial in self.trials), key=_ORDER.index)
 
     @property
+    def num_complete(self) -> int:
+        """How many of its trials came to their end."""
+        return sum(trial.state == "complete" for trial in self.trials)
+
+    @property
     def label(self) -> str:
         """The settings as people read them."""
         return describe_settings(self.settings)
@@ -102,9 +107,19 @@ def make_results(plan: ExperimentPlan, outcome: Outcome, data: ExperimentData) -
 
 
 def _rank(candidates: Sequence[Candidate], data: ExperimentData) -> list[tuple[Candidate, dict[str, Any]]]:
-    """Return candidates with their entries, best first, pruned and failed ones last."""
+    """Return candidates with their entries, best first.
+
+    One that was given up in some outer folds has its score from those where it did well: it comes after
+    those that were tried in more of them.
+    """
     entries = [(candidate, _entry(candidate, data)) for candidate in candidates]
-    entries.sort(key=lambda pair: (_ORDER.index(pair[0].state), -(pair[1].get("accuracy") or 0.0)))
+    entries.sort(
+        key=lambda pair: (
+            _ORDER.index(pair[0].state),
+            -pair[0].num_complete,
+            -(pair[1].get("accuracy") or 0.0),
+        )
+    )
     return [(candidate, {"rank": place + 1, **entry}) for place, (candidate, entry) in enumerate(entries)]
 
 
@@ -113,6 +128,8 @@ def _entry(candidate: Candidate, data: ExperimentData) -> dict[str, Any]:
         "label": candidate.label,
         "settings": candidate.settings,
         "state": candidate.state,
+        "num_trials": len(candidate.trials),
+        "num_complete": candidate.num_complete,
     }
     answers = answers_of(candidate.folds)
     if len(answers):
@@ -149,6 +166,7 @@ def _comparisons(ranked: Sequence[Candidate], plan: ExperimentPlan, data: Experi
     """Compare every complete candidate with the plan's baseline, or else with the best one."""
     complete = [candidate for candidate in ranked if candidate.folds]
     against = next((one for one in complete if one.settings == plan.baseline), complete[0])
+    lost = [one for one in ranked if one.settings == plan.baseline and one is not against]
     others = [candidate for candidate in complete if candidate is not against][:MAX_COMPARED]
     tables = [answers_of(candidate.folds) for candidate in (against, *others)]
     results = compare(tables[0], tables[1:], data.config.num_resamples, data.config.seed)
@@ -157,6 +175,7 @@ def _comparisons(ranked: Sequence[Candidate], plan: ExperimentPlan, data: Experi
     return {
         "against": against.label,
         "is_best": against is complete[0],
+        "baseline_lost": lost[0].label if lost else None,
         "num_comparisons": len(rows),
         "least_p_holm": least_p(walkers, len(rows)) if rows else None,
         "rows": rows,
@@ -172,6 +191,8 @@ def _nested(outcome: Outcome, data: ExperimentData) -> dict[str, Any]:
     nested = answers_of([fold for final in tested for fold in final.folds])
     bests = [best_trial(outcome.trials, final.outer) for final in tested]
     chosen = answers_of([fold for best in bests if best is not None for fold in best.folds])
+    # A test that failed leaves videos without an answer: both scores are of the same videos.
+    chosen = chosen[chosen["digest"].isin(nested["digest"])]
     best = _accuracy(chosen, data)
     optimism, optimism_interval = _optimism(chosen, nested, draws)
     return {

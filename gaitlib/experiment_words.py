@@ -18,10 +18,12 @@ def experiment_headline(results: Mapping[str, Any]) -> str:
         nested = results["nested"]
         if "accuracy" not in nested:
             return "No best trial could be tested on the walkers that were kept for it."
+        failed = sum("reason" in fold for fold in nested["folds"])
         return (
             "The settings that the search chose recognised the emotion in "
             f"{nested['accuracy']:.1%} of {nested['num_videos']} videos of {nested['num_walkers']} walkers "
-            f"whom no trial had seen (95 % interval {_interval(nested['accuracy_ci95'])})."
+            f"whom no trial had seen (95 % interval {_interval(nested['accuracy_ci95'])})"
+            + (f"; {failed} of {len(nested['folds'])} outer folds could not be tested." if failed else ".")
         )
     best = results["ranking"][0]
     number = sum("accuracy" in entry for entry in results["ranking"])
@@ -39,8 +41,8 @@ def experiment_design(results: Mapping[str, Any]) -> str:
     if "nested" not in results:
         return (
             f"{trials}, each cross-validated over {plan['outer_folds']} folds of walkers. The same walkers "
-            "tested all of them; no settings were tuned on their scores, but to name the best is a choice "
-            "too, so that its score is a little flattered."
+            "tested all of them; this experiment tuned nothing on their scores, but to name the best is a "
+            "choice too, so that its score is a little flattered."
         )
     return (
         f"{trials} ({plan['method']}). The walkers were divided into {plan['outer_folds']} outer folds; for "
@@ -57,13 +59,15 @@ def optimism_sentence(results: Mapping[str, Any]) -> str:
         return ""
     low, high = (100 * value for value in nested["optimism_ci95"])
     sure = "" if low > 0 or high < 0 else ", which includes zero"
+    meaning = "so much too much would a report of the best trial have promised."
+    if nested["optimism"] <= 0:
+        meaning = "here a report of the best trial would have promised nothing too much."
     return (
         f"The best trials had scored {nested['best_score']:.1%} (95 % interval "
         f"{_interval(nested['best_score_ci95'])}) by the inner folds that chose them; on strangers the same "
-        f"settings reached {nested['accuracy']:.1%}. The difference, {100 * nested['optimism']:+.1f} points "
-        f"(95 % interval {low:+.1f} to {high:+.1f}{sure}), is what a report of the best trial would have "
-        "promised too much. It would be larger if the final models did not learn from more walkers than "
-        "those of the trials."
+        f"settings reached {nested['accuracy']:.1%}. The difference is {100 * nested['optimism']:+.1f} "
+        f"points (95 % interval {low:+.1f} to {high:+.1f}{sure}): {meaning} "
+        "It would be larger if the final models did not learn from more walkers than those of the trials."
     )
 
 
@@ -73,13 +77,16 @@ def difference_sentences(results: Mapping[str, Any]) -> list[str]:
     rows = comparisons["rows"]
     if not rows:
         return ["There is nothing to compare: one combination of settings gave scores."]
+    lost = comparisons.get("baseline_lost")
+    number = "1 comparison" if len(rows) == 1 else f"{len(rows)} comparisons"
     worse = [row["label"] for row in rows if row["is_real"] and row["difference"] < 0]
     better = [row["label"] for row in rows if row["is_real"] and row["difference"] > 0]
     open_ones = [row["label"] for row in rows if not row["is_real"]]
     sentences = [
-        f"{len(rows)} comparisons with {comparisons['against']}, video by video on the same walkers. A "
+        *([f"The baseline, {lost}, gave no score: the best takes its place."] if lost else []),
+        f"{number} with {comparisons['against']}, video by video on the same walkers. A "
         f"difference is called real where its probability under chance is below {ALPHA} after all "
-        "comparisons are counted (sign-flip test over walkers, Holm); the intervals count each one alone."
+        "comparisons are counted (sign-flip test over walkers, Holm); the intervals count each one alone.",
     ]
     for names, verdict in ((better, "Really better"), (worse, "Really worse"), (open_ones, "Not told apart")):
         if names:
@@ -155,7 +162,7 @@ def nested_table(results: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def unfinished_table(results: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the candidates without a score and the reasons."""
+    """Return the candidates without a score, or with that of a part of the folds, and the reasons."""
     rows = [
         {
             "settings": entry["label"],
@@ -168,6 +175,16 @@ def unfinished_table(results: Mapping[str, Any]) -> pd.DataFrame:
         if "accuracy" not in entry
     ]
     rows += [
+        {
+            "settings": entry["label"],
+            "what became of it": f"given up in {entry['num_trials'] - entry['num_complete']} of "
+            f"{entry['num_trials']} outer folds, and ranked after those that were not",
+            "reason": entry.get("reason", ""),
+        }
+        for entry in results["ranking"]
+        if "accuracy" in entry and entry["num_complete"] < entry["num_trials"]
+    ]
+    rows += [
         {"settings": fold["label"], "what became of it": "failed in its test", "reason": fold["reason"]}
         for fold in results.get("nested", {}).get("folds", [])
         if "reason" in fold
@@ -177,8 +194,20 @@ def unfinished_table(results: Mapping[str, Any]) -> pd.DataFrame:
 
 def different_videos(results: Mapping[str, Any]) -> str:
     """Warn where settings could not use all videos; empty where all were judged on the same."""
-    numbers = {entry["num_videos"] for entry in results["ranking"] if "accuracy" in entry}
-    if len(numbers) < 2 or results["plan"]["method"] != "grid":
+    scored = [entry for entry in results["ranking"] if "accuracy" in entry]
+    numbers = {entry["num_videos"] for entry in scored}
+    if "nested" in results and results["plan"]["method"] != "grid":
+        return (
+            "Each outer fold had a study of its own, which drew its own settings: scores from different "
+            "outer folds are of different walkers, and their order says little. What was chosen and what "
+            "came of it stands below."
+        )
+    if any(entry["num_complete"] < entry["num_trials"] for entry in scored):
+        return (
+            "Some settings were given up in some outer folds: they are ranked after those that were not, by "
+            "the walkers of the folds that they finished."
+        )
+    if len(numbers) < 2:
         return ""
     return (
         f"Not all settings could use the same videos ({min(numbers)} to {max(numbers)}): compare the ranks "

@@ -119,7 +119,7 @@ class _Runner:
         if not self.plan.inner_folds:
             study = self._open("all", self._jobs(), prune=False)
             finish(study, partial(self._try, outer=0))
-            return Outcome([_record(trial, 0) for trial in list_jobs(study)], [])
+            return Outcome(self._records(study, 0), [])
         outer_folds = range(1, self.plan.outer_folds + 1)
         studies = {
             outer: self._open(f"outer {outer}", self._jobs(), self.plan.prune) for outer in outer_folds
@@ -128,14 +128,21 @@ class _Runner:
         for do in (work_off, finish):
             for outer, study in studies.items():
                 do(study, partial(self._try, outer=outer))
-        trials = [_record(trial, outer) for outer, study in studies.items() for trial in list_jobs(study)]
-        final = self._open("final", [{"outer": outer} for outer in outer_folds], prune=False)
+        trials = [record for outer, study in studies.items() for record in self._records(study, outer)]
+        bests = [best_trial(trials, outer) for outer in outer_folds]
+        # Named by what was chosen: with more trials another one may be the best, and is tested anew.
+        chosen = digest_of([best.settings if best else None for best in bests])
+        final = self._open(f"final {chosen}", [{"outer": outer} for outer in outer_folds], prune=False)
         finish(final, partial(self._test, trials=trials))
         finals = [_record(trial, trial.user_attrs["outer"]) for trial in list_jobs(final)]
         return Outcome(trials, finals)
 
     def _open(self, part: str, jobs: Sequence[Mapping[str, Any]], prune: bool) -> Study:
         return open_study(self.storage, f"{self.name} {part}", jobs, prune)
+
+    def _records(self, study: Study, outer: int) -> list[TrialRecord]:
+        """Return the trials that the plan has now; an earlier call may have been told to do more."""
+        return [_record(trial, outer) for trial in list_jobs(study)[: len(self._jobs())]]
 
     def _jobs(self) -> list[dict[str, Any]]:
         if self.plan.method == "grid":

@@ -93,9 +93,12 @@ def list_fits(data: RunData, config: RunConfig) -> Iterator[Fit]:
     """
     for fold in range(1, max(1, config.folds) + 1):
         for seed in range(config.seed, config.seed + config.seeds):
-            yield Fit(
-                fold, seed, _seen_by(data, fold, seed, config), config.model_copy(update={"seed": seed})
-            )
+            yield make_fit(data, fold, seed, config)
+
+
+def make_fit(data: RunData, fold: int, seed: int, config: RunConfig) -> Fit:
+    """Return one of the models that `list_fits` lists."""
+    return Fit(fold, seed, _seen_by(data, fold, seed, config), config.model_copy(update={"seed": seed}))
 
 
 def _seen_by(data: RunData, fold: int, seed: int, config: RunConfig) -> RunData:

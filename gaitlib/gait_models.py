@@ -34,7 +34,12 @@ _SHARPNESS = 1e6
 
 
 def fit_gait_model(
-    name: str, features: np.ndarray, labels: np.ndarray, num_classes: int, seed: int
+    name: str,
+    features: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    seed: int,
+    class_weight: str | None = None,
 ) -> "keras.Model":
     """Fit a model on gait features.
 
@@ -48,6 +53,8 @@ def fit_gait_model(
     labels : ndarray of shape (num_videos,), int
     num_classes : int
     seed : int
+    class_weight : {None, "balanced"}
+        Whether all emotions count the same, however many videos show them.
 
     Returns
     -------
@@ -67,10 +74,11 @@ def fit_gait_model(
     values, known = scale(inputs), np.where(np.isnan(features), mean, features)
     scaled = (known - mean) / np.sqrt(variance)
     kind = ExtraTreesClassifier if name == "gait_ensemble" else RandomForestClassifier
-    forest = kind(NUM_TREES, max_leaf_nodes=MAX_LEAVES, random_state=seed)
+    forest = kind(NUM_TREES, max_leaf_nodes=MAX_LEAVES, random_state=seed, class_weight=class_weight)
     answer = _add_forest(values, forest.fit(scaled, labels), num_classes)
     if name == "gait_ensemble":
-        logistic = LogisticRegression(C=INVERSE_PENALTY, solver=SOLVER).fit(scaled, labels)
+        logistic = LogisticRegression(C=INVERSE_PENALTY, solver=SOLVER, class_weight=class_weight)
+        logistic.fit(scaled, labels)
         other = _add_logistic(values, logistic, num_classes)
         answer = keras.layers.Average(name="emotion")([answer, other])
     return keras.Model(inputs, answer, name=name)

@@ -32,6 +32,10 @@ RelativeTo = Annotated[
         "(the mean of all their walks)."
     ),
 ]
+MissingReference = Annotated[
+    str | None,
+    typer.Option(help="What to do with a walker who has no reference: refuse, skip or walker-mean."),
+]
 Reference = Annotated[
     Path | None,
     typer.Option(help="A walk of the same person in the emotion that the model compares with (neutral)."),

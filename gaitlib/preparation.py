@@ -86,13 +86,15 @@ def prepare_test(
             "emotion, or use `gaitlib predict`."
         )
     training = data.videos[data.videos["split"].isin(("train", "validation"))].assign(fold=0)
+    seen = _with_own_references(training, data.references)
     # A reference may show an emotion that is never judged.
     check_emotions(pd.concat([training, data.references], ignore_index=True), found.videos)
     videos, skipped = _prepare(found.videos.assign(split="test"), config)
     num_synthetic = int((videos.pop("comment") == SYNTHETIC_COMMENT).sum())
     test, copies = drop_duplicates(videos.assign(fold=0))
-    shared = check_walkers_disjoint(training, test, config.allow_shared_walkers)
-    check_footage_disjoint(training, test)
+    # Before references are set apart: they must be strangers too.
+    shared = check_walkers_disjoint(seen, test, config.allow_shared_walkers)
+    check_footage_disjoint(seen, test)
     tested = RunData(
         test,
         pd.concat([found.skipped, skipped, copies], ignore_index=True),
@@ -196,7 +198,8 @@ def _split(data: RunData, config: RunConfig) -> RunData:
     if not is_known_test:
         videos.loc[hold_out_walkers(videos, config.test_fraction, config.seed), "split"] = "test"
     is_test = videos["split"] == "test"
-    shared = check_walkers_disjoint(videos[~is_test], videos[is_test], config.allow_shared_walkers)
+    learnt, tested = (_with_own_references(videos[part], data.references) for part in (~is_test, is_test))
+    shared = check_walkers_disjoint(learnt, tested, config.allow_shared_walkers)
     check_emotions(videos[~is_test], videos[is_test])
     data = _note_copies(data, videos[~is_test], videos[is_test])
     training = videos.index[~is_test]
@@ -218,9 +221,17 @@ def _with_references(data: RunData, config: RunConfig) -> RunData:
     )
 
 
+def _with_own_references(videos: pd.DataFrame, references: pd.DataFrame) -> pd.DataFrame:
+    """Return videos and what they are compared with, which must not be on the other side either."""
+    own = references[references["digest"].isin(set(videos["reference"]) - {""})]
+    return pd.concat([videos, own.reindex(columns=videos.columns)], ignore_index=True)
+
+
 def _note_copies(data: RunData, train: pd.DataFrame, test: pd.DataFrame) -> RunData:
     """Refuse the same footage on both sides; on one side it counts twice, which is worth a warning."""
-    same = check_footage_disjoint(train, test)
+    same = check_footage_disjoint(
+        _with_own_references(train, data.references), _with_own_references(test, data.references)
+    )
     notes = [f"{row.other} shows the footage of {row.video} ({row.how})." for row in same.itertuples()]
     return replace(data, warnings=(*data.warnings, *notes))
 

@@ -122,8 +122,11 @@ def _learnt_from(model_path: Path) -> pd.DataFrame:
             f"{folder} holds no data.json, which says who the model was trained on: name a model in its run "
             "folder."
         )
-    videos = pd.DataFrame(read_json(folder / "data.json")["videos"])
+    data = read_json(folder / "data.json")
+    videos = pd.DataFrame(data["videos"])
     earlier = read_json(folder / "config.json").get("pretrained")
     learnt = videos[videos["split"].isin(("train", "validation"))]
-    parts = [learnt, *([_learnt_from(project_path(earlier))] if earlier else [])]
+    references = pd.DataFrame(data.get("references", []), columns=videos.columns)
+    used = references[references["digest"].isin(set(learnt.get("reference", ())))]
+    parts = [learnt, used, *([_learnt_from(project_path(earlier))] if earlier else [])]
     return pd.concat(parts, ignore_index=True)

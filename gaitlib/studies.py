@@ -134,10 +134,19 @@ def work_off(study: optuna.Study, do_job: Callable[[Trial], float]) -> None:
 
 def finish(study: optuna.Study, do_job: Callable[[Trial], float]) -> None:
     """Do what is left of a study, and wait for the jobs that other machines are doing."""
+    is_told = False
     while True:
         work_off(study, do_job)
-        if not study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+        if not running:
             return
+        if not is_told:
+            print(
+                f"Waiting for {running} trial(s) that another process has begun; what is not heard of for "
+                f"{GRACE_SECONDS} s is done here.",
+                flush=True,
+            )
+            is_told = True
         time.sleep(0.5)
         with _without_experimental_warnings():
             optuna.storages.fail_stale_trials(study)

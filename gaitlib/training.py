@@ -162,9 +162,13 @@ def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classe
     The validation walkers tell how well it does on strangers; as they have nothing to choose, the model
     that is kept learns from them too, unless the number of those to learn from is given.
     """
+    if config.pretrained or config.label_form == "soft":
+        name = "pretrained" if config.pretrained else "label_form"
+        raise InputError(f"Model {config.model} cannot use the setting {name!r}: leave it out.")
     start = time.perf_counter()
+    weight = "balanced" if config.class_weights else None
     inputs, others = gait_inputs(train), gait_inputs(validation)
-    probe = fit_gait_model(config.model, inputs, train.labels, num_classes, config.seed)
+    probe = fit_gait_model(config.model, inputs, train.labels, num_classes, config.seed, weight)
     row: dict[str, float] = {"epoch": 1}
     for prefix, clips, features in (("", train, inputs), ("val_", validation, others)):
         says = probe.predict(fill_gaps(probe, features), verbose=0)
@@ -172,7 +176,7 @@ def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classe
     model = probe
     if not config.training_walkers:
         inputs, labels = np.vstack([inputs, others]), np.concatenate([train.labels, validation.labels])
-        model = fit_gait_model(config.model, inputs, labels, num_classes, config.seed)
+        model = fit_gait_model(config.model, inputs, labels, num_classes, config.seed, weight)
     row |= {"learning_rate": float("nan"), "seconds": time.perf_counter() - start}
     return TrainingResult(model, pd.DataFrame([row]), 1, 0)
 

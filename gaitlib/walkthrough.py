@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from gaitlib.annotate import annotate_video
 from gaitlib.batches import ClipSet
 from gaitlib.clips import PreparedVideo
+from gaitlib.companions import find_companions
 from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import sample_truth
 from gaitlib.demo.dataset import write_video
 from gaitlib.files import cache_dir, project_dir, project_path, write_aside
+from gaitlib.labels import list_videos
 from gaitlib.names import show_name
 from gaitlib.plotting import BASELINE_COLOR, RIGHT_COLOR, WIDTH_INCHES, described, make_figure
 from gaitlib.video import read_video
@@ -51,12 +53,63 @@ def choose_model(model_file: str, run_dir: Path) -> Path:
 
 def choose_video(video: str) -> Path:
     """Return the video that the user named, or a synthetic walker whom no model has seen."""
-    if video:
-        return project_path(video)
-    path = cache_dir() / "demo" / f"example_{_SEED}.mp4"
+    return project_path(video) if video else _drawn("happy")
+
+
+def choose_companions(
+    video_path: Path, config: RunConfig, reference: str, others: str, is_drawn: bool
+) -> list[PreparedVideo]:
+    """Return the walks of the same person that the model compares this one with.
+
+    Parameters
+    ----------
+    video_path : Path
+    config : RunConfig
+        As the model was trained with; `relative_to` tells what it needs.
+    reference : str
+        What the user named: one walk; empty: none.
+    others : str
+        What the user named: a folder with more walks of the same person; empty: none.
+    is_drawn : bool
+        Whether the video is the synthetic walker of `choose_video`, whose other walks are drawn too.
+
+    Returns
+    -------
+    list of PreparedVideo
+        Empty for a model that compares nothing.
+
+    Raises
+    ------
+    InputError
+        If the model needs a walk that was not named, or what was named cannot be used.
+    """
+    named = list_videos(project_path(others)) if others else []
+    if is_drawn and config.relative_to == "reference" and not reference:
+        reference = str(_drawn("neutral"))
+    if is_drawn and config.relative_to == "walker-mean" and not named:
+        named = [_drawn(emotion) for emotion in ("angry", "neutral", "sad")]
+    if config.relative_to == "reference" and not reference:
+        raise InputError(
+            f"This model compares a walk with one {config.reference_emotion} walk of the same person: name a "
+            "video of that in the parameter 'reference'."
+        )
+    if config.relative_to == "walker-mean" and not named:
+        raise InputError(
+            "This model compares a walk with the mean of the same person's walks: put more videos of "
+            "that person into a folder and name it in the parameter 'others'."
+        )
+    is_mean = config.relative_to == "walker-mean"
+    return find_companions(
+        [video_path, *named], config, project_path(reference) if reference else None, is_mean or bool(named)
+    )
+
+
+def _drawn(emotion: str) -> Path:
+    """Draw one walk of a synthetic person."""
+    path = cache_dir() / "demo" / f"example_{_SEED}_{emotion}.mp4"
     if not path.exists():
         truth = sample_truth(range(1, 2), num_takes=1, seconds=_SECONDS, seed=_SEED)
-        row = truth[truth["emotion"] == "happy"].to_dict("records")[0]
+        row = truth[truth["emotion"] == emotion].to_dict("records")[0]
         with write_aside(path) as aside:
             write_video(row, aside)
     return path

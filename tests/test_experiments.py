@@ -3,6 +3,8 @@
 import json
 import os
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -19,6 +21,9 @@ from gaitlib.comparison import compare, holm, sign_flip_test
 from gaitlib.config import InputError, make_config
 from gaitlib.experiment_data import ExperimentData
 from gaitlib.experiment_page import make_experiment
+from gaitlib.experiment_results import make_results
+from gaitlib.experiment_words import difference_sentences, different_videos, unfinished_table
+from gaitlib.experiments import Outcome, TrialRecord
 from gaitlib.rundata import RunData
 from gaitlib.search_space import list_candidates, make_plan, read_plan
 from gaitlib.studies import JOURNAL_NAME, open_storage
@@ -440,3 +445,83 @@ def test_shared_study_gives_hopeless_trials_up_and_is_done_once(demo_folders, tm
     assert "fold " not in outputs[1]
     pd.testing.assert_frame_equal(*tables)
     assert "given up" in (out / "index.html").read_text()
+
+
+def test_more_trials_make_a_new_choice_that_is_tested_anew(demo_folders, tmp_path):
+    """The score on strangers is that of the settings beside it, however often the search was prolonged."""
+    content = {
+        **{"name": "longer", "method": "random", "outer_folds": 3, "inner_folds": 2, "prune": False},
+        "settings": {**TINY, "class_weights": False},
+        "search": {"model": ["gait_rf", "gait_ensemble"], "seed": {"low": 0, "high": 50}},
+    }
+    for trials in (1, 4, 2):
+        make_experiment(make_plan({**content, "trials": trials}), *demo_folders, None, tmp_path / "out")
+        results = json.loads((tmp_path / "out" / "results.json").read_text())
+        answers = pd.read_csv(tmp_path / "out" / "predictions.csv")
+        assert results["num_trials"] == 3 * trials
+        for fold in results["nested"]["folds"]:
+            own = answers[answers["walker"].isin(fold["test_walkers"])]
+            assert set(own["settings"]) == {fold["label"]}
+            assert fold["best_trial"] <= trials
+            assert fold["accuracy"] == pytest.approx((own["emotion"] == own["predicted"]).mean())
+
+
+def test_results_of_another_run_are_not_overwritten(trained, compared, demo_folders, tmp_path):
+    before = {path.name: path.read_bytes() for path in trained.folder.glob("*.*")}
+    for out, name in ((trained.folder, "plain"), (compared[0], "another")):
+        path = write_plan(tmp_path, name=name, outer_folds=2, inner_folds=0, candidates=[{}])
+        process = run_gaitlib("experiment", path, "--videos", demo_folders[0], "--out", out)
+        assert process.returncode == 1 and is_one_sentence(process)
+        assert "holds another run" in process.stderr
+    assert {path.name: path.read_bytes() for path in trained.folder.glob("*.*")} == before
+
+
+def fold_of(walkers: str, share: float) -> dict[str, object]:
+    """Return what a fit answered on two videos of each walker, a share of them right."""
+    digests = [f"{walker}{take}" for walker in walkers for take in range(8)]
+    right = [number < share * len(digests) for number in range(len(digests))]
+    answers = {
+        "digest": digests,
+        "walker": [digest[0] for digest in digests],
+        "emotion": ["sad"] * len(digests),
+        "predicted": ["sad" if is_right else "angry" for is_right in right],
+    }
+    return {"answers": answers, "ms_per_clip": 1.0, "num_weights": 1, "training_seconds": 1.0}
+
+
+def test_settings_given_up_in_some_folds_come_after_those_that_were_not():
+    """Else a candidate would be ranked by the one fold in which it did well."""
+    records = [
+        TrialRecord(1, 1, {"seed": 1}, "complete", 0.9, "", [fold_of("ab", 0.9)]),
+        TrialRecord(2, 1, {"seed": 1}, "pruned", None, "", [fold_of("c", 0.1)]),
+        TrialRecord(1, 2, {"seed": 2}, "complete", 0.7, "", [fold_of("ab", 0.7)]),
+        TrialRecord(2, 2, {"seed": 2}, "complete", 0.7, "", [fold_of("cd", 0.7)]),
+    ]
+    data = SimpleNamespace(config=make_config(num_resamples=100), first=SimpleNamespace(summary=dict))
+    plan = make_plan({"name": "partly", "search": {"seed": [1, 2]}, "outer_folds": 2})
+    results = make_results(plan, Outcome(records, [replace(records[3], outer=2)]), data)
+    assert [entry["settings"]["seed"] for entry in results["ranking"]] == [2, 1]
+    assert "given up in 1 of 2 outer folds" in str(unfinished_table(results).to_dict())
+    assert "given up in some outer folds" in different_videos(results)
+
+
+def test_baseline_without_a_score_is_told():
+    records = [
+        TrialRecord(0, 1, {"seed": 1}, "failed", None, "No memory.", []),
+        TrialRecord(0, 2, {"seed": 2}, "complete", 0.7, "", [fold_of("ab", 0.7)]),
+        TrialRecord(0, 3, {"seed": 3}, "complete", 0.5, "", [fold_of("ab", 0.5)]),
+    ]
+    data = SimpleNamespace(config=make_config(num_resamples=100), first=SimpleNamespace(summary=dict))
+    plan = make_plan(
+        {"name": "lost", "search": {"seed": [1, 2, 3]}, "inner_folds": 0, "baseline": {"seed": 1}}
+    )
+    sentences = difference_sentences(make_results(plan, Outcome(records, []), data))
+    assert sentences[0] == "The baseline, seed 1, gave no score: the best takes its place."
+    assert sentences[1].startswith("1 comparison with seed 2,")
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_of_the_project_can_be_read(path):
+    plan = read_plan(path)
+    assert plan.name == path.stem or path.stem in ("gait",)
+    assert list_candidates(plan)

@@ -7,7 +7,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from gaitlib.clips import prepare_video
-from gaitlib.config import make_config
+from gaitlib.config import InputError, make_config
 from gaitlib.gait import MOTION_FEATURES, motion_features
 from gaitlib.gait.classifiers import SOLVER
 from gaitlib.gait_models import (
@@ -19,7 +19,8 @@ from gaitlib.gait_models import (
     reads_gait,
 )
 from gaitlib.models import build_model
-from gaitlib.training import loss_and_accuracy
+from gaitlib.rundata import load_data
+from gaitlib.training import loss_and_accuracy, train_model
 
 
 def with_gaps(num_videos: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,6 +63,26 @@ def test_layers_answer_as_scikit_learn_does_and_come_back_from_plain_files(name,
         model.save(tmp_path / f"model{suffix}")
         copy = keras.models.load_model(tmp_path / f"model{suffix}", compile=False, safe_mode=True)
         assert np.array_equal(copy.predict(fill_gaps(copy, asked), verbose=0), answers)
+
+
+@pytest.mark.parametrize("name", ["gait_rf", "gait_ensemble"])
+def test_rare_emotions_count_as_much_as_common_ones_if_wanted(name):
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 90 + [1] * 10)
+    features, asked = (rng.normal(labels[:, None] * 0.8, 1.0, (100, 5)) for _ in range(2))
+    found = []
+    for weight in (None, "balanced"):
+        model = fit_gait_model(name, features, labels, 2, 0, weight)
+        found.append(float(model.predict(fill_gaps(model, asked), verbose=0)[:, 1].mean()))
+    assert found[0] < found[1]
+
+
+@pytest.mark.parametrize("settings", [{"pretrained": "a/model.keras"}, {"label_form": "soft"}])
+def test_settings_that_a_gait_model_cannot_use_are_refused(trained, tiny_config, settings):
+    clips = load_data(trained.folder).clip_set("train", tiny_config)
+    config = tiny_config.model_copy(update={"model": "gait_rf", **settings})
+    with pytest.raises(InputError, match=f"Model gait_rf cannot use the setting '{next(iter(settings))}'"):
+        train_model(clips, clips, config, ("angry", "happy", "neutral", "sad"))
 
 
 def test_two_classes_and_a_class_without_videos():

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import run_gaitlib
+from commands import is_one_sentence, run_gaitlib
 from media import write_video
 
 from gaitlib.answering import ask_model, clip_model
 from gaitlib.backend import load_keras
+from gaitlib.companions import find_companions
 from gaitlib.config import InputError, make_config
 from gaitlib.files import read_json
 from gaitlib.models import MODEL_NAMES, build_model
@@ -160,6 +161,68 @@ def test_predict_asks_for_what_the_model_compares_with(relative_run, trained, de
     assert broken.returncode == 1 and "reference cannot be used" in broken.stderr
     needless = run_gaitlib("predict", walk, "--model", trained.folder / "model.keras", "--same-walker")
     assert needless.returncode == 1 and "leave out" in needless.stderr
+
+
+def test_walk_is_not_compared_with_itself(relative_run, demo_folders):
+    neutral = demo_folders[1] / "neutral" / "walker05_1.mp4"
+    process = run_gaitlib(
+        *("predict", demo_folders[1] / "neutral", "--model", relative_run / "model.keras"),
+        *("--reference", neutral),
+    )
+    assert process.returncode == 1 and is_one_sentence(process)
+    assert "walker05_1.mp4 is the reference and among the videos to read" in process.stderr
+
+
+def test_copies_of_one_walk_are_no_mean(demo_folders, tiny_config):
+    walk = demo_folders[1] / "happy" / "walker05_1.mp4"
+    config = tiny_config.model_copy(update={"relative_to": "walker-mean"})
+    with pytest.raises(InputError, match="1 of the 2 videos could be read, copies counted once"):
+        find_companions([walk, walk], config, None, True)
+
+
+def test_reference_on_both_sides_stops_the_run(relative_run, demo_folders, tmp_path):
+    """A neutral walk of training under another walker's name in the test, where it would be compared with."""
+    tests = shutil.copytree(demo_folders[1], tmp_path / "tests")
+    for emotion in ("happy", "sad", "angry"):
+        shutil.copy(tests / emotion / "walker05_1.mp4", tests / emotion / "zed_1.mp4")
+        (tests / emotion / "walker05_1.mp4").unlink()
+    shutil.copy(demo_folders[0] / "neutral" / "walker01_1.mp4", tests / "neutral" / "zed_1.mp4")
+    config = make_config(relative_to="reference", **TINY)
+    with pytest.raises(InputError, match=r"zed_1\.mp4|walker01_1\.mp4"):
+        prepare_data(demo_folders[0], tests, config)
+    process = run_gaitlib("evaluate", "--videos-test", tests, "--model", relative_run / "model.keras")
+    assert process.returncode == 1 and "Traceback" not in process.stderr
+    assert "zed_1.mp4" in process.stderr
+
+
+def test_user_chooses_what_becomes_of_a_walker_without_a_reference(relative_run, demo_folders, tmp_path):
+    tests = shutil.copytree(demo_folders[1], tmp_path / "tests")
+    (tests / "neutral" / "walker05_1.mp4").unlink()
+    command = "evaluate", "--videos-test", tests, "--model", relative_run / "model.keras"
+    refused = run_gaitlib(*command)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert "No reference walk of walker05" in refused.stderr
+    said = {"skip": "its walker has no neutral video", "walker-mean": "compared with the mean"}
+    for choice, words in said.items():
+        out = tmp_path / choice
+        process = run_gaitlib(*command, "--out", out, "--missing-reference", choice)
+        assert process.returncode == 0, process.stderr
+        assert words in process.stdout
+        walkers = set(pd.read_csv(out / "predictions.csv")["walker"])
+        assert ("walker05" in walkers) == (choice == "walker-mean")
+
+
+def test_same_walker_through_the_command(demo_folders, tmp_path):
+    process = run_gaitlib(
+        *("train", "--videos", demo_folders[0], "--videos-test", demo_folders[1], "--out", tmp_path / "run"),
+        *("--relative-to", "walker-mean", "-p", "model=gait_rf"),
+        *(part for name, value in TINY.items() for part in ("-p", f"{name}={value}")),
+    )
+    assert process.returncode == 0, process.stderr
+    walks = sorted(demo_folders[1].glob("*/walker05_1.mp4"))
+    said = run_gaitlib("predict", *walks, "--model", tmp_path / "run" / "model.keras", "--same-walker")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.count("walker05_1.mp4") >= 4
 
 
 @pytest.fixture(scope="module")

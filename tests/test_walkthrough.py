@@ -14,7 +14,14 @@ from gaitlib.config import InputError
 from gaitlib.files import read_json
 from gaitlib.models import build_model
 from gaitlib.saving import model_card, save_model
-from gaitlib.walkthrough import choose_model, choose_video, describe_novelty, plot_track
+from gaitlib.siamese import make_relative
+from gaitlib.walkthrough import (
+    choose_companions,
+    choose_model,
+    choose_video,
+    describe_novelty,
+    plot_track,
+)
 
 NOTEBOOK = PROJECT / "notebooks" / "06_predict_your_video.ipynb"
 
@@ -51,6 +58,24 @@ def test_without_parameters_the_newest_run_reads_a_synthetic_walker(project):
     assert len(list((run_dir / "predicted").glob("*.mp4"))) == 1
     assert len(list((run_dir / "figures").glob("predicted_*.png"))) == 4
     assert read_json(run_dir / "steps.json")["06_predict_your_video"] > 0
+
+
+@pytest.mark.parametrize("way", ["reference", "walker-mean"])
+def test_model_that_compares_reads_a_synthetic_walker_too(way, tiny_config, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    config = tiny_config.model_copy(update={"relative_to": way})
+    network = build_model("cnn_lstm", config.num_frames, config.frame_size, 1, 4)
+    card = model_card(config, ("angry", "happy", "neutral", "sad"), is_demo=True)
+    save_model(make_relative(network), tmp_path / "reports" / "run", card)
+    text = run_notebook(tmp_path)
+    assert "The model reads the walk in example_" in text or "unlike any in training" in text
+
+
+def test_model_that_compares_asks_for_what_it_needs_by_its_parameter(demo_video, tiny_config):
+    for way, name in (("reference", "reference"), ("walker-mean", "others")):
+        config = tiny_config.model_copy(update={"relative_to": way})
+        with pytest.raises(InputError, match=f"in the parameter '{name}'"):
+            choose_companions(demo_video, config, "", "", is_drawn=False)
 
 
 def test_video_without_a_walk_ends_with_the_reason(project, tmp_path):

@@ -62,10 +62,13 @@ def motion_features(videos: Sequence[PreparedVideo]) -> np.ndarray:
 
 def _cached(video: PreparedVideo) -> np.ndarray:
     path = video.folder / f"motion_{FEATURES_VERSION}.npy"
-    if not path.exists():
+    try:
+        return np.load(path)
+    except (OSError, ValueError, EOFError):  # not there yet, or spoilt
+        features = describe_motion(video)
         with write_aside(path) as aside:
-            np.save(aside, describe_motion(video))
-    return np.load(path)
+            np.save(aside, features)
+        return features
 
 
 def describe_motion(video: PreparedVideo) -> np.ndarray:

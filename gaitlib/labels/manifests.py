@@ -93,7 +93,7 @@ def _check_walkers(records: list[dict[str, str | None]]) -> None:
 
 def drop_repeats(table: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
     """Drop rows that say the same again; raise if two rows say different things of one video."""
-    for column in ("emotion", "walker"):
+    for column in [name for name in ("emotion", "walker", "reference") if name in table]:
         for video, values in table.groupby("video")[column]:
             if values.nunique(dropna=False) > 1:
                 places = " and ".join(table.loc[values.index, "where"].str.rpartition(": ")[2])
