@@ -1,8 +1,7 @@
 """All benchmarks, each in a process of its own.
 
 Run as ``python -m benchmarks [--only NAME] [--full] [--write FILE]``.
-Nothing here is a test: figures depend on the machine and on what else it does. What is compared takes
-turns in the same run, and medians are given.
+Nothing here is a test: figures depend on the machine and on what else it does.
 """
 
 import argparse
@@ -24,33 +23,37 @@ PARTS = {
     "many_videos": (
         "Many videos, and again",
         "Preparing synthetic videos and looking for footage that is there twice. What was prepared or "
-        "compared before is not done again.",
+        "compared before is not done again. Few and many took turns, the many twice; the other rows are "
+        "medians of three.",
     ),
     "memory": (
         "Memory of training",
-        "One epoch of training clips, read and varied as for training.",
+        "One epoch of training the published network, each number of clips in a process of its own, run "
+        "once. The same few videos stand for many.",
     ),
     "predict_speed": (
         "`gaitlib predict` on a long video",
-        "The whole command, from start to table. The column on all cores says what it would take if no other "
-        "program ran and all its threads were busy.",
+        "The whole command, from start to table, run once. The column on all cores says what it would take if "
+        "no other program ran and all its threads were busy.",
     ),
     "training_speed": (
         "Training",
-        "The published network in its published layering (TimeDistributed) and as trained here; then all "
-        "models of pictures. Pictures are square: 120 x 120 has as many pixels as 160 x 90.",
+        "Steps of the optimiser on a batch that is there already: the published network in its published "
+        "layering (TimeDistributed, as Keras runs it) and as trained here; then all models of pictures. "
+        "Pictures are square: 120 x 120 has as many pixels as 160 x 90.",
     ),
     "start_up": ("Start", "Python alone is what no program can be faster than."),
     "report_overhead": (
         "A report beside training",
         "The least report: synthetic walkers, one epoch; kernels, figures, evaluation and pages are what is "
-        "left.",
+        "left. Each row is one run.",
     ),
 }
 INTRODUCTION = """# Performance
 
 Written by `make bench ARGS="--write docs/performance.md"`, not by hand. Ratios hold from machine to machine,
-seconds do not; what is compared took turns in the same run, and medians are given.
+seconds do not. What is compared took turns in the same run, and medians are given, unless a table says that
+it was run once.
 """
 
 
@@ -82,7 +85,7 @@ def main() -> int:
 def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(PARTS), help="run this part; repeatable")
-    parser.add_argument("--full", action="store_true", help="1,000 videos, an hour of film, more rounds")
+    parser.add_argument("--full", action="store_true", help="an hour of film, more rounds")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write what is printed to a file")
     parser.add_argument("--verbose", action="store_true", help="show what the parts say beside their tables")
     return parser.parse_args()

@@ -1,7 +1,8 @@
 """What more videos cost: growth of time, a second run, one video more.
 
-Run as ``python -m benchmarks.many_videos [--full]``: 200 synthetic videos, or 1,000. A run is the
-preparing of all videos and the search for footage that is there twice.
+Run as ``python -m benchmarks.many_videos [--full]``: with `--full` 100 and 1,000 synthetic videos and one
+added to 500, else a fifth of these. A run is the preparing of all videos and the search for footage that is
+there twice.
 """
 
 import os
@@ -18,6 +19,8 @@ from benchmarks.training_speed import markdown_table
 
 VIDEOS_A_WALKER = 8
 NUM_ADDED = 3
+# Few, many, and those to which one is added.
+NUMBERS = (100, 1000, 500)
 
 
 def prepare(paths: Sequence[Path]) -> float:
@@ -43,27 +46,37 @@ def main(is_full: bool) -> None:
     """Measure and print."""
     from gaitlib.demo import make_demo
 
-    num_videos = 1000 if is_full else 200
+    few_videos, many_videos, some_videos = NUMBERS if is_full else (number // 5 for number in NUMBERS)
     with scratch_folder() as folder:
-        num_walkers = -(-(num_videos + NUM_ADDED) // VIDEOS_A_WALKER)
+        num_walkers = -(-(many_videos + NUM_ADDED) // VIDEOS_A_WALKER)
         make_demo(folder / "videos", folder / "videosTest", num_walkers=num_walkers, seed=1)
         paths = np.array(sorted((folder / "videos").rglob("*.mp4")))
         paths = list(np.random.default_rng(0).permutation(paths))
         time.sleep(4)  # files that were written a moment ago are not trusted to stay as they are
-        added, paths = paths[:NUM_ADDED], paths[NUM_ADDED : NUM_ADDED + num_videos]
+        added, paths = paths[:NUM_ADDED], paths[NUM_ADDED : NUM_ADDED + many_videos]
         prepare(paths[: num_cores()])  # starts the workers
-        few = float(np.median([prepare_anew(paths[: num_videos // 10]) for _ in range(3)]))
         alone = float(np.median([prepare_anew([path]) for path in added]))
-        many = prepare_anew(paths)
+        few, many = [], []
+        for _ in range(2):
+            few.append(prepare_anew(paths[:few_videos]))
+            many.append(prepare_anew(paths))
+        few.append(prepare_anew(paths[-few_videos:]))
+        prepare_anew(paths)
         again = float(np.median([prepare(paths) for _ in range(3)]))
-        more = [prepare([*paths, *added[: number + 1]]) for number in range(NUM_ADDED)]
-    one_more = float(np.median(more)) - again
+        some = float(np.median([prepare(paths[:some_videos]) for _ in range(3)]))
+        more = [prepare([*paths[:some_videos], *added[: number + 1]]) for number in range(NUM_ADDED)]
+    first, growth = float(np.median(many)), many_videos // few_videos
+    one_more = float(np.median(more)) - some  # what was added before is known by then
     rows = [
-        [f"{num_videos // 10} videos, first run", f"{few:.2f}", ""],
-        [f"{num_videos} videos, first run", f"{many:.2f}", f"{many / few / 10:.2f} of ten times the above"],
-        [f"{num_videos} videos, second run", f"{again:.2f}", f"{again / many:.1%} of the first run"],
+        [f"{few_videos} videos, first run", f"{np.median(few):.2f}", ""],
+        [
+            f"{many_videos:,} videos, first run",
+            f"{first:.2f}",
+            f"{first / float(np.median(few)) / growth:.2f} of {growth} times the above",
+        ],
+        [f"{many_videos:,} videos, second run", f"{again:.2f}", f"{again / first:.1%} of the first run"],
         ["one video by itself", f"{alone:.2f}", ""],
-        [f"one video added to {num_videos}", f"{one_more:.2f}", f"{one_more / alone:.1f} of one by itself"],
+        [f"one video added to {some_videos}", f"{one_more:.2f}", f"{one_more / alone:.1f} of one by itself"],
     ]
     print(markdown_table(["what", "seconds", "ratio"], rows))
 

@@ -1,8 +1,8 @@
 """What a report takes beside training, at the least.
 
-Run as ``python -m benchmarks.report_overhead [--full]``: one epoch on the smallest data, twice, the
-second time with everything prepared that a second report on the same videos finds prepared; with
-`--full` the quick profile as it is.
+Run as ``python -m benchmarks.report_overhead [--full]``: one epoch on the smallest data; the second and
+third time with everything prepared that another report on the same videos finds prepared; with `--full`
+the quick profile as it is.
 """
 
 import csv
@@ -37,7 +37,7 @@ def main(is_full: bool) -> None:
     rows = []
     with scratch_folder() as folder:
         # Another learning rate is another training: it comes from no cache.
-        for number, name in enumerate(("first report", "second report")):
+        for number, name in enumerate(("first report", "second report", "third report")):
             settings = (() if is_full else SMALLEST) + (f"learning_rate={(number + 1) * 1e-4}",)
             took, training, steps = report(folder / "reports" / str(number), settings)
             notebooks = [f"{steps[key]:.0f}" for key in sorted(steps) if key != "total"]

@@ -49,6 +49,8 @@ def measure() -> dict[str, float]:
             "prepare_seconds": seconds / len(paths),
             "cache_bytes": stored / len(paths),
             "footage_seconds": _pair_seconds(len(videos[0].track)),
+            "one_more_seconds": _one_more_seconds(len(videos[0].track)),
+            "motion_bytes": float(np.mean([video.motion.nbytes for video in videos])),
         }
         return rates | _table_bytes(videos, config) | _training_seconds(videos, config)
 
@@ -60,6 +62,15 @@ def _pair_seconds(length: int, num_videos: int = 300) -> float:
     grids = list(np.random.default_rng(0).normal(size=(num_videos, length, 8, 8)).astype(np.float32))
     seconds, _ = core_seconds(lambda: list(_candidates(grids, length // 4, 0)))
     return seconds / (num_videos * (num_videos - 1) / 2)
+
+
+def _one_more_seconds(length: int, num_videos: int = 600) -> float:
+    """Return the core seconds of comparing one more video with one of those that are known."""
+    from gaitlib.footage import _candidates
+
+    grids = list(np.random.default_rng(0).normal(size=(num_videos + 1, length, 8, 8)).astype(np.float32))
+    seconds, _ = core_seconds(lambda: list(_candidates(grids, length // 4, num_videos)))
+    return seconds / num_videos
 
 
 def _table_bytes(videos: list[Any], config: Any) -> dict[str, float]:
@@ -100,11 +111,15 @@ def as_tables(rates: dict[str, float]) -> str:
     rows = {
         "preparing, core hours": lambda num: num * rates["prepare_seconds"] / 3600,
         "looking for the same footage, core hours": lambda num: num**2 / 2 * rates["footage_seconds"] / 3600,
+        "looking for that of one more video, core seconds": lambda num: num * rates["one_more_seconds"],
         f"training {epochs} epochs, core hours": lambda num: (
             num * rates["clips"] * epochs * rates["train_seconds"] / 3600
         ),
         "videos on disk, GB": lambda num: num * rates["video_bytes"] / 1e9,
         "cache on disk, GB": lambda num: num * rates["cache_bytes"] / 1e9,
+        "movement in memory while looking for the same footage, GB": lambda num: (
+            num * rates["motion_bytes"] / 1e9
+        ),
         "lists of clips in memory while training, GB": lambda num: num * rates["memory_bytes"] / 1e9,
     }
     measured = [
@@ -113,7 +128,8 @@ def as_tables(rates: dict[str, float]) -> str:
         f"{rates['clips']:.1f} clips from it",
         f"{1 / rates['train_seconds']:.0f} clips trained in a core second",
         f"{rates['memory_bytes'] / 1e3:.1f} kB of memory held for a video in training",
-        f"{rates['footage_seconds'] * 1e6:.1f} core microseconds to compare the footage of two",
+        f"{rates['footage_seconds'] * 1e6:.1f} core microseconds to compare the footage of two, and "
+        f"{rates['one_more_seconds'] * 1e6:.0f} where a single video is new",
     ]
     lines = [
         f"Measured {time.strftime('%Y-%m-%d')} with `python -m benchmarks.scaling` on synthetic videos:",
