@@ -33,8 +33,8 @@ PARTS = {
     ),
     "predict_speed": (
         "`gaitlib predict` on a long video",
-        "The whole command, from start to table, run once. The column on all cores says what it would take if "
-        "no other program ran and all its threads were busy.",
+        "The whole command, from start to table, run once. The column on all cores says what it would take "
+        "if no other program ran and all its threads were busy.",
     ),
     "training_speed": (
         "Training",
