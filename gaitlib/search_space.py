@@ -142,15 +142,15 @@ def config_for(plan: ExperimentPlan, chosen: Mapping[str, Any]) -> RunConfig:
 
 def describe_settings(chosen: Mapping[str, Any]) -> str:
     """Return settings as people read them."""
-    texts = [
-        str(value)
-        if name == "model"
-        else f"{name} {value:.3g}"
-        if type(value) is float
-        else f"{name} {value}"
-        for name, value in chosen.items()
-    ]
-    return ", ".join(texts) or "the settings as given"
+    return ", ".join(_describe(name, value) for name, value in chosen.items()) or "the settings as given"
+
+
+def _describe(name: str, value: Any) -> str:
+    if name == "model":
+        return str(value)
+    if name == "training_walkers" and value == 0:
+        return "all training walkers"
+    return f"{name} {value:.3g}" if type(value) is float else f"{name} {value}"
 
 
 def _check_key(key: Any, known: Iterable[str], what: str) -> None:
