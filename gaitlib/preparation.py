@@ -223,6 +223,8 @@ def _with_references(data: RunData, config: RunConfig) -> RunData:
 
 def _with_own_references(videos: pd.DataFrame, references: pd.DataFrame) -> pd.DataFrame:
     """Return videos and what they are compared with, which must not be on the other side either."""
+    if references.empty:
+        return videos
     own = references[references["digest"].isin(set(videos["reference"]) - {""})]
     return pd.concat([videos, own.reindex(columns=videos.columns)], ignore_index=True)
 
