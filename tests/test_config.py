@@ -21,6 +21,7 @@ PLACES = {
     "labels": "",
     "video": "",
     "reference": "",
+    "others": "",
     "model_file": "",
     "trust_model": False,
     "experiment": "experiments/first_look.yaml",
