@@ -17,6 +17,10 @@ from jupyter_client.manager import KernelManager
 _IMPORT_KERAS = "__import__('importlib').import_module('gaitlib.backend').import_keras()"
 
 
+# A kernel answers when its imports are done, which takes long on a slow disk; its death is noticed at once.
+ANSWER_SECONDS = 600
+
+
 @dataclass(frozen=True)
 class _Kernel:
     """A kernel and the connection through which it got its first work, which stays open till it ends."""
@@ -47,6 +51,8 @@ def imports_of(notebook: Path, with_keras: bool) -> str:
 @contextmanager
 def kernels_ahead(codes: Sequence[str], folder: Path) -> Iterator[Iterator[KernelManager]]:
     """Give an iterator over running kernels, each for `papermill.execute_notebook(..., km=kernel)`.
+
+    Papermill must wait for `ANSWER_SECONDS` (`start_timeout`), as the imports count.
 
     When a kernel is taken, the one before it ends and the one after it starts. Errors in the code
     that a kernel runs first are not shown: the notebook's own imports will meet them again.
@@ -84,8 +90,11 @@ def kernels_ahead(codes: Sequence[str], folder: Path) -> Iterator[Iterator[Kerne
 
 def _start(code: str, folder: Path) -> _Kernel:
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(cwd=str(folder))
-    client = manager.client()
+    # Kernels that share a history file wait for each other, and the user's own is not for these.
+    manager.start_kernel(cwd=str(folder), extra_arguments=["--HistoryManager.hist_file=:memory:"])
+    # With a session of its own: two clients of one session take each other's place at the kernel.
+    client = BlockingKernelClient()
+    client.load_connection_info(manager.get_connection_info())
     client.start_channels()
     client.execute(code, silent=True, store_history=False, allow_stdin=False, stop_on_error=False)
     return _Kernel(manager, client)

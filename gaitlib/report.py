@@ -17,7 +17,7 @@ from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_co
 from gaitlib.errors import known_sentence
 from gaitlib.export import export_notebook, tidy_streams
 from gaitlib.files import project_dir, read_json, stderr_to, write_json
-from gaitlib.kernels import imports_of, kernels_ahead
+from gaitlib.kernels import ANSWER_SECONDS, imports_of, kernels_ahead
 from gaitlib.labels import list_videos
 from gaitlib.pages import Page, write_page
 from gaitlib.provenance import step_durations
@@ -166,6 +166,7 @@ def _execute(name: str, kernels: Iterator[KernelManager], values: Mapping[str, A
                 {key: values[key] for key in notebook_parameters(name)},
                 kernel_name="python3",
                 km=next(kernels),
+                start_timeout=ANSWER_SECONDS,
                 cwd=str(source.parent.parent),
                 progress_bar=False,
             )
