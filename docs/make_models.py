@@ -25,8 +25,7 @@ INTRODUCTION = """# Models compared
 
 Written by `docs/make_models.py` from the results of `gaitlib experiment`, not by hand. Every walker is a
 stranger to the model that judges it; intervals cover the choice of walkers. With one neutral walk as a
-reference that walk is not scored, so that fewer videos count, and one emotion less is to be told from
-the others: chance is a third then, and a quarter else.
+reference that walk is not scored, so that fewer videos count.
 
 The gait features, their classifiers and the settings of the trainings were chosen with the point-light
 actors in view: their scores are somewhat too good, by an amount that nobody can know without other actors.
@@ -37,7 +36,7 @@ of Ma, Paterson and Pollick (Behavior Research Methods 2006); they are no part o
 
 def markdown(table: pd.DataFrame) -> str:
     """Return a table as Markdown, numbers to the right."""
-    rows = [list(table.columns), ["---" if name == "settings" else "---:" for name in table.columns]]
+    rows = [list(table.columns), ["---" if name in ("settings", "model") else "---:" for name in table.columns]]
     rows += table.astype(str).to_numpy().tolist()
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
