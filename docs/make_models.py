@@ -36,7 +36,8 @@ of Ma, Paterson and Pollick (Behavior Research Methods 2006); they are no part o
 
 def markdown(table: pd.DataFrame) -> str:
     """Return a table as Markdown, numbers to the right."""
-    rows = [list(table.columns), ["---" if name in ("settings", "model") else "---:" for name in table.columns]]
+    texts = ("settings", "model")
+    rows = [list(table.columns), ["---" if name in texts else "---:" for name in table.columns]]
     rows += table.astype(str).to_numpy().tolist()
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
