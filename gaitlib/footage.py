@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from scipy import fft
+from threadpoolctl import threadpool_limits
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.footage_notes import recall, remember
@@ -125,9 +126,11 @@ def _candidates(grids: Sequence[np.ndarray], min_overlap: int, num_known: int) -
         [part[block] for block in _blocks([len(grids[number]) for number in part])]
         for part in (order[order < num_known], order[order >= num_known])
     )
-    for row, firsts in enumerate(new):
-        for seconds in (*new[row:], *known):
-            yield from _block_matches(grids, firsts, seconds, min_overlap)
+    # Many small products: threads of their own would spend their time on waiting for each other.
+    with threadpool_limits(1, user_api="blas"):
+        for row, firsts in enumerate(new):
+            for seconds in (*new[row:], *known):
+                yield from _block_matches(grids, firsts, seconds, min_overlap)
 
 
 def _blocks(lengths: Sequence[int]) -> list[slice]:

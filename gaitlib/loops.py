@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from scipy.ndimage import binary_opening, median_filter, uniform_filter1d
+from threadpoolctl import threadpool_limits
 
 from gaitlib.config import RunConfig
 
@@ -121,7 +122,8 @@ def _likely_periods(pictures: np.ndarray, min_period: int) -> list[int]:
     for first in range(0, len(asked), NUM_ASKED_AT_ONCE):  # one product of matrices for many rows
         numbers = asked[first : first + NUM_ASKED_AT_ONCE]
         earlier = np.arange(max(0, numbers[0] - MAX_PERIOD_ROWS), numbers[-1] - min_period + 1)
-        distance = power[earlier] - 2 * flat[numbers] @ flat[earlier[0] : earlier[-1] + 1].T
+        with threadpool_limits(1, user_api="blas"):  # other workers have the other cores
+            distance = power[earlier] - 2 * flat[numbers] @ flat[earlier[0] : earlier[-1] + 1].T
         delay = numbers[:, None] - earlier
         distance[(delay < min_period) | (delay > MAX_PERIOD_ROWS)] = np.inf
         nearest.append(numbers - earlier[distance.argmin(axis=1)])
