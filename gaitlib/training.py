@@ -34,7 +34,7 @@ TRAINING_SETTINGS = (
     *("num_frames", "seed", "model", "l2_strength", "learning_rate", "epochs", "batch_size"),
     *("patience", "augment", "class_weights", "precision"),
 )
-TRAINING_VERSION = 3
+TRAINING_VERSION = 4
 
 
 @dataclass(frozen=True)
