@@ -53,7 +53,8 @@ def find_companions(
         if reference is None or same_walker:
             raise InputError(
                 f"This model compares a walk with one {config.reference_emotion} walk of the same person: "
-                "name a video of that with --reference FILE, without --same-walker."
+                "name a video of that with --reference FILE (notebook 06: in the parameter 'reference'), and "
+                "no others."
             )
         companion = _usable(reference, config)
         if companion.digest in _digests(paths):
@@ -65,7 +66,7 @@ def find_companions(
     if reference is not None or not same_walker:
         raise InputError(
             "This model compares a walk with the mean of the same person's walks: give several videos of one "
-            "person and --same-walker, without --reference."
+            "person and --same-walker (notebook 06: a folder in the parameter 'others'), without a reference."
         )
     companions = [video for path in paths for video in _readable(path, config)]
     distinct = {companion.digest: companion for companion in companions}

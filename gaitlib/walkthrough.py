@@ -59,48 +59,24 @@ def choose_video(video: str) -> Path:
 def choose_companions(
     video_path: Path, config: RunConfig, reference: str, others: str, is_drawn: bool
 ) -> list[PreparedVideo]:
-    """Return the walks of the same person that the model compares this one with.
+    """Find what the model compares a walk with, see `find_companions`; of a drawn walker, draw it.
 
     Parameters
     ----------
     video_path : Path
     config : RunConfig
-        As the model was trained with; `relative_to` tells what it needs.
-    reference : str
-        What the user named: one walk; empty: none.
-    others : str
-        What the user named: a folder with more walks of the same person; empty: none.
+    reference, others : str
+        What the user named, a walk and a folder with more walks of the same person; empty: nothing.
     is_drawn : bool
-        Whether the video is the synthetic walker of `choose_video`, whose other walks are drawn too.
-
-    Returns
-    -------
-    list of PreparedVideo
-        Empty for a model that compares nothing.
-
-    Raises
-    ------
-    InputError
-        If the model needs a walk that was not named, or what was named cannot be used.
+        Whether the video is the synthetic walker of `choose_video`.
     """
     named = list_videos(project_path(others)) if others else []
     if is_drawn and config.relative_to == "reference" and not reference:
         reference = str(_drawn("neutral"))
     if is_drawn and config.relative_to == "walker-mean" and not named:
         named = [_drawn(emotion) for emotion in ("angry", "neutral", "sad")]
-    if config.relative_to == "reference" and not reference:
-        raise InputError(
-            f"This model compares a walk with one {config.reference_emotion} walk of the same person: name a "
-            "video of that in the parameter 'reference'."
-        )
-    if config.relative_to == "walker-mean" and not named:
-        raise InputError(
-            "This model compares a walk with the mean of the same person's walks: put more videos of "
-            "that person into a folder and name it in the parameter 'others'."
-        )
-    is_mean = config.relative_to == "walker-mean"
     return find_companions(
-        [video_path, *named], config, project_path(reference) if reference else None, is_mean or bool(named)
+        [video_path, *named], config, project_path(reference) if reference else None, bool(named)
     )
 
 
