@@ -22,7 +22,7 @@ def export_notebook(notebook_path: Path, hide_code: bool) -> tuple[str, str]:
     Markup in outputs is cleaned, so that a script in a file's name stays text.
     """
     notebook = nbformat.read(notebook_path, as_version=4)
-    _keep_descriptions_only(notebook)
+    _keep_known_metadata(notebook)
     exporter = HTMLExporter(
         template_name="basic",
         sanitize_html=True,
@@ -38,13 +38,15 @@ def _clean(html: str) -> Markup:
     return Markup(bleach.clean(html, tags=_TAGS, attributes=_ATTRIBUTES))
 
 
-def _keep_descriptions_only(notebook: NotebookNode) -> None:
-    """Drop what an output says of its picture but the description: nbconvert writes sizes unescaped."""
+def _keep_known_metadata(notebook: NotebookNode) -> None:
+    """Keep description and width of a picture only: nbconvert writes all that it knows unescaped."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             for kind, about in output.get("metadata", {}).items():
                 if isinstance(about, dict):
-                    output.metadata[kind] = {"alt": about["alt"]} if "alt" in about else {}
+                    kept = {"alt": about["alt"]} if "alt" in about else {}
+                    width = about.get("width")
+                    output.metadata[kind] = kept | ({"width": width} if type(width) is int else {})
 
 
 def tidy_streams(notebook: NotebookNode) -> None:

@@ -21,6 +21,8 @@ from gaitlib.preparation import prepare_data
 from gaitlib.provenance import record_step, versions
 from gaitlib.rundata import RunData, config_from, load_data
 
+_PRINT_DPI, _SCREEN_DPI = 150, 100
+
 
 class Step:
     """One notebook's place in a run: its folder, its settings and its clock.
@@ -86,10 +88,10 @@ class Step:
 
     def show(self, figure: Figure, name: str, reading: str = "") -> None:
         """Display a figure with its description and a sentence on it, and save it for `show_again`."""
-        texts = {"Description": alt_text(figure), "Comment": reading}
+        png = _png(figure, {"Description": alt_text(figure), "Comment": reading})
         with write_aside(self.run_dir / "figures" / f"{name}.png") as aside:
-            figure.savefig(aside, dpi=150, bbox_inches="tight", facecolor="white", metadata=texts)
-        show_figure(figure)
+            aside.write_bytes(png)
+        _display_png(png)
         if reading:
             show_text(reading)
 
@@ -98,9 +100,7 @@ class Step:
         path = self.run_dir / "figures" / f"{name}.png"
         if not path.exists():
             raise InputError(f"{path} is missing: run the notebook that draws it first.")
-        with Image.open(path) as image:
-            texts = dict(image.info)
-        _display_png(path.read_bytes(), texts.get("Description", name))
+        texts = _display_png(path.read_bytes())
         if texts.get("Comment"):
             show_text(texts["Comment"])
 
@@ -138,17 +138,30 @@ def check_text(is_needed: bool = True, **parameters: object) -> None:
 
 def show_figure(figure: Figure) -> None:
     """Display a figure with its description as alternative text and the beginning of that as caption."""
+    _display_png(_png(figure, {"Description": alt_text(figure)}))
+
+
+def _png(figure: Figure, texts: dict[str, str]) -> bytes:
+    """Draw a figure once, sharp enough for print, with texts in the file; then close it."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=100, bbox_inches="tight", facecolor="white")
-    _display_png(stream.getvalue(), alt_text(figure))
+    figure.savefig(
+        stream, format="png", dpi=_PRINT_DPI, bbox_inches="tight", facecolor="white", metadata=texts
+    )
     plt.close(figure)
+    return stream.getvalue()
 
 
-def _display_png(png: bytes, description: str) -> None:
+def _display_png(png: bytes) -> dict[str, str]:
+    """Display a picture at the size that it has on a screen; return the texts in its file."""
+    with Image.open(io.BytesIO(png)) as image:
+        texts = {str(name): str(text) for name, text in image.info.items()}
+        width = image.width * _SCREEN_DPI // _PRINT_DPI
+    description = texts["Description"]
     bundle = {"image/png": png, "text/plain": description}
-    display(bundle, raw=True, metadata={"image/png": {"alt": description}})
+    display(bundle, raw=True, metadata={"image/png": {"alt": description, "width": width}})
     caption = re.split(r"[:;.] ", description)[0].rstrip(".")
     display(HTML(f'<p class="figure-caption">{escape(caption)}.</p>'))
+    return texts
 
 
 def show_table(table: pd.DataFrame, caption: str, decimals: int = 2) -> None:

@@ -105,7 +105,7 @@ def planted_notebook(text: str):
         new_output("stream", name=name, text=f"{text}\n\x1b[31m{text}\n") for name in ("stdout", "stderr")
     ]
     outputs.append(new_output("error", ename=text, evalue=text, traceback=[text, f"\x1b[31m{text}"]))
-    metadata = {"image/png": {"alt": text}, "alt": text}
+    metadata = {"image/png": {"alt": text, "width": text, "height": text}, "alt": text}
     outputs.append(new_output("display_data", {"image/png": pixel}, metadata=metadata))
     code = new_code_cell(f"# Parameters\nvideos = {text!r}", outputs=outputs, execution_count=1)
     code.metadata["tags"] = ["injected-parameters"]
