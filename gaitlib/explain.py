@@ -5,8 +5,9 @@ were plain grey? Occlusion paints the grey and looks; the gradient estimates it 
 Grey is the clip's median level: with cut-out silhouettes, that is the empty background.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from gaitlib.rundata import RunData
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 # Noisy copies for SmoothGrad, and their noise as a share of the clip's range of grey levels. Silhouettes
 # bear little: with a share of 0.1, noise takes over the empty background.
@@ -88,7 +90,7 @@ def gradient_saliency(model: "keras.Model", clip: np.ndarray, label: int) -> np.
     levels = clip.astype(np.float32)
     noise_sd = _NOISE_SHARE * np.ptp(levels)
     noise = np.random.default_rng(0).normal(0, noise_sd, (_NUM_COPIES, *clip.shape))
-    gradient = _log_odds_gradient(model, (levels + noise).astype(np.float32), label).mean(axis=0)
+    gradient = _log_odds_gradient(model, levels + noise, label).mean(axis=0)
     return (gradient * (levels - _plain_grey(clip))).sum(axis=-1).astype(np.float32)
 
 
@@ -122,14 +124,14 @@ def occlusion_saliency(
         for patch in _patches(clip.shape[:3], patch_pixels, patch_frames)
         if (clip[patch] != grey.astype(clip.dtype)).any()
     ]
-    before = _log_odds(model.predict_on_batch(clip[None]), label)[0]
+    before = _log_odds(_probabilities(model, clip[None]), label)[0]
     saliency = np.zeros(clip.shape[:3], np.float32)
     for first in range(0, len(patches), _BATCH_SIZE):
         part = patches[first : first + _BATCH_SIZE]
         hidden = np.repeat(clip[None], len(part), axis=0)
         for copy, patch in zip(hidden, part, strict=True):
             copy[patch] = grey
-        after = _log_odds(model.predict_on_batch(hidden), label)
+        after = _log_odds(_probabilities(model, hidden), label)
         for patch, value in zip(part, after, strict=True):
             saliency[patch] = (before - value) / saliency[patch].size
     return saliency
@@ -162,13 +164,13 @@ def saliency_agreement(
 
 def explain_clip(model: "keras.Model", clip: np.ndarray, label: int) -> ExplainedClip:
     """Return a clip with the gradient saliency of one answer."""
-    probability = float(model.predict_on_batch(clip[None])[0, label])
+    probability = float(_probabilities(model, clip[None])[0, label])
     return ExplainedClip(clip, gradient_saliency(model, clip, label), label, probability, model)
 
 
 def explain_surest_clip(model: "keras.Model", clips: ClipSet, label: int) -> ExplainedClip:
     """Explain the clip, of those of one video, to which the model gives the answer with most certainty."""
-    probabilities = [model.predict_on_batch(clips.read(clip)[None])[0, label] for clip in range(len(clips))]
+    probabilities = [_probabilities(model, clips.read(clip)[None])[0, label] for clip in range(len(clips))]
     return explain_clip(model, clips.read(int(np.argmax(probabilities))), label)
 
 
@@ -207,25 +209,44 @@ def explain_surest_errors(
     return explained
 
 
+def _probabilities(model: "keras.Model", clips: np.ndarray) -> np.ndarray:
+    """Return what a model says of clips, shape (num_clips, num_classes), float32."""
+    return _compiled(model)[0](clips.astype(np.float32)).numpy()
+
+
 def _log_odds_gradient(model: "keras.Model", clips: np.ndarray, label: int) -> np.ndarray:
     """Return how the log-odds of one class change with every value of the clips, in their shape."""
+    return _compiled(model)[1](clips.astype(np.float32), label).numpy()
+
+
+@lru_cache(maxsize=1)
+def _compiled(model: "keras.Model") -> tuple[Callable[..., "tf.Tensor"], Callable[..., "tf.Tensor"]]:
+    """Return the functions of `_probabilities` and `_log_odds_gradient`.
+
+    For any number of clips and any class: to compile takes longer than to run.
+    """
     load_keras()
     import tensorflow as tf
 
-    @tf.function  # twice as fast as step by step, although compiled anew each time
-    def gradient(values: "tf.Tensor") -> "tf.Tensor":
+    clips = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32)
+
+    @tf.function(input_signature=[clips])
+    def answer(values: "tf.Tensor") -> "tf.Tensor":
+        return model(values, training=False)
+
+    @tf.function(input_signature=[clips, tf.TensorSpec((), tf.int32)])
+    def gradient(values: "tf.Tensor", label: "tf.Tensor") -> "tf.Tensor":
         with tf.GradientTape() as tape:
             tape.watch(values)
             probabilities = model(values, training=False)
-            answer = probabilities[:, label]
-            # Not 1 - answer, which has no digits left for a sure answer.
-            others = tf.reduce_sum(probabilities[:, :label], 1) + tf.reduce_sum(
-                probabilities[:, label + 1 :], 1
-            )
-            log_odds = tf.math.log(answer + _TINY) - tf.math.log(others + _TINY)
+            is_label = tf.one_hot(label, model.output.shape[1])
+            one = tf.reduce_sum(probabilities * is_label, 1)
+            # Not 1 - one, which has no digits left for a sure answer.
+            others = tf.reduce_sum(probabilities * (1 - is_label), 1)
+            log_odds = tf.math.log(one + _TINY) - tf.math.log(others + _TINY)
         return tape.gradient(log_odds, values)
 
-    return gradient(tf.constant(clips)).numpy()
+    return answer, gradient
 
 
 def _plain_grey(clip: np.ndarray) -> np.ndarray:
