@@ -11,7 +11,9 @@ from gaitlib.demo.dataset import write_video
 from gaitlib.demo.rendering import WalkPainter
 from gaitlib.video import read_video
 from gaitlib.walker import cut_crops, find_walker
+from gaitlib.walker.foreground import _median
 from gaitlib.walker.lifeless import why_lifeless
+from gaitlib.walker.shape import measure_shape, measure_shapes
 
 RATE_HZ = 15.0
 
@@ -403,6 +405,28 @@ def test_walker_before_a_hand_held_camera_is_followed_and_cut_out():
         outside.append(silhouette[~body].mean())
     assert np.mean(inside) > 60
     assert np.mean(outside) < 6
+
+
+@pytest.mark.parametrize("is_shaken", [False, True])
+def test_what_is_cut_out_of_a_silhouette_is_as_if_all_of_it_was_made(is_shaken):
+    """Only the walker's surroundings are worked out, which nothing that is used may show."""
+    frames = shaken_walk()[0] if is_shaken else scene(45, (60, 6, 130), (400, -5, 110))
+    track = find_walker(frames, RATE_HZ)
+    shapes, silhouettes = measure_shapes(frames, track)
+    places = np.flatnonzero(track.segments >= 0)
+    assert len(places) > 20
+    whole = [track.background.silhouette(frames[place], track.boxes[place]) for place in places]
+    squares = track.squares[places]
+    np.testing.assert_array_equal(cut_crops(silhouettes, squares, 64), cut_crops(whole, squares, 64))
+    again = [measure_shape(*pair) for pair in zip(whole, track.boxes[places], strict=True)]
+    np.testing.assert_array_equal(shapes[places], again)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 39, 40])
+def test_middle_value_of_each_pixel(num_frames):
+    frames = np.random.default_rng(num_frames).integers(0, 256, (num_frames, 9, 7), np.uint8)
+    frames[:, 0], frames[:, 1] = 0, 255
+    np.testing.assert_array_equal(_median(frames), np.sort(frames, axis=0)[num_frames // 2])
 
 
 def test_far_walker_is_told_to_be_too_small():

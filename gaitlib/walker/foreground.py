@@ -23,6 +23,11 @@ FOOT_REACH = 0.08
 # Differences, in thresholds, between which a pixel goes from scene to somebody.
 SOFT_RANGE = (0.4, 1.9)
 _NEAR = np.ones((11, 11), np.uint8)
+# From how far away a pixel of a silhouette is influenced, by blurring, cleaning and `_NEAR`.
+SIGHT_PIXELS = 16
+
+Region = tuple[slice, slice]
+EVERYWHERE: Region = slice(0, None), slice(0, None)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Background:
             smooth = cv2.convertScaleAbs(smooth, alpha=gain, beta=4 * (gain - 1))
         return cv2.absdiff(smooth, self.picture)
 
-    def silhouette(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def silhouette(self, frame: np.ndarray, box: np.ndarray, where: Region = EVERYWHERE) -> np.ndarray:
         """Return how surely each pixel of a grey frame belongs to somebody, uint8, 0 to 255.
 
         Soft where clothes resemble the scene, so that limbs fade rather than vanish; the scene, the
@@ -74,16 +79,19 @@ class Background:
         frame : ndarray of shape (height, width), uint8, grey
         box : ndarray of shape (4,)
             Left, top, width, height of the walker; what lies flat beside the feet is a shadow.
+        where : tuple of slice
+            The rows and columns to return; within `SIGHT_PIXELS` of an edge that cuts the frame, what
+            lies beyond it is missed.
         """
         smooth = cv2.GaussianBlur(frame, (3, 3), 0)
-        near = cv2.dilate(clean(self._difference(smooth), self.threshold), _NEAR)
-        soft = cv2.LUT(cv2.absdiff(smooth, self.picture), _soft_levels(self.threshold))
+        near = cv2.dilate(clean(self._difference(smooth)[where], self.threshold), _NEAR)
+        soft = cv2.LUT(cv2.absdiff(smooth[where], self.picture[where]), _soft_levels(self.threshold))
         silhouette = cv2.bitwise_and(soft, near)
         if self.reach <= 1:
-            left, top, width, height = box
-            at_feet = slice(int(top + (1 - SHADOW_SHARE) * height), None)
+            left, top, width, height = box - (where[1].start, where[0].start, 0, 0)
+            at_feet = slice(max(0, int(top + (1 - SHADOW_SHARE) * height)), None)
             silhouette[at_feet, : max(0, int(left - FOOT_REACH * height))] = 0
-            silhouette[at_feet, int(left + width + FOOT_REACH * height) :] = 0
+            silhouette[at_feet, max(0, int(left + width + FOOT_REACH * height)) :] = 0
         return silhouette
 
     def blobs(self, frame: np.ndarray) -> np.ndarray:
@@ -121,7 +129,7 @@ def learn_background(frames: np.ndarray, frame_rate_hz: float) -> Background:
     threshold = max(MIN_DIFFERENCE, 4.5 * noise_level(frames))
     smooth = np.stack([cv2.GaussianBlur(frames[index], (3, 3), 0) for index in chosen])
     still = np.stack([~_moving_regions(frames, index, lag, threshold) for index in chosen])
-    median = np.partition(smooth, len(smooth) // 2, axis=0)[len(smooth) // 2]
+    median = _median(smooth)
     agrees = still & (cv2.absdiff(smooth, median[None].repeat(len(smooth), 0)) < 2 * threshold)
     use = np.where(agrees.sum(axis=0) >= 0.5 * still.sum(axis=0), agrees, still)
     count = use.sum(axis=0)
@@ -130,6 +138,18 @@ def learn_background(frames: np.ndarray, frame_rate_hz: float) -> Background:
     _erase_ghosts(picture, smooth, still, threshold)
     background = Background(picture, threshold, _is_camera_moving(frames))
     return replace(background, reach=_reach(background, frames[chosen]))
+
+
+def _median(frames: np.ndarray) -> np.ndarray:
+    """Return the middle value of each pixel, shape (height, width), uint8, of fewer than 256 pictures.
+
+    Bit by bit, from the highest: three times as fast as sorting, as all pixels are compared at once.
+    """
+    median = np.zeros(frames.shape[1:], np.uint8)
+    for bit in 1 << np.arange(8, dtype=np.uint8)[::-1]:
+        num_below = (frames < (median | bit)).sum(axis=0, dtype=np.uint8)
+        median[num_below <= len(frames) // 2] |= bit
+    return median
 
 
 def anything_moves(frames: np.ndarray, background: Background, frame_rate_hz: float) -> bool:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from gaitlib.walker.finding import WalkerTrack
+from gaitlib.walker.foreground import SIGHT_PIXELS, Region
 
 # What `measure_shape` returns, in this order; all in pixels (the areas in square pixels).
 SHAPE_NAMES = (
@@ -79,6 +80,18 @@ def _region(shape: tuple[int, ...], box: np.ndarray) -> tuple[slice, slice]:
     return rows, columns
 
 
+def _surroundings(shape: tuple[int, ...], box: np.ndarray, square: np.ndarray) -> Region:
+    """Return the rows and columns around a box with its room, and around a square, as a silhouette sees."""
+    rows, columns = _region(shape, box)
+    right, down, side = square
+
+    def around(part: slice, centre: float) -> slice:
+        first, last = int(centre - side / 2), int(centre + side / 2) + 1
+        return slice(max(0, min(part.start, first) - SIGHT_PIXELS), max(part.stop, last) + SIGHT_PIXELS)
+
+    return around(rows, down), around(columns, right)
+
+
 def _top(by_row: np.ndarray, body_height: float) -> float:
     """Return the row at which the head begins, between rows where the levels are crossed there."""
     places = []
@@ -126,14 +139,18 @@ def measure_shapes(frames: np.ndarray, track: WalkerTrack) -> tuple[np.ndarray, 
     shapes : ndarray of shape (num_frames, 12), float32
         Columns as in `SHAPE_NAMES`; NaN where nobody walks or no scene could be learnt.
     silhouettes : ndarray of shape (num_walking, height, width), uint8, or None
-        What was measured, for the pictures in which somebody walks; None without a learnt scene.
+        What was measured, for the pictures in which somebody walks: 0 away from the walker, whose box with
+        some room and whose square are whole; None without a learnt scene.
     """
     shapes = np.full((len(frames), len(SHAPE_NAMES)), np.nan, np.float32)
     places = np.flatnonzero(track.segments >= 0)
     if track.background is None or not len(places):
         return shapes, None
-    silhouettes = np.empty((len(places), *frames.shape[1:]), np.uint8)
+    # Most pixels are never touched, and such memory costs nothing.
+    silhouettes = np.zeros((len(places), *frames.shape[1:]), np.uint8)
     for silhouette, place in zip(silhouettes, places, strict=True):
-        silhouette[:] = track.background.silhouette(frames[place], track.boxes[place])
-        shapes[place] = measure_shape(silhouette, track.boxes[place])
+        box = track.boxes[place]
+        where = _surroundings(silhouette.shape, box, track.squares[place])
+        silhouette[where] = track.background.silhouette(frames[place], box, where)
+        shapes[place] = measure_shape(silhouette, box)
     return shapes, silhouettes

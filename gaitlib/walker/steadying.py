@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from gaitlib.walker.foreground import Background
+from gaitlib.walker.foreground import EVERYWHERE, Background, Region
 
 CORNERS_PER_CELL = 20
 # The camera's movement must show in corners all over the picture: a 4 x 4 grid, its cells counted.
@@ -94,9 +94,9 @@ class ShakenBackground(Background):
         """Return by how many grey levels a frame differs; outside the known scene it does not."""
         return self._seen_from(frame).difference(frame)
 
-    def silhouette(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def silhouette(self, frame: np.ndarray, box: np.ndarray, where: Region = EVERYWHERE) -> np.ndarray:
         """Return how surely each pixel of a grey frame belongs to somebody, uint8, 0 to 255."""
-        return self._seen_from(frame).silhouette(frame, box)
+        return self._seen_from(frame).silhouette(frame, box, where)
 
     def _seen_from(self, frame: np.ndarray) -> Background:
         smooth = cv2.GaussianBlur(frame, (3, 3), 0)
