@@ -1,13 +1,11 @@
 """What more videos cost: growth of time, a second run, one video more.
 
-Run as ``python -m benchmarks.many_videos [--full]``: with `--full` 100 and 1,000 synthetic videos and one
-added to 500, else a fifth of these. A run is the preparing of all videos and the search for footage that is
-there twice.
+Run as ``python -m benchmarks.many_videos``, which takes ten minutes. A run is the preparing of all videos and
+the search for footage that is there twice.
 """
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +17,7 @@ from benchmarks.training_speed import markdown_table
 
 VIDEOS_A_WALKER = 8
 NUM_ADDED = 3
-# Few, many, and those to which one is added.
-NUMBERS = (100, 1000, 500)
+FEW, MANY, SOME = 100, 1000, 500  # one is added to the last
 
 
 def prepare(paths: Sequence[Path]) -> float:
@@ -42,44 +39,43 @@ def prepare_anew(paths: Sequence[Path]) -> float:
     return prepare(paths)
 
 
-def main(is_full: bool) -> None:
+def main() -> None:
     """Measure and print."""
     from gaitlib.demo import make_demo
 
-    few_videos, many_videos, some_videos = NUMBERS if is_full else (number // 5 for number in NUMBERS)
     with scratch_folder() as folder:
-        num_walkers = -(-(many_videos + NUM_ADDED) // VIDEOS_A_WALKER)
+        num_walkers = -(-(MANY + NUM_ADDED) // VIDEOS_A_WALKER)
         make_demo(folder / "videos", folder / "videosTest", num_walkers=num_walkers, seed=1)
         paths = np.array(sorted((folder / "videos").rglob("*.mp4")))
         paths = list(np.random.default_rng(0).permutation(paths))
         time.sleep(4)  # files that were written a moment ago are not trusted to stay as they are
-        added, paths = paths[:NUM_ADDED], paths[NUM_ADDED : NUM_ADDED + many_videos]
+        added, paths = paths[:NUM_ADDED], paths[NUM_ADDED : NUM_ADDED + MANY]
         prepare(paths[: num_cores()])  # starts the workers
         alone = float(np.median([prepare_anew([path]) for path in added]))
         few, many = [], []
         for _ in range(2):
-            few.append(prepare_anew(paths[:few_videos]))
+            few.append(prepare_anew(paths[:FEW]))
             many.append(prepare_anew(paths))
-        few.append(prepare_anew(paths[-few_videos:]))
+        few.append(prepare_anew(paths[-FEW:]))
         prepare_anew(paths)
         again = float(np.median([prepare(paths) for _ in range(3)]))
-        some = float(np.median([prepare(paths[:some_videos]) for _ in range(3)]))
-        more = [prepare([*paths[:some_videos], *added[: number + 1]]) for number in range(NUM_ADDED)]
-    first, growth = float(np.median(many)), many_videos // few_videos
+        some = float(np.median([prepare(paths[:SOME]) for _ in range(3)]))
+        more = [prepare([*paths[:SOME], *added[: number + 1]]) for number in range(NUM_ADDED)]
+    first, growth = float(np.median(many)), MANY // FEW
     one_more = float(np.median(more)) - some  # what was added before is known by then
     rows = [
-        [f"{few_videos} videos, first run", f"{np.median(few):.2f}", ""],
+        [f"{FEW} videos, first run", f"{np.median(few):.2f}", ""],
         [
-            f"{many_videos:,} videos, first run",
+            f"{MANY:,} videos, first run",
             f"{first:.2f}",
             f"{first / float(np.median(few)) / growth:.2f} of {growth} times the above",
         ],
-        [f"{many_videos:,} videos, second run", f"{again:.2f}", f"{again / first:.1%} of the first run"],
+        [f"{MANY:,} videos, second run", f"{again:.2f}", f"{again / first:.1%} of the first run"],
         ["one video by itself", f"{alone:.2f}", ""],
-        [f"one video added to {some_videos}", f"{one_more:.2f}", f"{one_more / alone:.1f} of one by itself"],
+        [f"one video added to {SOME}", f"{one_more:.2f}", f"{one_more / alone:.1f} of one by itself"],
     ]
     print(markdown_table(["what", "seconds", "ratio"], rows))
 
 
 if __name__ == "__main__":
-    main("--full" in sys.argv[1:])
+    main()
