@@ -135,6 +135,22 @@ def test_references_are_recorded_and_never_scored(relative_run):
     assert set(predictions["emotion"]) == {"angry", "happy", "sad"}
 
 
+def test_cross_validation_scores_every_walk_but_the_references_once(demo_folders, tmp_path):
+    """The test walkers of each fold bring their own references, also those of the training folder."""
+    process = run_gaitlib(
+        *("train", "--videos", demo_folders[0], "--videos-test", demo_folders[1], "--out", tmp_path / "run"),
+        *("--relative-to", "reference", "--folds", 3, "-p", "model=gait_rf"),
+        *(part for name, value in TINY.items() for part in ("-p", f"{name}={value}")),
+    )
+    assert process.returncode == 0, process.stderr
+    videos = {path.relative_to(folder).as_posix() for folder in demo_folders for path in folder.rglob("*.mp4")}
+    references = {row["video"] for row in read_json(tmp_path / "run" / "results.json")["data"]["references"]}
+    tested = pd.read_csv(tmp_path / "run" / "predictions.csv")
+    assert sorted(tested["video"]) == sorted(videos - references)
+    assert tested.groupby("walker")["fold"].nunique().eq(1).all()
+    assert tested["walker"].nunique() == len(references) == 6
+
+
 def test_evaluate_needs_references_too_and_only_the_models_own_way(relative_run, demo_folders, tmp_path):
     model = relative_run / "model.keras"
     command = "evaluate", "--videos-test", demo_folders[1], "--model", model
