@@ -3,6 +3,7 @@
 Apart from `report`, because papermill and nbconvert take a second to import: kernels load in that time.
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from papermill.exceptions import PapermillExecutionError
 from gaitlib.config import InputError, RunConfig
 from gaitlib.errors import known_sentence
 from gaitlib.export import export_notebook, tidy_streams
+from gaitlib.files import write_aside
 from gaitlib.kernels import WarmKernel
 from gaitlib.provenance import step_durations
 
+# What it has to say of a kernel's death comes as an exception too.
+logging.getLogger("papermill").setLevel(logging.CRITICAL)
 # Parameters of notebooks that are no settings of the run.
 _PLACES = ("run_dir", "videos", "videos_test", "labels")
 
@@ -64,6 +68,7 @@ def execute(source: Path, kernel: WarmKernel, values: Mapping[str, Any], work: P
             cwd=str(source.parent.parent),
             progress_bar=False,
         )
+        kernel.forget()
     except PapermillExecutionError as error:
         raise InputError(f"{name} failed: {_told(error.ename, error.evalue)}") from error
     except Exception as error:  # a kernel that died, a disk that is full
@@ -92,7 +97,8 @@ def tidy_and_export(path: Path, out: Path, hide_code: bool) -> tuple[str, str]:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.source = cell.source.replace(str(path.parent), str(out))
     notebook.metadata.pop("papermill", None)
-    nbformat.write(notebook, path)
+    with write_aside(path) as aside:
+        nbformat.write(notebook, aside)
     return export_notebook(path, hide_code)
 
 

@@ -19,11 +19,16 @@ from jupyter_client.manager import KernelManager
 _KEEP_ALL = "__import__('gc').disable()"
 _KEEP_SO_FAR = "__import__('gc').freeze(); __import__('gc').enable()"
 _IMPORT_KERAS = "__import__('importlib').import_module('gaitlib.backend').import_keras()"
-_FORGET = "get_ipython().reset(new_session=True)"
+# Workers of joblib would wait for more work, each with all that it has imported.
+_FORGET = """get_ipython().reset(new_session=True)
+__import__('importlib').import_module('joblib.externals.loky').get_reusable_executor().shutdown(kill_workers=True)
+"""
 
 
 class WarmKernel:
-    """A running kernel that loads its libraries while others work.
+    """A kernel that loads its libraries while others work, and is as new for every notebook.
+
+    Where it cannot be started, for lack of memory or processes, that is tried again when it is needed.
 
     Parameters
     ----------
@@ -37,44 +42,63 @@ class WarmKernel:
     """
 
     def __init__(self, code: str, folder: Path, log: Path):
-        self.manager = KernelManager(kernel_name="python3")
-        with log.open("ab") as stream:
-            self.manager.start_kernel(
-                cwd=str(folder),
-                stdout=subprocess.DEVNULL,
-                stderr=stream,
-                # Kernels that share a history file wait for each other, and the user's own is not for these.
-                extra_arguments=["--HistoryManager.hist_file=:memory:"],
-            )
-        # With a session of its own: two clients of one session take each other's place at the kernel.
-        self._client = BlockingKernelClient()
-        self._client.load_connection_info(self.manager.get_connection_info())
-        self._client.start_channels()
-        self._sent = self._send(code)
-        self._is_new = True
+        self._code, self._folder, self._log = code, folder, log
+        self._client: BlockingKernelClient | None = None
+        with suppress(OSError):
+            self._start()
 
     def renew(self) -> KernelManager:
-        """Empty the namespace, as after a restart, and return what `papermill` takes as `km`.
+        """Return what `papermill` takes as `km`, once the kernel has done what it was given.
 
-        Waits until the kernel has run its first code; one that has died is returned as it is.
+        One that has died is returned as it is.
         """
-        if not self._is_new:
-            self._sent = self._send(_FORGET)
-        self._is_new = False
+        if self._client is None:
+            self._start()
+        assert self._client is not None
         while self.manager.is_alive():
             with suppress(Empty):
                 if self._client.get_shell_msg(timeout=1)["parent_header"].get("msg_id") == self._sent:
                     break
         return self.manager
 
+    def forget(self) -> None:
+        """Empty the namespace after a notebook, as a restart does; modules stay loaded."""
+        self._send(_FORGET)
+
     def stop(self) -> None:
         """End the kernel's process."""
-        self._client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-        self.manager.cleanup_resources()
+        if self._client is not None:
+            self._client.stop_channels()
+            self.manager.shutdown_kernel(now=True)
+            self.manager.cleanup_resources()
 
-    def _send(self, code: str) -> str:
-        return self._client.execute(
+    def _start(self) -> None:
+        # A blocking client would wait for ever for the output of a kernel that dies in a cell.
+        self.manager = KernelManager(
+            kernel_name="python3", client_class="jupyter_client.asynchronous.AsyncKernelClient"
+        )
+        with self._log.open("ab") as stream:
+            self.manager.start_kernel(
+                cwd=str(self._folder),
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+                # Kernels that share a history file wait for each other, and the user's own is not for these.
+                extra_arguments=["--HistoryManager.hist_file=:memory:"],
+            )
+        try:
+            # With a session of its own: two clients of one session take each other's place at the kernel.
+            client = BlockingKernelClient()
+            client.load_connection_info(self.manager.get_connection_info())
+            client.start_channels(iopub=False, stdin=False, hb=False, control=False)
+            self._client = client
+            self._send(self._code)
+        except BaseException:
+            self.manager.shutdown_kernel(now=True)
+            raise
+
+    def _send(self, code: str) -> None:
+        assert self._client is not None
+        self._sent = self._client.execute(
             code, silent=True, store_history=False, allow_stdin=False, stop_on_error=False
         )
 

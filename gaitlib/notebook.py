@@ -156,7 +156,7 @@ def _display_png(png: bytes) -> dict[str, str]:
     with Image.open(io.BytesIO(png)) as image:
         texts = {str(name): str(text) for name, text in image.info.items()}
         width = image.width * _SCREEN_DPI // _PRINT_DPI
-    description = texts["Description"]
+    description = texts.get("Description", "Figure")
     bundle = {"image/png": png, "text/plain": description}
     display(bundle, raw=True, metadata={"image/png": {"alt": description, "width": width}})
     caption = re.split(r"[:;.] ", description)[0].rstrip(".")

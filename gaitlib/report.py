@@ -80,7 +80,8 @@ def make_report(request: ReportRequest) -> Path:
     check_free(out)
     if request.labels is None and not list_videos(request.videos):
         print(f"{request.videos} holds no video: synthetic walkers are drawn instead.", flush=True)
-    first, first_with_keras = (notebook_path(name) for name in (NOTEBOOKS[0], _WITH_KERAS[0]))
+    notebooks = {name: notebook_path(name) for name in NOTEBOOKS}
+    first, first_with_keras = notebooks[NOTEBOOKS[0]], notebooks[_WITH_KERAS[0]]
     codes = imports_of(first, with_keras=False), imports_of(first_with_keras, with_keras=True)
     with new_run(out) as work, warm_kernels(codes, first.parent.parent, work / "kernels.log") as kernels:
         failure = _run(request, config, kernels, work, out)
@@ -141,9 +142,12 @@ def _execute_all(
 
     for name in NOTEBOOKS:
         execution.check_parameters(notebook_path(name))
-    exports = {}
+    exports: dict[str, _Export] = {}
     with ThreadPoolExecutor(1, "export") as pool:
         for name in NOTEBOOKS:
+            for export in exports.values():
+                if export.done():
+                    export.result()  # a full disk is told now, not after the training
             execution.execute(notebook_path(name), kernels[name in _WITH_KERAS], values, work)
             exports[name] = pool.submit(
                 execution.tidy_and_export, work / f"{name}.ipynb", out, hide_code=name == REPORT_NOTEBOOK

@@ -143,7 +143,8 @@ def test_cross_validation_scores_every_walk_but_the_references_once(demo_folders
         *(part for name, value in TINY.items() for part in ("-p", f"{name}={value}")),
     )
     assert process.returncode == 0, process.stderr
-    videos = {path.relative_to(folder).as_posix() for folder in demo_folders for path in folder.rglob("*.mp4")}
+    folders = demo_folders
+    videos = {path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*.mp4")}
     references = {row["video"] for row in read_json(tmp_path / "run" / "results.json")["data"]["references"]}
     tested = pd.read_csv(tmp_path / "run" / "predictions.csv")
     assert sorted(tested["video"]) == sorted(videos - references)
