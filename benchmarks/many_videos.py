@@ -1,6 +1,6 @@
 """What more videos cost: growth of time, a second run, one video more.
 
-Run as ``python -m benchmarks.many_videos``, which takes ten minutes. A run is the preparing of all videos and
+Run as ``python -m benchmarks.many_videos``. A run is the preparing of all videos and
 the search for footage that is there twice.
 """
 

@@ -14,8 +14,8 @@ from queue import Empty
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-# These leave no name behind in the notebook. Nothing that is imported is garbage: to search it for some,
-# as Python does again and again, takes a tenth of a report's time.
+# These leave no name behind in the notebook. Nothing that is imported is garbage, but Python would search
+# it for some again and again.
 _KEEP_ALL = "__import__('gc').disable()"
 _KEEP_SO_FAR = "__import__('gc').freeze(); __import__('gc').enable()"
 _IMPORT_KERAS = "__import__('importlib').import_module('gaitlib.backend').import_keras()"
