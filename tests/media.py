@@ -10,6 +10,9 @@ import numpy as np
 
 NUM_BITS = 8
 TIME_BASE = Fraction(1, 90_000)
+# Encoders whose files depend on the number of threads, by default that of the cores. FFmpeg's own writes
+# wrong times into MPEG-2 files with fewer than three; VP8's threads spin where there is one core.
+NUM_THREADS = {"mpeg1video": 3, "mpeg2video": 3, "mpeg4": 3, "mjpeg": 3, "wmv2": 3, "libvpx": 1}
 
 
 def bar_code(number: int, width: int = 160, height: int = 96) -> np.ndarray:
@@ -64,6 +67,7 @@ def write_video(
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.time_base = stream.time_base = time_base
         stream.codec_context.gop_size = 10
+        stream.codec_context.thread_count = NUM_THREADS.get(codec, 0)
         for name, value in dict(settings.get("attributes") or {}).items():
             setattr(stream.codec_context, name, value)
         sound = container.add_stream("aac", rate=8000, layout="mono") if settings.get("with_sound") else None

@@ -115,8 +115,8 @@ def test_cut_off_file_is_read_and_the_loss_said(tmp_path, kind, share):
     assert any(note.startswith("Cut off") for note in report.notes), report.notes
     codes = read_codes(chunk.frames)
     assert (10 if share == 0.9 else 1) <= len(codes) < 30
-    # The last pictures may be half there; a GIF rounds its times.
-    whole = zip(codes[:-2], EVERY_SECOND, strict=False)
+    # The last pictures may be half there, in the order in which they are stored; a GIF rounds its times.
+    whole = zip(codes[:-3], EVERY_SECOND, strict=False)
     assert all(abs(code - expected) <= (kind == "gif") for code, expected in whole)
 
 
@@ -213,10 +213,10 @@ def test_damage_to_a_gif_is_said(tmp_path, seed):
 
 
 def test_beginning_lost_without_an_error_is_said(tmp_path):
-    """The pages that hold the first third of the pictures are gone: the rest decodes as if all were there."""
+    """The pages that hold almost half of the pictures are gone: the rest decodes as if all were there."""
     path = make_kind(tmp_path, "ogv")
     content = path.read_bytes()
-    path.write_bytes(content[:3000] + bytes(20_000) + content[23_000:])
+    path.write_bytes(content[:3000] + bytes(23_500) + content[26_500:])
     _, report = read_video(path)
     assert 20 < report.frames_read < 50
     assert any("of the file hold no picture that can be found" in note for note in report.notes)
@@ -651,7 +651,7 @@ def test_results_of_odd_names_are_utf8_and_escaped(tmp_path, trained, demo_folde
             (tmp_path / "out" / name).read_bytes().decode("utf-8")
     table = pd.read_csv(tmp_path / "out" / "predictions.csv", keep_default_na=False)
     assert set(table["walker"]) == {"'=1+1", "🚶", "a,b;c"}
-    texts = table.select_dtypes("object").to_numpy().ravel()
+    texts = table.select_dtypes(["object", "str"]).to_numpy().ravel()
     assert not [text for text in texts if text.startswith(("=", "+", "-", "@"))]
 
 
