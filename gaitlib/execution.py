@@ -78,18 +78,8 @@ def execute(source: Path, kernel: WarmKernel, values: Mapping[str, Any], work: P
     print(f"{step_durations(work)[name]:.0f} s", flush=True)
 
 
-def tidy_and_export(path: Path, out: Path, hide_code: bool) -> tuple[str, str]:
-    """Make an executed notebook read well and name its last place; return title and body of its page.
-
-    Parameters
-    ----------
-    path : Path
-        The executed notebook.
-    out : Path
-        The folder that it will lie in.
-    hide_code : bool
-        Whether the page shows results only.
-    """
+def tidy(path: Path, out: Path) -> None:
+    """Make an executed notebook read well and name the folder that it will lie in, not that of the work."""
     notebook = nbformat.read(path, as_version=4)
     tidy_streams(notebook)
     for cell in notebook.cells:
@@ -99,6 +89,11 @@ def tidy_and_export(path: Path, out: Path, hide_code: bool) -> tuple[str, str]:
     notebook.metadata.pop("papermill", None)
     with write_aside(path) as aside:
         nbformat.write(notebook, aside)
+
+
+def tidy_and_export(path: Path, out: Path, hide_code: bool) -> tuple[str, str]:
+    """Make a page of an executed notebook: tidy it (see `tidy`), return title and HTML body."""
+    tidy(path, out)
     return export_notebook(path, hide_code)
 
 

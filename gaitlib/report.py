@@ -148,7 +148,12 @@ def _execute_all(
             for export in exports.values():
                 if export.done():
                     export.result()  # a full disk is told now, not after the training
-            execution.execute(notebook_path(name), kernels[name in _WITH_KERAS], values, work)
+            try:
+                execution.execute(notebook_path(name), kernels[name in _WITH_KERAS], values, work)
+            except InputError:
+                with suppress(OSError, ValueError):  # where the disk is full, as far as it was written
+                    execution.tidy(work / f"{name}.ipynb", out)
+                raise
             exports[name] = pool.submit(
                 execution.tidy_and_export, work / f"{name}.ipynb", out, hide_code=name == REPORT_NOTEBOOK
             )

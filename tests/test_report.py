@@ -295,7 +295,9 @@ def test_failed_run_leaves_notebook_and_error_but_no_report(demo_folders, tmp_pa
     assert process.returncode == 1
     assert is_one_sentence(process), process.stderr
     assert "01_preprocessing failed: The training videos show only 'sad'" in process.stderr
-    assert (out / "01_preprocessing.ipynb").exists()
+    cells = nbformat.read(out / "01_preprocessing.ipynb", as_version=4).cells
+    assert any(f"run_dir = {str(out)!r}" in cell.source.replace('"', "'") for cell in cells)
+    assert f"{out.parent}/." not in "".join(cell.source for cell in cells)  # no hidden folder, which is gone
     assert (out / "error.txt").read_text().splitlines()[1] in process.stderr
     assert not list(out.glob("*.html"))
     assert [path.name for path in out.parent.iterdir()] == ["run"]
