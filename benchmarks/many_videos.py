@@ -22,9 +22,10 @@ FEW, MANY, SOME = 100, 1000, 500  # one is added to the last
 
 def prepare(paths: Sequence[Path]) -> float:
     """Prepare videos and compare their footage; return the seconds taken."""
-    from gaitlib.clips import PreparedVideo, prepare_videos
+    from gaitlib.clips import prepare_videos
     from gaitlib.config import make_config
     from gaitlib.footage import find_same_footage
+    from gaitlib.prepared import PreparedVideo
 
     start = time.perf_counter()
     prepared = prepare_videos(paths, make_config(), "Preparing")

@@ -21,11 +21,12 @@ def train(num_clips: int) -> None:
 
     from gaitlib.backend import load_keras
     from gaitlib.batches import make_clip_set, training_batches
-    from gaitlib.clips import PreparedVideo, prepare_videos
+    from gaitlib.clips import prepare_videos
     from gaitlib.config import make_config
     from gaitlib.demo import make_demo
     from gaitlib.fast_layers import training_twin
     from gaitlib.files import cache_dir
+    from gaitlib.prepared import PreparedVideo
     from gaitlib.training import build_for, compile_for
 
     load_keras()

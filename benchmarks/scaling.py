@@ -76,7 +76,7 @@ def _one_more_seconds(length: int, num_videos: int = 600) -> float:
 def _table_bytes(videos: list[Any], config: Any) -> dict[str, float]:
     """Return the memory that a run holds for each video: a row of tables, and its track among the clips."""
     from gaitlib.batches import make_clip_set
-    from gaitlib.clips import PreparedVideo
+    from gaitlib.prepared import PreparedVideo
 
     fresh = [PreparedVideo(video.folder, video.digest) for video in videos]
     make_clip_set(fresh[:1], np.zeros(1, int), config)  # loads what is loaded once

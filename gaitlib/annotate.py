@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from gaitlib.clips import PreparedVideo
 from gaitlib.config import RunConfig
 from gaitlib.cutting import WORKING_SIDE_PIXELS
 from gaitlib.files import make_folder, write_aside
 from gaitlib.plotting import emotion_colors
+from gaitlib.prepared import PreparedVideo
 from gaitlib.video import read_chunks
 
 STRIP_PIXELS = 56

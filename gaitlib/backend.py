@@ -48,6 +48,14 @@ def plain_layers(model: "keras.Model") -> "list[keras.Layer]":
     return [layer for part in parts for layer in part]
 
 
+def list_gpus() -> list[str]:
+    """Return the names of the graphics cards that TensorFlow can use."""
+    load_keras()
+    import tensorflow as tf
+
+    return [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
+
+
 def seed_everything(seed: int) -> None:
     """Start every random generator that Keras, NumPy and Python draw from at `seed`.
 
@@ -57,5 +65,5 @@ def seed_everything(seed: int) -> None:
     load_keras().utils.set_random_seed(seed)
     import tensorflow as tf
 
-    if not tf.config.list_physical_devices("GPU"):
+    if not list_gpus():
         tf.config.experimental.enable_op_determinism()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from gaitlib.clips import PreparedVideo, walks_left, window_starts
+from gaitlib.clips import walks_left, window_starts
 from gaitlib.config import RunConfig
+from gaitlib.prepared import PreparedVideo
 
 if TYPE_CHECKING:
     import tensorflow as tf

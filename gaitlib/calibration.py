@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 NUM_BINS = 8
@@ -51,9 +52,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray
     probabilities : ndarray of shape (num_videos, num_classes), float
     temperature : float or ndarray of shape (num_videos,)
     """
-    logits = np.log(probabilities + _TINY) / np.reshape(temperature, (-1, 1))
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return softmax(np.log(probabilities + _TINY) / np.reshape(temperature, (-1, 1)), axis=1)
 
 
 def calibration_scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -41,12 +41,9 @@ def check_setup(videos_dir: Path, videos_test_dir: Path) -> tuple[list[str], boo
 
 
 def _device() -> str:
-    from gaitlib.backend import load_keras
+    from gaitlib.backend import list_gpus
 
-    load_keras()
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = list_gpus()
     return f"{len(gpus)} GPU" if gpus else "no GPU (none is needed)"
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from gaitlib.batches import ClipSet, make_clip_set
-from gaitlib.clips import PreparedVideo, prepare_video, why_no_clips
+from gaitlib.clips import prepare_video, why_no_clips
 from gaitlib.config import InputError, RunConfig
 from gaitlib.digests import remembered_digest
 from gaitlib.files import cache_dir
 from gaitlib.names import show_name
+from gaitlib.prepared import PreparedVideo
 from gaitlib.walker.lifeless import why_lifeless
 
 
@@ -119,7 +120,7 @@ def why_not_judged(name: str, video: PreparedVideo, clips: ClipSet, config: RunC
     needed, lasts = config.num_frames / config.frame_rate_hz, video.meta["duration_seconds"]
     if lasts < needed:
         return f"{name}: too short: it lasts {lasts:.1f} s, {needed:.1f} s of walking are needed."
-    height = video.meta.get("small_height_pixels", 0)
+    height = video.meta["small_height_pixels"]
     if height:
         share = height / video.meta["frame_shape"][0]
         return f"{name}: the walker is too small ({share:.0%} of the picture's height): film from closer."

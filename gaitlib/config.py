@@ -1,7 +1,7 @@
 """Every setting of a run, with its default, in one frozen and validated object.
 
-Nothing else in the project holds a default: the notebooks' parameter cells repeat these literals and a
-test holds the two against each other.
+No other module holds the default of a setting: the notebooks' parameter cells repeat these literals and
+a test holds the two against each other.
 """
 
 import difflib
@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 Profile = Literal["quick", "standard"]
 PROFILES: tuple[Profile, ...] = ("quick", "standard")
+
+# Baselines that are bounds rather than rivals: nothing that sees the videos can be expected to beat them.
+CEILINGS = ("rater_ceiling", "oracle")
 
 # What the quick profile changes: enough to see the whole job work in minutes, too little to learn much.
 _QUICK: dict[str, Any] = {

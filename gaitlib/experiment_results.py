@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaitlib.comparison import compare, least_p
+from gaitlib.comparison import compare, least_p, paired
 from gaitlib.config import ExperimentPlan, InputError
 from gaitlib.evaluation import Predictions, accuracy_with_interval, mean_with_interval, score
 from gaitlib.experiment_data import ExperimentData
@@ -209,11 +209,8 @@ def _optimism(
     chosen: pd.DataFrame, nested: pd.DataFrame, draws: tuple[int, int]
 ) -> tuple[float, list[float]]:
     """Return by how much the best trials' scores promise more, video by video."""
-    right = [table.groupby("digest")["is_right"].mean() for table in (chosen, nested)]
-    walkers = nested.groupby("digest")["walker"].first()
-    joined = pd.concat([*right, walkers], axis=1, keys=["chosen", "nested", "walker"], join="inner")
-    differences = (joined["chosen"] - joined["nested"]).to_numpy(float)
-    return mean_with_interval(differences, joined["walker"].to_numpy(), *draws)
+    both = paired(nested, chosen)
+    return mean_with_interval((both["second"] - both["first"]).to_numpy(), both["walker"].to_numpy(), *draws)
 
 
 def _outer_fold(final: TrialRecord, outcome: Outcome) -> dict[str, Any]:

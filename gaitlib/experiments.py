@@ -96,7 +96,7 @@ def run_experiment(
     Raises
     ------
     InputError
-        If the videos cannot be used, another process works in the folder, or no trial succeeds.
+        If the videos cannot be used, or another process works in the folder.
     """
     make_folder(out)
     with hold_lock(out, f"Another process works in {out} at this moment: choose another --out."):

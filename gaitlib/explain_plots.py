@@ -197,7 +197,7 @@ def plot_timeline(timeline: Sequence[Mapping[str, Any]]) -> Figure:
     Parameters
     ----------
     timeline : sequence of mapping
-        `start_seconds`, `end_seconds` and `probabilities` of each clip, see `gaitlib.predict.Verdict`.
+        `start_seconds`, `end_seconds` and `probabilities` of each clip, see `gaitlib.verdict.Verdict`.
     """
     emotions = list(timeline[0]["probabilities"])
     colors = emotion_colors(emotions)

@@ -1,16 +1,14 @@
 """Cross-validation over walkers: every video is judged once by a model that never saw its walker."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from gaitlib.config import InputError, RunConfig
 from gaitlib.rundata import RunData
-from gaitlib.splits import hold_out_walkers, leave_out_walkers
+from gaitlib.splits import fold_walkers, hold_out_walkers, leave_out_walkers
 
 
 @dataclass(frozen=True)
@@ -69,13 +67,7 @@ def assign_folds(videos: pd.DataFrame, num_folds: int, seed: int) -> np.ndarray:
             f"{num_folds} folds need at least {num_folds + 1} walkers, but {num_walkers} were found: take "
             "fewer folds, add videos of other people, or name the walkers in labels.csv."
         )
-    splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-    folds = np.zeros(len(videos), int)
-    with warnings.catch_warnings():
-        # It warns of emotions with few videos; whether any is missing is checked below.
-        warnings.simplefilter("ignore", UserWarning)
-        for number, (_, test) in enumerate(splitter.split(videos, videos["emotion"], videos["walker"])):
-            folds[test] = number + 1
+    folds = fold_walkers(videos, num_folds, seed)
     for emotion, group in pd.Series(folds).groupby(videos["emotion"].to_numpy()):
         if group.nunique() < 2:
             raise InputError(

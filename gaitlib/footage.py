@@ -15,10 +15,10 @@ import pandas as pd
 from scipy import fft
 from threadpoolctl import threadpool_limits
 
-from gaitlib.clips import PreparedVideo
 from gaitlib.footage_notes import recall, remember
 from gaitlib.limbs import MIN_OVERLAP_SECONDS, limb_similarity
 from gaitlib.motion import GRID
+from gaitlib.prepared import PreparedVideo
 
 # Mean of both correlations. Of 96 copies one measured 0.85, the others 0.89 to 1; two synthetic walkers
 # reach 0.83, two takes of one in the same place and clothes 0.96.

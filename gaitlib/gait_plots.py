@@ -6,12 +6,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gaitlib.clips import PreparedVideo
 from gaitlib.config import InputError
 from gaitlib.gait.features import GAIT_FEATURES
 from gaitlib.gait.rhythm import find_rhythm, find_steps
 from gaitlib.gait.stretches import find_stretches
 from gaitlib.plotting import BASELINE_COLOR, MODEL_COLOR, described, emotion_colors, make_figure
+from gaitlib.prepared import PreparedVideo
 
 NUM_COLUMNS = 3
 COMPARED = ("cadence_steps_per_min", "speed_heights_per_s", "bounce_heights", "trunk_lean_deg")

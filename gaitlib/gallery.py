@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from gaitlib.batches import vary_pictures
-from gaitlib.clips import PreparedVideo, window_starts
+from gaitlib.clips import window_starts
 from gaitlib.config import RunConfig
 from gaitlib.demo import contact_sheet, read_truth
 from gaitlib.gait import measure_gait, pair_with_truth
+from gaitlib.prepared import PreparedVideo
 from gaitlib.results import Evaluation
 from gaitlib.rundata import SPLITS, RunData
 

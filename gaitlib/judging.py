@@ -13,7 +13,8 @@ from gaitlib.evaluation import predict_videos
 from gaitlib.folds import Fit
 from gaitlib.gait_models import fit_gait_model, gait_inputs, reads_gait
 from gaitlib.oracle import predict_oracle
-from gaitlib.rundata import RunData, prepared_rows
+from gaitlib.prepared import prepared_rows
+from gaitlib.rundata import RunData
 
 if TYPE_CHECKING:
     import keras
@@ -89,10 +90,12 @@ def judge_fit(model: "keras.Model", fit: Fit, with_baselines: bool, best_epoch: 
 def _temperature(model: "keras.Model", fit: Fit) -> float:
     """Fit the temperature on walkers whom the model has not learnt from."""
     train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
-    if reads_gait(model):
+    if reads_gait(model) and not fit.config.training_walkers:
         # It has learnt from the validation walkers too; one that has not tells how sure to be.
-        num_classes = len(fit.data.emotions)
-        model = fit_gait_model(fit.config.model, gait_inputs(train), train.labels, num_classes, fit.seed)
+        weight = "balanced" if fit.config.class_weights else None
+        model = fit_gait_model(
+            fit.config.model, gait_inputs(train), train.labels, len(fit.data.emotions), fit.seed, weight
+        )
     return fit_temperature(predict_videos(model, validation), validation.labels)
 
 

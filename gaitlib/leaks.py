@@ -5,7 +5,6 @@ a look at names and contents does not show.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +13,9 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from gaitlib.clips import PreparedVideo
 from gaitlib.config import InputError
 from gaitlib.footage import find_same_footage
+from gaitlib.prepared import prepared_rows
 
 if TYPE_CHECKING:
     from gaitlib.batches import ClipSet
@@ -49,14 +48,7 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFr
         If a pair lies across; names both files and says what it looks like.
     """
     both = pd.concat([train, test], ignore_index=True)
-    found = find_same_footage(
-        [
-            PreparedVideo(Path(entry), digest)
-            for entry, digest in zip(both["entry"], both["digest"], strict=True)
-        ],
-        list(range(len(both))),
-        list(both["walker"]),
-    )
+    found = find_same_footage(prepared_rows(both), list(range(len(both))), list(both["walker"]))
     is_across = (found["video"] < len(train)) & (found["other"] >= len(train))
     if test.empty:
         # All videos share one side, as before a cross-validation: two walkers are two sides to be.
@@ -124,7 +116,7 @@ def check_labels_in_place(features: np.ndarray, labels: np.ndarray, seed: int = 
     Parameters
     ----------
     features : ndarray of shape (num_videos, num_features), float
-        In file order, such as `gaitlib.baselines.box_features`.
+        In file order, such as `gaitlib.gait.box_features`.
     labels : ndarray of shape (num_videos,)
         In the same order.
     seed : int

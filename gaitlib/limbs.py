@@ -5,8 +5,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from gaitlib.clips import PreparedVideo
 from gaitlib.motion import MOTION_SECONDS
+from gaitlib.prepared import PreparedVideo
 
 MIN_OVERLAP_SECONDS = 1.2
 LIMB_PIXELS = 32

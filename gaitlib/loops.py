@@ -4,17 +4,13 @@ A loop is told from a steady walk by its pictures: those of a loop are the same 
 noise, those of two steps of a person never are.
 """
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 from scipy.ndimage import binary_opening, median_filter, uniform_filter1d
 from threadpoolctl import threadpool_limits
 
 from gaitlib.config import RunConfig
-
-if TYPE_CHECKING:
-    from gaitlib.clips import PreparedVideo
+from gaitlib.prepared import PreparedVideo
 
 # A picture repeats an earlier one if the two differ by less than this share of what one picture step
 # brings. Loops measured 0 to 0.04, the real walks 0.2 and up, a walk drawn on the spot 0.08 and up.
@@ -29,12 +25,12 @@ MAX_ROWS, MAX_PERIOD_ROWS, NUM_ROWS_ASKED = 9000, 1500, 1500
 NUM_ASKED_AT_ONCE = 64
 
 
-def distinct_seconds(video: "PreparedVideo") -> float:
+def distinct_seconds(video: PreparedVideo) -> float:
     """Return how many seconds of a video repeat nothing that came before in it."""
     return float((~video.repeats).sum() / video.rate_hz)
 
 
-def distinct_starts(video: "PreparedVideo", starts: np.ndarray, config: RunConfig) -> np.ndarray:
+def distinct_starts(video: PreparedVideo, starts: np.ndarray, config: RunConfig) -> np.ndarray:
     """Keep the clips that hold no picture which repeats an earlier one, so that nothing counts twice.
 
     Parameters
@@ -56,7 +52,7 @@ def distinct_starts(video: "PreparedVideo", starts: np.ndarray, config: RunConfi
     return starts[before[starts + config.num_frames] == before[starts]]
 
 
-def why_looped(video: "PreparedVideo", config: RunConfig) -> str:
+def why_looped(video: PreparedVideo, config: RunConfig) -> str:
     """Say why a video whose clips all repeat something gives none, empty if nothing repeats.
 
     Examples
@@ -75,7 +71,7 @@ def why_looped(video: "PreparedVideo", config: RunConfig) -> str:
     return f"{what}: a clip needs {needed:.1f} s of walking without a repeat."
 
 
-def repeated_rows(video: "PreparedVideo") -> np.ndarray:
+def repeated_rows(video: PreparedVideo) -> np.ndarray:
     """Say for each row of the track whether its picture repeats an earlier one.
 
     Returns

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
-from gaitlib.backend import load_keras, plain_layers
+from gaitlib.backend import list_gpus, load_keras, plain_layers
 from gaitlib.config import InputError
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def check_batch(model: "keras.Model", num_clips: int) -> None:
     InputError
         With the largest batch that may fit.
     """
-    import tensorflow as tf
-
-    if tf.config.list_physical_devices("GPU"):
+    if list_gpus():
         return
     clip, free = training_bytes(model, 1), free_bytes()
     if num_clips * clip <= free:

@@ -1,12 +1,9 @@
 """What moves where in a video, coarsely: by this the same footage is known again (`gaitlib.footage`)."""
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from gaitlib.clips import PreparedVideo
+from gaitlib.prepared import PreparedVideo
 
 # Movement is what changes within this time: long enough for a step to stand out from the codec's noise.
 MOTION_SECONDS = 0.27
@@ -15,7 +12,7 @@ GRID = 8
 BLOCK_ROWS = 1000
 
 
-def motion_grid(video: "PreparedVideo") -> np.ndarray:
+def motion_grid(video: PreparedVideo) -> np.ndarray:
     """Return the movement in each field of a coarse grid over time, shape (num_steps, 8, 8), float32."""
     thumbs = video.thumbs
     lag = max(1, round(MOTION_SECONDS * video.rate_hz))

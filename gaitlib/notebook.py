@@ -12,7 +12,7 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gaitlib.backend import load_keras
+from gaitlib.backend import list_gpus
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.files import project_path, write_aside, write_json
 from gaitlib.page_parts import paragraphs, table_html
@@ -58,11 +58,7 @@ class Step:
         """
         rows = versions()
         if with_device:
-            load_keras()
-            import tensorflow as tf
-
-            gpus = tf.config.list_physical_devices("GPU")
-            rows["device"] = gpus[0].name if gpus else "CPU"
+            rows["device"] = next(iter(list_gpus()), "CPU")
         return pd.DataFrame({"what": rows.keys(), "value": rows.values()})
 
     def prepare(self, videos: str, videos_test: str, labels: str = "") -> RunData:

@@ -13,10 +13,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gaitlib.annotate import probabilities_over_time
-from gaitlib.clips import PreparedVideo
 from gaitlib.names import show_name
 from gaitlib.pages import write_page
 from gaitlib.plotting import WIDTH_INCHES, alt_text, described, emotion_colors
+from gaitlib.prepared import PreparedVideo
 
 NUM_PICTURES = 8
 # More would be thinner than a dot of the picture.
@@ -73,7 +73,7 @@ def page_entry(verdict: Mapping[str, Any], video: PreparedVideo | None, emotions
     Parameters
     ----------
     verdict : mapping
-        Fields of `gaitlib.predict.Verdict`.
+        Fields of `gaitlib.verdict.Verdict`.
     video : PreparedVideo or None
         None where the file could not be read.
     emotions : sequence of str
@@ -105,7 +105,7 @@ def plot_walk(verdict: Mapping[str, Any], video: PreparedVideo, emotions: Sequen
     Parameters
     ----------
     verdict : mapping
-        Fields of `gaitlib.predict.Verdict`; without a timeline only the pictures are shown.
+        Fields of `gaitlib.verdict.Verdict`; without a timeline only the pictures are shown.
     video : PreparedVideo
     emotions : sequence of str
     """

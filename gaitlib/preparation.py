@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaitlib.clips import PreparedVideo, prepare_videos, window_starts
+from gaitlib.clips import prepare_videos, window_starts
 from gaitlib.config import InputError, RunConfig
-from gaitlib.demo import SYNTHETIC_COMMENT, make_demo
+from gaitlib.demo import DEMO_VERSION, SYNTHETIC_COMMENT, make_demo
 from gaitlib.files import cache_dir, hold_lock, make_folder, write_aside
 from gaitlib.folds import assign_folds, list_fits
 from gaitlib.gait import box_features
 from gaitlib.labels import LabelledVideos, check_emotions, find_videos, join_spellings, list_videos
 from gaitlib.leaks import check_footage_disjoint, check_labels_in_place
+from gaitlib.prepared import PreparedVideo, prepared_rows
 from gaitlib.relative import choose_references
 from gaitlib.rundata import RunData
 from gaitlib.splits import check_walkers_disjoint, drop_duplicates, hold_out_walkers, leave_out_walkers
@@ -63,8 +64,7 @@ def prepare_data(
         num_synthetic=int((videos.pop("comment") == SYNTHETIC_COMMENT).sum()),
     )
     if any(part.source in ("manifest", "ratings") for part in found):
-        folders = zip(videos["entry"], videos["digest"], strict=True)
-        features = np.stack([box_features(PreparedVideo(Path(entry), digest)) for entry, digest in folders])
+        features = np.stack([box_features(video) for video in prepared_rows(videos)])
         check_labels_in_place(features, videos["emotion"].to_numpy(), config.seed)
     return _split(data, config)
 
@@ -115,7 +115,7 @@ def prepare_test(
 
 def make_demo_folders(config: RunConfig) -> tuple[Path, Path]:
     """Draw the synthetic walkers into the cache, unless they are there; return both folders."""
-    folder = cache_dir() / "demo" / f"walkers{config.demo_walkers}_seed{config.seed}"
+    folder = cache_dir() / "demo" / f"v{DEMO_VERSION}_walkers{config.demo_walkers}_seed{config.seed}"
     make_folder(folder.parent)
     with hold_lock(folder, "Another process draws the same synthetic walkers: waiting for it.", wait=True):
         if not folder.is_dir():

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaitlib.clips import PreparedVideo
 from gaitlib.config import InputError, RunConfig
 from gaitlib.labels.manifests import file_keys, match_files, normal_name
+from gaitlib.prepared import PreparedVideo
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
-from gaitlib.config import PROFILES, InputError, RunConfig, check_known, make_config, parse_settings
+from gaitlib.config import InputError, RunConfig, make_config, parse_settings
 from gaitlib.files import project_dir, read_json, write_json
 from gaitlib.kernels import WarmKernel, imports_of, warm_kernels
 from gaitlib.labels import list_videos
 from gaitlib.pages import Page, write_page
 from gaitlib.provenance import step_durations
 from gaitlib.run_list import data_banners, write_index
-from gaitlib.runfolder import check_free, new_run, write_failure
+from gaitlib.runfolder import check_free, default_out, new_run, write_failure
 from gaitlib.team import find_team
 
 NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
@@ -72,8 +71,8 @@ def make_report(request: ReportRequest) -> Path:
             "TF_CONFIG names several machines, but notebooks run on one: train with `gaitlib train` on all "
             "of them, or unset TF_CONFIG."
         )
-    config = _configure(request)
-    out = (request.out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}").absolute()
+    config = make_config(request.profile, **parse_settings(request.parameters))
+    out = (request.out or default_out()).absolute()
     if all((out / name).exists() for name in ("results.json", "index.html")):
         with suppress(OSError):  # a kill may have come between the run and its place in the list
             write_index(out.parent)
@@ -89,14 +88,6 @@ def make_report(request: ReportRequest) -> Path:
         raise failure
     write_index(out.parent)
     return out / "index.html"
-
-
-def _configure(request: ReportRequest) -> RunConfig:
-    if request.profile not in PROFILES:
-        raise InputError(f"Unknown profile {request.profile!r}: expected one of {', '.join(PROFILES)}.")
-    for name in request.parameters:
-        check_known(name, RunConfig.model_fields)
-    return make_config(request.profile, **parse_settings(request.parameters))
 
 
 def notebook_path(name: str) -> Path:

@@ -164,7 +164,7 @@ def _score_baselines(
     """Score each baseline on the same videos, with the model's lead over it video by video."""
     draws = config.num_resamples, config.seed
     model = predictions.is_right.astype(float)
-    scores: dict[str, Any] = {"chance": chance_accuracy(len(data.emotions), len(model), *draws)}
+    scores: dict[str, Any] = {"chance": chance_accuracy(len(data.emotions), len(model))}
     right = {"chance": np.full(len(model), 1 / len(data.emotions))}
     for name in judgements[0].guesses:
         guess = np.concatenate([part.guesses[name] for part in judgements])

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from gaitlib.batches import ClipSet, make_clip_set
-from gaitlib.clips import PreparedVideo
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, read_json, write_aside, write_json
 from gaitlib.labels import escape_cell
+from gaitlib.prepared import PreparedVideo, prepared_rows
 from gaitlib.relative import Beside, reference_rows
 from gaitlib.soft_labels import soft_targets
 
@@ -127,16 +127,6 @@ class RunData:
         with write_aside(run_dir / "skipped.csv") as aside:
             self.skipped.map(escape_cell).to_csv(aside, index=False)
         write_json(run_dir / "data.json", content)
-
-
-def prepared_rows(rows: pd.DataFrame) -> list[PreparedVideo]:
-    """Return the cached pictures of videos, in the order of their rows."""
-    if rows.empty:
-        return []
-    return [
-        PreparedVideo(Path(entry), digest)
-        for entry, digest in zip(rows["entry"], rows["digest"], strict=True)
-    ]
 
 
 def _count(videos: pd.DataFrame) -> dict[str, Any]:

@@ -3,15 +3,21 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from gaitlib.config import InputError
-from gaitlib.files import hold_lock, make_folder, write_aside
+from gaitlib.files import hold_lock, make_folder, project_dir, write_aside
 
 # Why a run failed. A folder with this file and no report gives way to the next run; its first line tells it
 # from a file of the same name that somebody else wrote.
 ERROR_NAME = "error.txt"
 _ERROR_MARK = "A run of gaitlib failed here; the next one into this folder takes its place."
+
+
+def default_out() -> Path:
+    """Return the run folder that is taken where none is named: in ``reports/``, by date and time."""
+    return project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from gaitlib.baselines import CEILINGS
+from gaitlib.config import CEILINGS
 from gaitlib.plotting import (
     BASELINE_COLOR,
     MODEL_COLOR,
@@ -75,7 +75,9 @@ def plot_ladder(scores: Mapping[str, Mapping[str, Any]], model_name: str) -> Fig
     Parameters
     ----------
     scores : mapping of str to mapping
-        `accuracy` and `accuracy_ci95` by name; the model under `model_name`, perhaps with more words.
+        `accuracy` and `accuracy_ci95` by name.
+    model_name : str
+        What the name of the model, rather than a baseline, begins with.
     """
     ordered = sorted(scores.items(), key=lambda item: item[1]["accuracy"])
     figure, (ax,) = make_figure(1, height=0.9 + 0.36 * len(ordered))

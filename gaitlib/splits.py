@@ -45,13 +45,7 @@ def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.nda
             f"Each emotion ({_listed(set(counts.index))}) has a single video, so none can be held out: add "
             "videos of other people."
         )
-    folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # It warns of emotions with few videos; whether any is missing afterwards is checked below.
-        warnings.simplefilter("ignore", UserWarning)
-        _, held = next(folds.split(videos, videos["emotion"], videos["walker"]))
-    is_held = np.zeros(len(videos), bool)
-    is_held[held] = True
+    is_held = fold_walkers(videos, num_folds, seed) == 1
     missing = set(videos["emotion"]) - set(videos.loc[~is_held, "emotion"])
     if missing:
         raise InputError(
@@ -59,6 +53,20 @@ def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.nda
             "other people who show it."
         )
     return is_held
+
+
+def fold_walkers(videos: pd.DataFrame, num_folds: int, seed: int) -> np.ndarray:
+    """Return the fold of each video, from 1: a walker's videos in one, emotions as even as that allows.
+
+    Whether an emotion is missing from a fold is for the caller to check.
+    """
+    splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+    folds = np.zeros(len(videos), int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of emotions with few videos
+        for number, (_, held) in enumerate(splitter.split(videos, videos["emotion"], videos["walker"])):
+            folds[held] = number + 1
+    return folds
 
 
 def leave_out_walkers(videos: pd.DataFrame, num_walkers: int, seed: int) -> pd.DataFrame:

@@ -2,20 +2,19 @@
 
 import os
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gaitlib import multi_worker
 from gaitlib.config import InputError, RunConfig, make_config
-from gaitlib.files import hold_lock, make_folder, project_dir, temporary_folder, write_json
+from gaitlib.files import hold_lock, make_folder, temporary_folder, write_json
 from gaitlib.fitting import fit_table, judge_fits, judge_model, train_fits
 from gaitlib.folds import list_fits
 from gaitlib.preparation import prepare_data, prepare_test
 from gaitlib.pretraining import check_unseen
 from gaitlib.results import Evaluation, combine, write_results
 from gaitlib.rundata import RunData, load_data
-from gaitlib.runfolder import check_free, new_run
+from gaitlib.runfolder import check_free, default_out, new_run
 from gaitlib.saving import load_model
 from gaitlib.tables import describe_scores
 from gaitlib.team import find_team
@@ -52,7 +51,7 @@ def train_run(
     InputError
         If the videos, labels or folder cannot be used.
     """
-    out = out or project_dir() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    out = out or default_out()
     if team := find_team():
         if team.is_chief:
             check_free(out.absolute())  # before the others wait for it
@@ -113,8 +112,8 @@ def evaluate_run(
         Where predictions and results go.
     labels : Path, optional
     settings : mapping
-        What to set otherwise than in the training: `allow_shared_walkers` and `scheduler`; `relative_to`
-        where the user named it, which must be the model's.
+        What to set otherwise than in the training: `allow_shared_walkers`, `scheduler` and
+        `missing_reference`; `relative_to` where the user named it, which must be the model's.
     trust_model : bool
         Whether to open a model file that its folder does not vouch for.
 

@@ -16,11 +16,12 @@ import pandas as pd
 
 from gaitlib.answering import ask_model
 from gaitlib.batches import make_clip_set
-from gaitlib.clips import PreparedVideo, prepare_video, window_starts
+from gaitlib.clips import prepare_video, window_starts
 from gaitlib.config import InputError, RunConfig, check_known
 from gaitlib.demo import WalkParameters, sample_truth
 from gaitlib.demo.dataset import write_video
 from gaitlib.files import cache_dir, make_folder, temporary_folder, write_aside
+from gaitlib.prepared import PreparedVideo
 
 if TYPE_CHECKING:
     import keras

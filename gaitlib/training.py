@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
 from gaitlib import multi_worker
-from gaitlib.backend import load_keras, seed_everything
+from gaitlib.backend import list_gpus, load_keras, seed_everything
 from gaitlib.batches import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, hold_lock, make_folder
@@ -249,10 +249,7 @@ def check_precision(config: RunConfig) -> None:
     ------
     InputError
     """
-    load_keras()
-    import tensorflow as tf
-
-    if config.precision != "float32" and not tf.config.list_physical_devices("GPU"):
+    if config.precision != "float32" and not list_gpus():
         raise InputError(
             f"Setting 'precision' is {config.precision!r}, but there is no GPU, and without one it is only "
             "slower: leave it out here."

@@ -11,10 +11,11 @@ import pandas as pd
 
 from gaitlib.answering import ask_model
 from gaitlib.batches import ClipSet
-from gaitlib.clips import PreparedVideo, prepare_video
+from gaitlib.clips import prepare_video
 from gaitlib.companions import beside_companions, walking_clips, why_not_judged
 from gaitlib.config import InputError, RunConfig, make_config
 from gaitlib.novelty import novelty_of
+from gaitlib.prepared import PreparedVideo
 
 if TYPE_CHECKING:
     import keras

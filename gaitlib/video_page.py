@@ -9,7 +9,7 @@ import numpy as np
 
 from gaitlib.answering import clip_model
 from gaitlib.batches import ClipSet
-from gaitlib.clips import PreparedVideo, prepare_video
+from gaitlib.clips import prepare_video
 from gaitlib.companions import beside_companions, find_companions, walking_clips
 from gaitlib.config import InputError, RunConfig
 from gaitlib.demo import SYNTHETIC_COMMENT
@@ -21,6 +21,7 @@ from gaitlib.gait_reference import REFERENCE_NAME
 from gaitlib.names import show_name
 from gaitlib.page_parts import figure_html
 from gaitlib.pages import write_page
+from gaitlib.prepared import PreparedVideo
 from gaitlib.saving import load_model
 from gaitlib.verdict import Verdict, predict_config, predict_video, verdict_sentence
 

@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 
 from gaitlib.annotate import annotate_video
 from gaitlib.batches import ClipSet
-from gaitlib.clips import PreparedVideo
 from gaitlib.companions import find_companions
 from gaitlib.config import InputError, RunConfig
-from gaitlib.demo import sample_truth
+from gaitlib.demo import DEMO_VERSION, sample_truth
 from gaitlib.demo.dataset import write_video
 from gaitlib.files import cache_dir, project_dir, project_path, write_aside
 from gaitlib.labels import list_videos
 from gaitlib.names import show_name
 from gaitlib.plotting import BASELINE_COLOR, RIGHT_COLOR, WIDTH_INCHES, described, make_figure
+from gaitlib.prepared import PreparedVideo
 from gaitlib.video import read_video
 
 # These people are in no training: the demo's default seed is 0.
@@ -82,7 +82,7 @@ def choose_companions(
 
 def _drawn(emotion: str) -> Path:
     """Draw one walk of a synthetic person."""
-    path = cache_dir() / "demo" / f"example_{_SEED}_{emotion}.mp4"
+    path = cache_dir() / "demo" / f"v{DEMO_VERSION}_example_{_SEED}_{emotion}.mp4"
     if not path.exists():
         truth = sample_truth(range(1, 2), num_takes=1, seconds=_SECONDS, seed=_SEED)
         row = truth[truth["emotion"] == emotion].to_dict("records")[0]
@@ -160,7 +160,7 @@ def show_annotated(
         The video, and the mp4 to write.
     video : PreparedVideo
     verdict : mapping
-        Fields of `gaitlib.predict.Verdict`.
+        Fields of `gaitlib.verdict.Verdict`.
     config : RunConfig
     """
     annotate_video(path, target, video, verdict, config)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaitlib.baselines import CEILINGS
-from gaitlib.config import RunConfig
+from gaitlib.config import CEILINGS, RunConfig
 
 # Fewer test walkers than this give an interval that is itself a rough guess.
 FEW_WALKERS = 10

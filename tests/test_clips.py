@@ -11,8 +11,9 @@ from commands import kill_hard, run_python, start_python, wait_until
 from media import NUM_BITS, bar_code, write_video
 
 from gaitlib.batches import evaluation_batches, make_clip_set, training_batches, vary_pictures
-from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos, window_starts
+from gaitlib.clips import prepare_video, prepare_videos, window_starts
 from gaitlib.config import InputError, make_config
+from gaitlib.prepared import PreparedVideo
 
 PREPARE = """
 import sys
@@ -30,7 +31,7 @@ import numpy as np
 import pandas as pd
 from pathlib import Path
 from gaitlib.batches import make_clip_set, training_batches
-from gaitlib.clips import PreparedVideo
+from gaitlib.prepared import PreparedVideo
 from gaitlib.config import make_config
 config = make_config(num_frames=30, frame_size=64, clip_stride=1, max_clips_per_video=100)
 videos = [PreparedVideo(folder, folder.name) for folder in sorted(Path(sys.argv[1]).iterdir())]

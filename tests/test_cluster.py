@@ -12,9 +12,10 @@ import distributed
 import pytest
 from commands import PROJECT, is_one_sentence, run_gaitlib, wait_until
 
-from gaitlib.clips import PreparedVideo, prepare_videos
+from gaitlib.clips import prepare_videos
 from gaitlib.cluster import run_on_workers
 from gaitlib.config import InputError
+from gaitlib.prepared import PreparedVideo
 
 # Workers find the jobs of this file too.
 PATHS = os.pathsep.join([str(PROJECT), str(Path(__file__).parent)])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaitlib.clips import PreparedVideo, prepare_video
+from gaitlib.clips import prepare_video
 from gaitlib.config import InputError, make_config
 from gaitlib.demo import sample_truth
 from gaitlib.demo.dataset import write_video
@@ -24,6 +24,7 @@ from gaitlib.gait import (
 )
 from gaitlib.gait_plots import plot_against_truth, plot_gait_by_emotion, plot_steps
 from gaitlib.plotting import alt_text
+from gaitlib.prepared import PreparedVideo
 from gaitlib.walker.shape import SHAPE_NAMES, measure_shape
 
 NUM_WALKERS = 6

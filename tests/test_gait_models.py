@@ -1,13 +1,18 @@
 """Models that read gait features: what scikit-learn learnt is what the Keras layers answer."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from gaitlib.calibration import fit_temperature
 from gaitlib.clips import prepare_video
 from gaitlib.config import InputError, make_config
+from gaitlib.evaluation import predict_videos
+from gaitlib.folds import make_fit
 from gaitlib.gait import MOTION_FEATURES, motion_features
 from gaitlib.gait.classifiers import SOLVER
 from gaitlib.gait_models import (
@@ -16,9 +21,12 @@ from gaitlib.gait_models import (
     NUM_TREES,
     fill_gaps,
     fit_gait_model,
+    gait_inputs,
     reads_gait,
 )
+from gaitlib.judging import judge_fit
 from gaitlib.models import build_model
+from gaitlib.preparation import prepare_data
 from gaitlib.rundata import load_data
 from gaitlib.training import loss_and_accuracy, train_model
 
@@ -116,3 +124,22 @@ def test_motion_features_are_named_kept_and_differ_between_walks(demo_folders):
     assert (prepared_demo[0].folder / "motion_1.npy").exists()
     assert np.array_equal(features, motion_features(prepared_demo), equal_nan=True)
     assert not np.allclose(features[0], features[1], equal_nan=True)
+
+
+@pytest.mark.parametrize("training_walkers", [0, 2])
+def test_temperature_is_that_of_a_model_fitted_alike_to_the_training_walkers(demo_folders, training_walkers):
+    """With as few videos of some emotions, weights change how sure a forest is."""
+    config = make_config(model="gait_rf", training_walkers=training_walkers, validation_fraction=0.4)
+    data = prepare_data(*demo_folders, config)
+    keep = (data.videos["split"] != "train") | (data.videos["emotion"] == "sad")
+    keep |= ~data.videos.duplicated(["split", "emotion"])
+    fit = make_fit(replace(data, videos=data.videos[keep].reset_index(drop=True)), 1, config.seed, config)
+    train, validation = (fit.data.clip_set(split, config) for split in ("train", "validation"))
+    temperatures = []
+    for weight in ("balanced", None):
+        probe = fit_gait_model("gait_rf", gait_inputs(train), train.labels, 4, config.seed, weight)
+        temperatures.append(fit_temperature(predict_videos(probe, validation), validation.labels))
+    model = train_model(train, validation, config, fit.data.emotions).model
+    judged = judge_fit(model, fit, with_baselines=False, best_epoch=1).temperature
+    assert judged == pytest.approx(temperatures[0], rel=1e-6)
+    assert judged != pytest.approx(temperatures[1], rel=1e-3)

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gaitlib.baselines import predict_baselines
 from gaitlib.batches import make_clip_set
-from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos, window_starts
+from gaitlib.clips import prepare_video, prepare_videos, window_starts
 from gaitlib.config import InputError, make_config
 from gaitlib.demo import sample_truth
 from gaitlib.demo.dataset import write_video
@@ -31,6 +31,7 @@ from gaitlib.leaks import (
     list_windows,
 )
 from gaitlib.loops import distinct_seconds, distinct_starts, why_looped
+from gaitlib.prepared import PreparedVideo
 from gaitlib.splits import check_walkers_disjoint
 
 CONFIG = make_config()

@@ -191,6 +191,18 @@ def test_list_of_runs_has_the_newest_first(demo_report, tmp_path):
     assert links == ["c/index.html", "b/index.html", "a/index.html"]
 
 
+def test_list_of_runs_takes_no_ceiling_for_a_baseline(demo_report, tmp_path):
+    results = read_json(demo_report.folder / "results.json")
+    results["test"]["baselines"] = {
+        name: {"accuracy": accuracy} for name, accuracy in [("gait_forest", 0.5), ("oracle", 0.9)]
+    }
+    write_json(tmp_path / "run" / "results.json", results)
+    (tmp_path / "run" / "index.html").touch()
+    write_index(tmp_path)
+    text = Elements(tmp_path / "index.html").text
+    assert "gait_forest 50.0%" in text and "oracle" not in text
+
+
 def test_executed_notebooks_name_the_final_folder(any_report):
     for name in NOTEBOOKS:
         text = (any_report.folder / f"{name}.ipynb").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ parameter behind them, and `render_video` paints one again from its row.
 """
 
 from gaitlib.demo.dataset import (
+    DEMO_VERSION,
     SYNTHETIC_COMMENT,
     DemoOptions,
     DemoSummary,
@@ -18,6 +19,7 @@ from gaitlib.demo.sheet import contact_sheet
 from gaitlib.demo.truth import read_truth, sample_truth
 
 __all__ = [
+    "DEMO_VERSION",
     "EMOTIONS",
     "SYNTHETIC_COMMENT",
     "DemoError",

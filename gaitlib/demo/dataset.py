@@ -23,6 +23,8 @@ from gaitlib.demo.rendering import iterate_frames
 from gaitlib.demo.scene import HEIGHT_PX, WIDTH_PX, SceneParameters
 from gaitlib.demo.truth import CLIP_SECONDS, TRUTH_NAME, sample_truth
 
+# Raise when the same seed draws other videos: drawn ones are kept and used again.
+DEMO_VERSION = 1
 SYNTHETIC_COMMENT = "Synthetic walker made by gaitlib demo"
 ENCODER_OPTIONS = {"preset": "superfast", "crf": "22", "threads": "1", "tune": "fastdecode"}
 

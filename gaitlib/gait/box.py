@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from gaitlib.clips import PreparedVideo
+from gaitlib.prepared import PreparedVideo
 
 NUM_BOX_FEATURES = 13
 

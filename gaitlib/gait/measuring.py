@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.signal import savgol_filter
 
-from gaitlib.clips import PreparedVideo
 from gaitlib.gait.features import GAIT_FEATURES
 from gaitlib.gait.rhythm import Rhythm, find_rhythm
 from gaitlib.gait.stretches import MIN_SIDE_SPEED, Stretch, find_stretches
+from gaitlib.prepared import PreparedVideo
 
 MIN_SIDE_SECONDS = 1.0
 MIN_REGULARITY = 0.2

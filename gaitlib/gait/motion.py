@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy.signal import welch
 
-from gaitlib.clips import PreparedVideo
 from gaitlib.files import write_aside
 from gaitlib.gait.box import NUM_BOX_FEATURES, box_features
 from gaitlib.gait.features import GAIT_FEATURES
 from gaitlib.gait.measuring import measure_gait
+from gaitlib.prepared import PreparedVideo
 
 # Raise when the features of the same pictures come out differently.
 FEATURES_VERSION = 1

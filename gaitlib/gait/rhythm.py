@@ -74,7 +74,7 @@ def find_rhythm(stretches: Sequence[Stretch]) -> Rhythm | None:
     if not weights.any():
         return None
     curve = np.average(curves, axis=0, weights=weights)
-    peaks = _peaks(curve)
+    peaks, _ = find_peaks(curve)
     step = peaks[curve[peaks] >= FIRST_PEAK_SHARE * curve[peaks].max()][0] if len(peaks) else 0
     if not step or curve[step] <= 0:
         return None
@@ -95,14 +95,9 @@ def _autocorrelation(parts: Sequence[np.ndarray], lags: np.ndarray) -> np.ndarra
     return curve
 
 
-def _peaks(curve: np.ndarray) -> np.ndarray:
-    middle = curve[1:-1]
-    return 1 + np.flatnonzero((middle >= curve[:-2]) & (middle > curve[2:]))
-
-
 def _clearness(curve: np.ndarray) -> float:
     """Return the height of the highest peak, 0 to 1."""
-    peaks = _peaks(curve)
+    peaks, _ = find_peaks(curve)
     return max(0.0, float(curve[peaks].max())) if len(peaks) else 0.0
 
 

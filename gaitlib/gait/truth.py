@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaitlib.clips import PreparedVideo, prepare_videos
+from gaitlib.clips import prepare_videos
 from gaitlib.config import RunConfig
 from gaitlib.demo import read_truth
 from gaitlib.gait.measuring import measure_gait
+from gaitlib.prepared import PreparedVideo
 
 # What the truth table says about a feature; in the feature's own unit where the two mean the same.
 TRUTHS: dict[str, Callable[[pd.Series], float]] = {
