@@ -1,7 +1,5 @@
 """Painted places for the synthetic walkers: ground in perspective, and what stands behind it."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

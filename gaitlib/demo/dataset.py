@@ -3,8 +3,6 @@
 The videos show nobody: every walker is drawn by this package, and each file's metadata says so.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from fractions import Fraction

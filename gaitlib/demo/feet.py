@@ -4,8 +4,6 @@ Axes: x along the path, z up, in metres; the ground is z = 0. The gait cycle of 
 heel strike (0) to the next one (1).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ Axes: x along the path, y to the walker's left, z up, in metres; the ground is z
 passes x = 0 in the middle of the clip.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from gaitlib.demo.legs import OVER_ANKLE_CYCLE, leg_joints

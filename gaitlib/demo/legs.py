@@ -4,8 +4,6 @@ Axes: x along the path, y to the walker's left, z up, in metres; the ground is z
 of a foot runs from heel strike (0) to the next one (1).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from gaitlib.demo.feet import FootMotion, foot_motion, foot_points

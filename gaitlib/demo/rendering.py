@@ -1,7 +1,5 @@
 """Pixels: a synthetic walker painted into a place, frame by frame."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 
 import cv2

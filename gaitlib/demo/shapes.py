@@ -1,7 +1,5 @@
 """Body parts of the synthetic walkers as outlines in the picture, with depths and boxes."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A contact sheet of synthetic walks, to see at a glance what the emotions do."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import cv2

@@ -1,7 +1,5 @@
 """The truth table: every number behind every synthetic video, drawn from one seed."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 
