@@ -14,15 +14,12 @@ from gaitlib.backend import plain_layers
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import project_path, read_json
 from gaitlib.saving import load_model
-from gaitlib.siamese import is_relative
+from gaitlib.siamese import ANSWER_LAYER, FEATURE_LAYER, is_relative
 from gaitlib.splits import check_walkers_disjoint
 from gaitlib.trust import DIGESTS_NAME, is_vouched
 
 if TYPE_CHECKING:
     import keras
-
-# The layer whose units are the emotions.
-_HEAD = "emotion"
 
 
 def pretrained_path(config: RunConfig) -> Path | None:
@@ -75,14 +72,14 @@ def take_weights(model: "keras.Model", source_path: Path, emotions: Sequence[str
     source, card = load_model(source_path)
     known = {layer.name: layer.get_weights() for layer in plain_layers(source)}
     if card["emotions"] != list(emotions) or is_relative(source) != is_relative(model):
-        known.pop(_HEAD, None)
+        known.pop(ANSWER_LAYER, None)
     taken = []
     for layer in plain_layers(model):
         weights = known.get(layer.name, [])
         if weights and [weight.shape for weight in weights] == [weight.shape for weight in layer.weights]:
             layer.set_weights(weights)
             taken.append(layer.name)
-    if not set(taken) - {"dense", _HEAD}:
+    if not set(taken) - {FEATURE_LAYER, ANSWER_LAYER}:
         raise InputError(
             f"{source_path} is a {source.name!r} whose layers do not fit a {model.name!r} of this size: set "
             "'pretrained' to a run with the same 'model', 'num_frames', 'frame_size' and 'num_channels'."

@@ -14,12 +14,12 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from gaitlib.answering import ask_model
 from gaitlib.batches import make_clip_set
 from gaitlib.clips import prepare_video, window_starts
 from gaitlib.config import InputError, RunConfig, check_known
 from gaitlib.demo import WalkParameters, sample_truth
 from gaitlib.demo.dataset import write_video
+from gaitlib.evaluation import predict_videos
 from gaitlib.files import cache_dir, make_folder, temporary_folder, write_aside
 from gaitlib.prepared import PreparedVideo
 
@@ -177,9 +177,7 @@ def _mean_probabilities(
     if found:
         usable = [video for video in videos if video is not None]
         clips = make_clip_set(usable, np.zeros(len(usable), int), config)
-        by_clip = ask_model(model, clips).probabilities
-        for place, number in enumerate(found):
-            means[number] = by_clip[clips.video_numbers == place].mean(axis=0)
+        means[found] = predict_videos(model, clips)
     return means
 
 

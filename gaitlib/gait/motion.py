@@ -74,12 +74,11 @@ def _cached(video: PreparedVideo) -> np.ndarray:
 def describe_motion(video: PreparedVideo) -> np.ndarray:
     """Return the motion features of one video, shape (num_features,), float64."""
     track = video.track[video.track["segment"] >= 0]
-    rate_hz = 1 / float(np.median(np.diff(video.track["time_seconds"])))
     pictures = video.read(0, video.meta["num_pictures"])[..., 0].astype(np.float32)
-    bands = band_features(pictures, rate_hz)
+    bands = band_features(pictures, video.rate_hz)
     if video.meta["crop"] != "silhouette":
         bands = np.full_like(bands, np.nan)
-    parts = [bands, outline_features(track, rate_hz), posture_features(track), speed_features(track)]
+    parts = [bands, outline_features(track, video.rate_hz), posture_features(track), speed_features(track)]
     return np.concatenate([*parts, box_features(video), measure_gait(video)["value"].to_numpy()])
 
 

@@ -15,7 +15,7 @@ from gaitlib.walker.detector import detect_people
 from gaitlib.walker.foreground import Background, anything_moves, learn_background
 from gaitlib.walker.small import small_walker_height
 from gaitlib.walker.steadying import hold_still, is_shaking
-from gaitlib.walker.stirring import steps_on_the_spot, stirs
+from gaitlib.walker.stirring import LEG_LAG_SECONDS, steps_on_the_spot, stirs
 from gaitlib.walker.tracking import Track, link_boxes, path_speed, smooth_path
 from gaitlib.walker.view import is_beside_edges, is_cut_below
 
@@ -210,7 +210,7 @@ def _limb_motion(frames: np.ndarray, person: _Person, frame_rate_hz: float) -> n
     """
     squares = person.path * (1, 1, 1 / HEIGHT_FRACTION)
     crops = cut_crops(frames[person.indices], squares, 48)[..., 0].astype(np.int16)
-    lag = max(1, round(0.27 * frame_rate_hz))
+    lag = max(1, round(LEG_LAG_SECONDS * frame_rate_hz))
     legs = crops[:, 24:44, 14:34]
     change = np.abs(legs - np.roll(legs, lag, axis=0)).mean(axis=(1, 2))
     change[:lag] = change[min(lag, len(change) - 1)]
