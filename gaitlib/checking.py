@@ -57,7 +57,7 @@ def _space_problems() -> list[str]:
     folder = cache_dir()
     while not folder.exists():
         folder = folder.parent
-    if not os.access(folder, os.W_OK):
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
         return [f"{folder} cannot be written to: set GAITLIB_CACHE to a folder of yours."]
     free_gib = shutil.disk_usage(folder).free / 2**30
     if free_gib < _NEEDED_GIB:

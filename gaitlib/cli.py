@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,9 @@ from gaitlib.options import (
     VideosTest,
 )
 
+if TYPE_CHECKING:
+    from gaitlib.config import RunConfig
+
 app = typer.Typer(
     help="Read the emotion from the way a person walks.",
     no_args_is_help=True,
@@ -45,15 +48,18 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def _options(
-    context: typer.Context,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
 ) -> None:
-    context.obj = debug
+    del debug  # `main` takes it away, `_plain_errors` looks for it; here it is for --help.
+
+
+class _UsageError(Exception):
+    """A setting that does not exist or cannot have this value."""
 
 
 def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn an error that people can mend into one sentence on stderr and exit code 1."""
+    """Turn an error that people can mend into one sentence on stderr and an exit code."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
@@ -67,13 +73,13 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:
             if "--debug" in sys.argv:
                 raise
-            is_known = isinstance(error, InputError | DemoError | OSError)
+            is_known = isinstance(error, InputError | DemoError | OSError | _UsageError)
             text = known_sentence(type(error).__name__, str(error))
             text = text or (_sentence(error) if is_known else _unexpected(error))
             typer.echo(f"gaitlib: {text}", err=True)
-            raise typer.Exit(1) from None
+            raise typer.Exit(2 if isinstance(error, _UsageError) else 1) from None
         except KeyboardInterrupt:
-            typer.echo("gaitlib: stopped; the same command goes on where it was.", err=True)
+            typer.echo("gaitlib: stopped; the same command goes on from what is finished.", err=True)
             raise typer.Exit(1) from None
 
     return run
@@ -100,6 +106,16 @@ def _settings(parameters: list[str] | None, **options: Any) -> dict[str, str]:
             raise typer.BadParameter(f"{text!r}: expected NAME=VALUE, such as epochs=10.")
         settings[name.strip()] = value.strip()
     return settings | {name: str(value) for name, value in options.items() if value}
+
+
+def _configured(settings: dict[str, str], profile: str = "standard") -> "RunConfig":
+    """Return the settings of a run; raise where one is wrong usage, exit code 2."""
+    from gaitlib.config import InputError, make_config, parse_settings
+
+    try:
+        return make_config(profile, **parse_settings(settings))
+    except InputError as error:
+        raise _UsageError(str(error)) from None
 
 
 @app.command()
@@ -161,6 +177,7 @@ def report(
         relative_to=relative_to,
         allow_shared_walkers=allow_shared_walkers,
     )
+    _configured(settings, profile)
     request = ReportRequest(
         videos.absolute(),
         videos_test.absolute(),
@@ -189,7 +206,6 @@ def train(
     parameters: Parameters = None,
 ) -> None:
     """Train a model and print its layers and its scores, without notebooks."""
-    from gaitlib.config import make_config, parse_settings
     from gaitlib.steps import train_run
 
     settings = _settings(
@@ -200,8 +216,7 @@ def train(
         relative_to=relative_to,
         allow_shared_walkers=allow_shared_walkers,
     )
-    config = make_config(profile, **parse_settings(settings))
-    typer.echo(train_run(videos, videos_test, config, out, labels))
+    typer.echo(train_run(videos, videos_test, _configured(settings, profile), out, labels))
 
 
 @app.command()
@@ -220,9 +235,16 @@ def evaluate(
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.steps import evaluate_run
 
-    settings: dict[str, Any] = {"allow_shared_walkers": allow_shared_walkers, "scheduler": scheduler}
-    settings |= {"relative_to": relative_to} if relative_to else {}
-    settings |= {"missing_reference": missing_reference} if missing_reference else {}
+    texts = _settings(
+        None,
+        scheduler=scheduler,
+        relative_to=relative_to,
+        missing_reference=missing_reference,
+        allow_shared_walkers=allow_shared_walkers,
+    )
+    asked = _configured(texts).model_dump()
+    # The model was trained with others, perhaps, and the command's hold for this test.
+    settings = {name: asked[name] for name in {*texts, "allow_shared_walkers", "scheduler"}}
     typer.echo(evaluate_run(model, videos_test, out, labels, settings, trust_model))
 
 
@@ -284,5 +306,5 @@ def experiment(
 
 
 def main() -> None:
-    """Run the command line."""
-    app(prog_name="gaitlib")
+    """Run the command line; ``--debug`` may stand anywhere."""
+    app([argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="gaitlib")

@@ -22,6 +22,8 @@ from gaitlib.provenance import step_durations
 
 # What it has to say of a kernel's death comes as an exception too.
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
+# Of a cell that waits when the kernel is stopped, asyncio would print a traceback.
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 # Parameters of notebooks that are no settings of the run.
 _PLACES = ("run_dir", "videos", "videos_test", "labels")
 

@@ -78,9 +78,11 @@ def predict_files(
     """
     check_output(outputs.json, (".json",))
     check_output(outputs.html, (".html", ".htm"))
-    paths = [path for file in files for path in (list_videos(file) if os.path.isdir(file) else [file])]
-    if not paths:
+    found = [list_videos(file) if os.path.isdir(file) else [file] for file in files]
+    if not any(found):
         raise InputError(f"No video in {', '.join(map(str, files))}: name videos or folders that hold some.")
+    # A folder without videos is refused in its place, rather than left out without a word.
+    paths = [path for file, videos in zip(files, found, strict=True) for path in videos or [file]]
     model, card = load_model(model_path, trust_model)
     config = predict_config(card)
     if len(paths) > 1:  # on all cores; what cannot be read says so below, where it has its place

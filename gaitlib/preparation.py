@@ -1,6 +1,7 @@
 """From two folders to training, validation and test videos, ready to learn from."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ def prepare_data(
     if labels_path is None and videos_dir.is_dir() and not list_videos(videos_dir):
         videos_dir, videos_test_dir = make_demo_folders(config)
     train, test = _find_both(videos_dir, videos_test_dir, labels_path)
+    if test is None and not config.folds:
+        train.warnings.append(
+            f"{videos_test_dir} holds no video with a label: walkers held out of the training are the test."
+        )
     tables = [train.videos.assign(split="train")]
     if test is not None:
         check_emotions(train.videos, test.videos)
@@ -151,13 +156,11 @@ def _find_both(
 
 
 def _find_test(videos_test_dir: Path, labels_path: Path | None) -> LabelledVideos:
-    own = find_videos(videos_test_dir)
-    if own.source != "none" or labels_path is None:
-        return own
-    try:
-        return find_videos(videos_test_dir, labels_path)
-    except InputError:
-        return own
+    """Label the test by the file that labels the training, unless it lists none of the test's videos."""
+    if labels_path is not None:
+        with suppress(InputError):
+            return find_videos(videos_test_dir, labels_path)
+    return find_videos(videos_test_dir)
 
 
 def _prepare(videos: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -60,7 +60,9 @@ def _write_index(reports_dir: Path) -> None:
         f"first; accuracy per video on unseen walkers.</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
-    write_page(reports_dir / "index.html", "Runs", body, [], [], f"{len(runs)} runs.")
+    write_page(
+        reports_dir / "index.html", "Runs", body, [], [], f"{len(runs)} run{'s' if len(runs) != 1 else ''}."
+    )
 
 
 def _index_row(results: Mapping[str, Any], name: str) -> str:

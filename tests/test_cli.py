@@ -218,6 +218,21 @@ def test_missing_model_is_one_sentence(command, demo_folders, tmp_path):
     assert "gone.keras" in process.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "-p", "frame_size=8"),
+        ("train", "-p", "epoch=1"),
+        ("train", "--folds", "1"),
+        ("evaluate", "--model", "any.keras", "--missing-reference", "ask"),
+    ],
+)
+def test_wrong_usage_has_a_code_of_its_own(arguments):
+    process = run_gaitlib(*arguments)
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
+
+
 def test_empty_folder_is_one_sentence(trained, tmp_path):
     process = run_gaitlib("predict", tmp_path, "--model", trained.folder / "model.keras")
     assert process.returncode == 1
@@ -225,12 +240,25 @@ def test_empty_folder_is_one_sentence(trained, tmp_path):
     assert str(tmp_path) in process.stderr
 
 
+def test_empty_folder_among_others_is_refused_in_its_place(trained, demo_folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    process = run_gaitlib(
+        *("predict", tmp_path / "empty", demo_folders[1] / "sad", "--model", trained.folder / "model.keras"),
+        *("--json", tmp_path / "out.json"),
+    )
+    assert process.returncode == 0, process.stderr
+    entries = json.loads((tmp_path / "out.json").read_text())["videos"]
+    assert [entry["status"] == "refused" for entry in entries] == [True, False, False]
+    assert "is a folder" in entries[0]["notes"][0]
+
+
 def test_debug_shows_the_traceback(tmp_path):
     arguments = ("predict", tmp_path, "--model", tmp_path / "gone.keras")
     assert "Traceback" not in run_gaitlib(*arguments).stderr
-    process = run_gaitlib("--debug", *arguments)
-    assert process.returncode == 1
-    assert "Traceback" in process.stderr
+    for with_debug in (("--debug", *arguments), (*arguments, "--debug")):
+        process = run_gaitlib(*with_debug)
+        assert process.returncode == 1
+        assert "Traceback" in process.stderr
 
 
 def test_json_is_written_whole_or_not_at_all(trained, demo_folders, tmp_path):

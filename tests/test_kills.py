@@ -1,6 +1,9 @@
 """A handful of kills; ``make torture`` does many more."""
 
+import os
 import random
+import signal
+import time
 
 import psutil
 import pytest
@@ -46,6 +49,23 @@ def test_report_survives_its_parent_and_tells_of_a_killed_kernel(place):
     assert [path.name for path in target.iterdir()] == ["run"]
     assert (target / "run" / "error.txt").exists()
     assert torture.digests_of(place.earlier) == place.digests
+
+
+def test_interrupted_report_ends_with_one_sentence(place):
+    """As by Ctrl-C, which reaches the kernels too, in the middle of a cell that trains."""
+    target = place.folder / "reports" / "interrupted"
+    target.mkdir()
+    command = [*place.command("report", target), "-p", "epochs=500", "-p", "patience=500"]
+    process = torture.start(command, place.folder / "cache_interrupted")
+    words = torture.output_of(place.folder / "cache_interrupted")
+    wait_until(lambda: "03_training" in words.read_text(), process)
+    time.sleep(4)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 1
+    lines = words.read_text().splitlines()
+    assert "stopped; the same command goes on" in lines[-1]
+    assert not [line for line in lines if "Traceback" in line or "Error" in line]
+    assert not [path for path in target.iterdir() if path.suffix != ".lock"]
 
 
 def test_two_at_once_are_both_right_or_the_second_is_refused(place):

@@ -463,6 +463,22 @@ def test_rating_sheet_labels_files_by_their_stems(tmp_path):
     assert "all videos show one walker, 'VID'" in found.warnings[-1]
 
 
+def test_walkers_of_a_rating_sheet_stand_in_the_folders_labels(tmp_path):
+    """The sheet's emotions hold; who is not in the file is known by name."""
+    make_folder(tmp_path / "videos", "VID_001.mp4", "VID_002.mp4", "VID_003.mp4")
+    rows = "video,emotion,walker\nVID_001,sad,ann\nVID_002.mp4,sad,bob\n"
+    write(tmp_path / "videos" / "labels.csv", rows)
+    videos = find_videos(tmp_path / "videos", write_sheet(tmp_path / "a.xlsx", sheet_rows(RATINGS))).videos
+    assert videos["walker"].tolist() == ["ann", "bob", "VID"]
+    assert "sad" not in set(videos["emotion"][:2])
+
+
+def test_emotion_of_a_rating_sheet_with_the_name_of_a_column_is_refused(tmp_path):
+    sheet = write_sheet(tmp_path / "a.xlsx", sheet_rows(RATINGS, ["Happy", "Video", "Sad", "Neutral"]))
+    with pytest.raises(InputError, match="a.xlsx asks for 'video', which is the name of a column: rename"):
+        read_labels(sheet)
+
+
 def test_raters_in_long_form(tmp_path):
     path = write_sheet(tmp_path / "ratings.xlsx", sheet_rows(RATINGS))
     ratings = read_raters(path)

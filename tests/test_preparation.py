@@ -38,6 +38,29 @@ def test_without_test_videos_walkers_are_held_out(folders, tiny_config, is_there
     walkers = [set(data.rows(split)["walker"]) for split in ("train", "validation", "test")]
     assert all(walkers)
     assert sum(map(len, walkers)) == len(set.union(*walkers)) == 4
+    (warning,) = data.warnings
+    assert f"{folders[1]} holds no video with a label: walkers held out" in warning
+
+
+def test_label_file_comes_before_the_folders_of_the_test_too(folders, tiny_config, tmp_path):
+    """The file says other emotions than the folders; one that lists no test video leaves the test alone."""
+    swapped = {"happy": "sad", "sad": "happy", "angry": "angry", "neutral": "neutral"}
+    rows = [
+        [f"{path.parent.name}/{path.name},{swapped[path.parent.name]}" for path in folder.glob("*/*.mp4")]
+        for folder in folders
+    ]
+    labels = tmp_path / "both.csv"
+    for listed, is_swapped in ((rows[0] + rows[1], True), (rows[0], False)):
+        labels.write_text("\n".join(["video,emotion", *listed]))
+        test = prepare_data(*folders, tiny_config, labels).rows("test")
+        says = (
+            test["video"]
+            .str.split("/")
+            .str[0]
+            .map(swapped if is_swapped else {name: name for name in swapped})
+        )
+        assert len(test) == 8
+        assert test["emotion"].tolist() == says.tolist()
 
 
 def test_unlabelled_test_videos_are_skipped_with_a_hint(folders, tiny_config, tmp_path):

@@ -113,8 +113,9 @@ def find_videos(
     """Find the videos of a folder with their emotions and walkers.
 
     Labels come from the first of these that is there: `labels_path`; ``labels.csv`` in the folder;
-    one folder an emotion. The walker comes from the label file, else from the part of the file's
-    name before its last ``_``, else every video counts as its own walker, with a warning.
+    one folder an emotion. The walker comes from the label file (for a rating sheet, from ``labels.csv``
+    in the folder), else from the part of the file's name before its last ``_``, else every video counts
+    as its own walker, with a warning.
 
     Parameters
     ----------
@@ -148,6 +149,8 @@ def find_videos(
     else:
         videos, source = _from_folders(search)
     _check_allowed(videos, emotions)
+    if source == "ratings":
+        _take_walkers(videos, search, _label_file(videos_dir, None))
     _fill_walkers(videos, search.warnings)
     videos["path"] = [str(search.files[name]) for name in videos["video"]]
     videos["video"] = [show_name(name) for name in videos["video"]]
@@ -258,6 +261,21 @@ def _check_allowed(videos: pd.DataFrame, emotions: Sequence[str] | None) -> None
             f"{where}: {show_name(video)} has the emotion {emotion!r}, expected one of "
             f"{', '.join(allowed)}: correct the label."
         )
+
+
+def _take_walkers(videos: pd.DataFrame, search: Search, beside: Path | None) -> None:
+    """Take the walkers, which a rating sheet cannot name, from the folder's own labels.csv, in place."""
+    if beside is None:
+        return
+    rows = read_labels(beside)
+    keys = file_keys(search.files)
+    places = rows.attrs.get("where", [show_name(beside)] * len(rows))
+    walkers = {
+        file: walker
+        for name, walker, where in zip(rows["video"], rows["walker"], places, strict=True)
+        for file in match_files(name, keys, where)
+    }
+    videos["walker"] = [walkers.get(name) for name in videos["video"]]
 
 
 def _fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:

@@ -15,6 +15,11 @@ from gaitlib.config import InputError
 _EMOTION = re.compile(r"[-–—]\s*([^-–—]+)$")
 _SUMMARY_ROWS = {"mean", "average", "median", "sd", "std", "stdev", "sum", "total", "count"}
 _SCALE = (1.0, 5.0)
+# Columns of the tables that an emotion's mean ratings stand beside.
+_COLUMNS = {
+    *("video", "path", "emotion", "walker", "where", "reference", "num_raters", "margin", "agreement"),
+    *("split", "fold", "digest", "entry", "num_clips", "walk_seconds", "method", "note", "comment"),
+}
 
 
 def is_rating_sheet(rows: Sequence[Sequence[str]]) -> bool:
@@ -60,6 +65,10 @@ def ratings_from_rows(rows: Sequence[Sequence[str]], name: str) -> pd.DataFrame:
     ]
     if not records:
         raise InputError(f"{name} holds no rating: expected numbers from 1 to 5 below the questions.")
+    if taken := {emotion for _, _, emotion, _ in records} & _COLUMNS:
+        raise InputError(
+            f"{name} asks for {min(taken)!r}, which is the name of a column: rename the emotion."
+        )
     return pd.DataFrame(records, columns=["video", "rater", "emotion", "rating"])
 
 

@@ -106,6 +106,7 @@ class Decoder:
         self._is_interlaced = False
         self._num_due = 0  # pictures that should have come, of the packets read
         self._num_failed = 0
+        self._num_torn = 0
         self._num_discarded = 0  # packets that an edit list cuts away
         self._picture_bytes = _MAX_HEADER_BYTES  # known to be pictures and their wrapping
 
@@ -154,6 +155,7 @@ class Decoder:
                 f"{self._name} {fault} picture that can be decoded: copy it again or convert it."
             )
         self._count_lost()
+        report.corrupt_frames = max(report.corrupt_frames, self._num_torn)
         if report.corrupt_frames:
             report.note(
                 f"Damaged pictures: {report.corrupt_frames} (decoded with faults or not at all); "
@@ -223,6 +225,8 @@ class Decoder:
             if packet.has_sidedata("encryption_info"):
                 raise InputError(f"{self._name} is encrypted: give a copy without protection.")
             num_errors = 0
+            # The demuxer knows that some of it was lost; the decoder may not notice.
+            self._num_torn += packet.is_corrupt
             self._num_due += not packet.is_discard
             self._num_discarded += packet.is_discard
             self._picture_bytes += packet.size + _MAX_WRAPPING_BYTES
