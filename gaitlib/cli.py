@@ -48,7 +48,7 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
 ) -> None:
     del debug  # `main` takes it away, `_plain_errors` looks for it; here it is for --help.
@@ -113,7 +113,12 @@ def _configured(settings: dict[str, str], profile: str = "standard") -> "RunConf
     from gaitlib.config import InputError, make_config, parse_settings
 
     try:
-        return make_config(profile, **parse_settings(settings))
+        config = make_config(profile, **parse_settings(settings))
+        if "model" in settings:
+            from gaitlib.models import shown_model
+
+            shown_model(config.model)  # raises where there is none of this name
+        return config
     except InputError as error:
         raise _UsageError(str(error)) from None
 

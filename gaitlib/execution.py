@@ -10,12 +10,11 @@ from typing import Any
 
 import nbformat
 import papermill
-from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from papermill.exceptions import PapermillExecutionError
 
 from gaitlib.config import InputError, RunConfig
 from gaitlib.errors import known_sentence
-from gaitlib.export import export_notebook
+from gaitlib.export import export_notebook, tidy_streams
 from gaitlib.files import write_aside
 from gaitlib.kernels import WarmKernel
 from gaitlib.provenance import step_durations
@@ -83,8 +82,8 @@ def execute(source: Path, kernel: WarmKernel, values: Mapping[str, Any], work: P
 
 def tidy(path: Path, out: Path) -> None:
     """Make an executed notebook read well and name the folder that it will lie in, not that of the work."""
-    # Joins what a cell printed piece by piece and keeps the last state of each progress bar.
-    notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(path, as_version=4), {})
+    notebook = nbformat.read(path, as_version=4)
+    tidy_streams(notebook)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         if "injected-parameters" in cell.metadata.get("tags", []):

@@ -49,6 +49,28 @@ def _keep_known_metadata(notebook: NotebookNode) -> None:
                     output.metadata[kind] = kept | ({"width": width} if type(width) is int else {})
 
 
+def tidy_streams(notebook: NotebookNode) -> None:
+    """Join what a cell printed piece by piece, and keep the last state of each progress bar.
+
+    A terminal draws a bar over itself; a saved notebook would list hundreds of its states. (nbconvert's
+    `CoalesceStreamsPreprocessor` takes minutes for the bar of a training of hours.)
+    """
+    for cell in notebook.cells:
+        outputs: list[NotebookNode] = []
+        for output in cell.get("outputs", []):
+            last = outputs[-1] if outputs else None
+            if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+                last.text += output.text
+            else:
+                outputs.append(output)
+        for output in outputs:
+            if output.output_type == "stream":
+                lines = output.text.split("\n")
+                output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
+        if "outputs" in cell:
+            cell.outputs = outputs
+
+
 def _title(notebook: NotebookNode, default: str) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and cell.source.startswith("# "):

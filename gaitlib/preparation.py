@@ -1,7 +1,6 @@
 """From two folders to training, validation and test videos, ready to learn from."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from gaitlib.files import cache_dir, hold_lock, make_folder, write_aside
 from gaitlib.folds import assign_folds, list_fits
 from gaitlib.gait import box_features
 from gaitlib.labels import LabelledVideos, check_emotions, find_videos, join_spellings, list_videos
+from gaitlib.labels.finding import NothingListed
 from gaitlib.leaks import check_footage_disjoint, check_labels_in_place
+from gaitlib.names import show_name
 from gaitlib.prepared import PreparedVideo, prepared_rows
 from gaitlib.relative import choose_references
 from gaitlib.rundata import RunData
@@ -49,10 +50,6 @@ def prepare_data(
     if labels_path is None and videos_dir.is_dir() and not list_videos(videos_dir):
         videos_dir, videos_test_dir = make_demo_folders(config)
     train, test = _find_both(videos_dir, videos_test_dir, labels_path)
-    if test is None and not config.folds:
-        train.warnings.append(
-            f"{videos_test_dir} holds no video with a label: walkers held out of the training are the test."
-        )
     tables = [train.videos.assign(split="train")]
     if test is not None:
         check_emotions(train.videos, test.videos)
@@ -143,7 +140,7 @@ def _find_both(
         )
     if not videos_test_dir.is_dir() or not list_videos(videos_test_dir):
         return train, None
-    test = _find_test(videos_test_dir, labels_path)
+    test = _find_test(videos_test_dir, labels_path, train)
     if test.source == "none":
         reason = "no label: `gaitlib predict` reads unlabelled videos"
         unlabelled = test.videos[["video"]].assign(reason=reason)
@@ -155,12 +152,30 @@ def _find_both(
     return train, replace(test, skipped=test.skipped[~test.skipped["video"].isin(train_names)])
 
 
-def _find_test(videos_test_dir: Path, labels_path: Path | None) -> LabelledVideos:
-    """Label the test by the file that labels the training, unless it lists none of the test's videos."""
-    if labels_path is not None:
-        with suppress(InputError):
-            return find_videos(videos_test_dir, labels_path)
-    return find_videos(videos_test_dir)
+def _find_test(videos_test_dir: Path, labels_path: Path | None, train: LabelledVideos) -> LabelledVideos:
+    """Label the test by the file that labels the training, where that lists its videos.
+
+    Labels of the folder's own hold where the file lists some of its videos only, or names that a video of
+    the training has too: then the file may not mean these.
+    """
+    own = find_videos(videos_test_dir)
+    if labels_path is None:
+        return own
+    try:
+        listed = find_videos(videos_test_dir, labels_path)
+    except NothingListed:
+        return own
+    if own.source == "none":
+        return listed
+    names = set(listed.videos["video"])
+    stems = [{Path(name).stem for name in part.videos["video"]} for part in (listed, train)]
+    if names >= set(own.videos["video"]) and not stems[0] & stems[1]:
+        return listed
+    own.warnings.append(
+        f"{show_name(labels_path)} does not list all videos of the test folder by names of their own "
+        f"({len(names)} of {len(own.videos)}): the folder's own labels hold for them."
+    )
+    return own
 
 
 def _prepare(videos: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -200,6 +215,10 @@ def _split(data: RunData, config: RunConfig) -> RunData:
     videos = data.videos.assign(fold=0)
     if not is_known_test:
         videos.loc[hold_out_walkers(videos, config.test_fraction, config.seed), "split"] = "test"
+        sentence = (
+            "The test folder holds no labelled video that can be used: walkers of the training folder test."
+        )
+        data = replace(data, warnings=(*data.warnings, sentence))
     is_test = videos["split"] == "test"
     learnt, tested = (_with_own_references(videos[part], data.references) for part in (~is_test, is_test))
     shared = check_walkers_disjoint(learnt, tested, config.allow_shared_walkers)

@@ -223,7 +223,7 @@ def test_missing_model_is_one_sentence(command, demo_folders, tmp_path):
     [
         ("train", "-p", "frame_size=8"),
         ("train", "-p", "epoch=1"),
-        ("train", "--folds", "1"),
+        ("train", "-p", "model=cnn"),
         ("evaluate", "--model", "any.keras", "--missing-reference", "ask"),
     ],
 )

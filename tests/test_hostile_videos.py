@@ -135,12 +135,13 @@ def test_overwritten_stretch_is_said_and_the_rest_read(tmp_path, kind):
     assert report.notes
 
 
-def test_packets_lost_from_a_transport_stream_are_said(tmp_path):
-    """The decoder makes up for them without a word; the stream's counters do not fit."""
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.5, 0.7])
+def test_packets_lost_from_a_transport_stream_are_said(tmp_path, share):
+    """The decoder makes up for some without a word; the stream's counters do not fit."""
     path = make_kind(tmp_path, "ts")
     packets = [path.read_bytes()[start : start + 188] for start in range(0, path.stat().st_size, 188)]
-    half = len(packets) // 2
-    path.write_bytes(b"".join(packets[:half] + packets[half + 2 :]))
+    place = int(share * len(packets))
+    path.write_bytes(b"".join(packets[:place] + packets[place + 2 :]))
     _, report = read_video(path)
     assert report.corrupt_frames
     assert any(note.startswith("Damaged pictures") for note in report.notes)

@@ -52,7 +52,7 @@ def test_report_survives_its_parent_and_tells_of_a_killed_kernel(place):
 
 
 def test_interrupted_report_ends_with_one_sentence(place):
-    """As by Ctrl-C, which reaches the kernels too, in the middle of a cell that trains."""
+    """As by Ctrl-C, in the middle of a cell that trains."""
     target = place.folder / "reports" / "interrupted"
     target.mkdir()
     command = [*place.command("report", target), "-p", "epochs=500", "-p", "patience=500"]

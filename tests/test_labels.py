@@ -463,14 +463,31 @@ def test_rating_sheet_labels_files_by_their_stems(tmp_path):
     assert "all videos show one walker, 'VID'" in found.warnings[-1]
 
 
-def test_walkers_of_a_rating_sheet_stand_in_the_folders_labels(tmp_path):
+@pytest.mark.parametrize(
+    ("rows", "walkers"),
+    [
+        ("video,emotion,walker\nVID_001,sad,ann\nVID_002.mp4,sad,bob\n", ["ann", "bob", "VID"]),
+        ("Walker,Video\nann,VID_001\n,VID_002\n", ["ann", "VID", "VID"]),
+        ("video,emotion\nVID_001,sad\n", ["VID", "VID", "VID"]),
+        ("", ["VID", "VID", "VID"]),
+    ],
+)
+def test_walkers_of_a_rating_sheet_stand_in_the_folders_labels(tmp_path, rows, walkers):
     """The sheet's emotions hold; who is not in the file is known by name."""
     make_folder(tmp_path / "videos", "VID_001.mp4", "VID_002.mp4", "VID_003.mp4")
-    rows = "video,emotion,walker\nVID_001,sad,ann\nVID_002.mp4,sad,bob\n"
+    sheet = write_sheet(tmp_path / "a.xlsx", sheet_rows(RATINGS))
+    alone = find_videos(tmp_path / "videos", sheet).videos
     write(tmp_path / "videos" / "labels.csv", rows)
-    videos = find_videos(tmp_path / "videos", write_sheet(tmp_path / "a.xlsx", sheet_rows(RATINGS))).videos
-    assert videos["walker"].tolist() == ["ann", "bob", "VID"]
-    assert "sad" not in set(videos["emotion"][:2])
+    videos = find_videos(tmp_path / "videos", sheet).videos
+    assert videos["walker"].tolist() == walkers
+    assert videos["emotion"].tolist() == alone["emotion"].tolist()
+
+
+def test_two_walkers_of_one_rated_video_are_refused(tmp_path):
+    make_folder(tmp_path / "videos", "VID_001.mp4", "VID_002.mp4")
+    write(tmp_path / "videos" / "labels.csv", "video,walker\nVID_001,ann\nVID_001.mp4,bob\n")
+    with pytest.raises(InputError, match="two different walkers"):
+        find_videos(tmp_path / "videos", write_sheet(tmp_path / "a.xlsx", sheet_rows(RATINGS)))
 
 
 def test_emotion_of_a_rating_sheet_with_the_name_of_a_column_is_refused(tmp_path):

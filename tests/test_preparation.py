@@ -39,28 +39,53 @@ def test_without_test_videos_walkers_are_held_out(folders, tiny_config, is_there
     assert all(walkers)
     assert sum(map(len, walkers)) == len(set.union(*walkers)) == 4
     (warning,) = data.warnings
-    assert f"{folders[1]} holds no video with a label: walkers held out" in warning
+    assert "test folder holds no labelled video that can be used" in warning
 
 
-def test_label_file_comes_before_the_folders_of_the_test_too(folders, tiny_config, tmp_path):
-    """The file says other emotions than the folders; one that lists no test video leaves the test alone."""
-    swapped = {"happy": "sad", "sad": "happy", "angry": "angry", "neutral": "neutral"}
-    rows = [
-        [f"{path.parent.name}/{path.name},{swapped[path.parent.name]}" for path in folder.glob("*/*.mp4")]
-        for folder in folders
-    ]
-    labels = tmp_path / "both.csv"
-    for listed, is_swapped in ((rows[0] + rows[1], True), (rows[0], False)):
-        labels.write_text("\n".join(["video,emotion", *listed]))
-        test = prepare_data(*folders, tiny_config, labels).rows("test")
-        says = (
-            test["video"]
-            .str.split("/")
-            .str[0]
-            .map(swapped if is_swapped else {name: name for name in swapped})
-        )
-        assert len(test) == 8
-        assert test["emotion"].tolist() == says.tolist()
+def write_labels(path: Path, folders: tuple[Path, ...]) -> Path:
+    """Write a label file for the videos of folders, with the emotions happy and sad exchanged."""
+    swapped = {"happy": "sad", "sad": "happy"}
+    names = [file.relative_to(folder) for folder in folders for file in sorted(folder.rglob("*.mp4"))]
+    rows = [f"{name.as_posix()},{swapped.get(name.parts[0], name.parts[0])}" for name in names]
+    path.write_text("\n".join(["video,emotion", *rows]))
+    return path
+
+
+@pytest.mark.parametrize("lists_test", [True, False])
+def test_label_file_that_lists_the_test_comes_before_its_folders(folders, tiny_config, tmp_path, lists_test):
+    labels = write_labels(tmp_path / "labels.csv", folders if lists_test else folders[:1])
+    test = prepare_data(*folders, tiny_config, labels).rows("test")
+    is_swapped = test["video"].str.split("/").str[0] != test["emotion"]
+    assert len(test) == 8
+    assert is_swapped.sum() == (4 if lists_test else 0)
+
+
+def test_label_file_that_lists_a_part_of_the_test_leaves_it_alone(folders, tiny_config, tmp_path):
+    labels = write_labels(tmp_path / "labels.csv", folders)
+    labels.write_text("\n".join(labels.read_text().splitlines()[:-1]))
+    data = prepare_data(*folders, tiny_config, labels)
+    test = data.rows("test")
+    assert len(test) == 8
+    assert (test["video"].str.split("/").str[0] == test["emotion"]).all()
+    assert any("does not list all videos of the test folder" in warning for warning in data.warnings)
+
+
+def test_label_file_of_the_training_is_not_taken_for_test_videos_of_the_same_names(
+    folders, tiny_config, tmp_path
+):
+    """The file names videos without their folders, as 001.mp4, and the test has one of each name too."""
+    for folder in folders:
+        for number, path in enumerate(sorted(folder.glob("*/*.mp4"))):
+            path.rename(path.with_name(f"{number:03d}.mp4"))
+    names = [path.name for path in sorted(folders[0].glob("*/*.mp4"))]
+    walkers = [f"w{number % 4}" for number in range(len(names))]
+    emotions = [path.parent.name for path in sorted(folders[0].glob("*/*.mp4"))]
+    rows = [",".join(row) for row in zip(names, emotions, walkers, strict=True)]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["video,emotion,walker", *rows]))
+    test = prepare_data(*folders, tiny_config, labels).rows("test")
+    assert len(test) == 8
+    assert (test["video"].str.split("/").str[0] == test["emotion"]).all()
 
 
 def test_unlabelled_test_videos_are_skipped_with_a_hint(folders, tiny_config, tmp_path):

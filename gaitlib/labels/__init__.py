@@ -4,13 +4,13 @@ from gaitlib.labels.finding import (
     LabelledVideos,
     check_emotions,
     find_videos,
-    join_spellings,
     list_videos,
     read_labels,
     read_raters,
 )
 from gaitlib.labels.ratings import rater_agreement
 from gaitlib.labels.tables import escape_cell
+from gaitlib.labels.walkers import join_spellings
 
 __all__ = [
     "LabelledVideos",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,7 +17,12 @@ from gaitlib.labels.manifests import (
 )
 from gaitlib.labels.ratings import is_rating_sheet, mean_ratings, ratings_from_rows
 from gaitlib.labels.tables import read_rows
-from gaitlib.names import show_name, walker_from_name
+from gaitlib.labels.walkers import fill_walkers, take_walkers
+from gaitlib.names import show_name
+
+
+class NothingListed(InputError):  # noqa: N818
+    """A label file that lists no video of the folder."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +155,8 @@ def find_videos(
         videos, source = _from_folders(search)
     _check_allowed(videos, emotions)
     if source == "ratings":
-        _take_walkers(videos, search, _label_file(videos_dir, None))
-    _fill_walkers(videos, search.warnings)
+        take_walkers(videos, search, _label_file(videos_dir, None))
+    fill_walkers(videos, search.warnings)
     videos["path"] = [str(search.files[name]) for name in videos["video"]]
     videos["video"] = [show_name(name) for name in videos["video"]]
     videos["emotion"] = [name and show_name(name) for name in videos["emotion"]]
@@ -234,7 +239,7 @@ def _from_file(search: Search, labels_path: Path) -> tuple[pd.DataFrame, str]:
             search.skipped[show_name(name)] = several if files else f"Listed in {file}, but not there."
     num_missing = sum(not files for files in matches)
     if num_missing == len(listed):
-        raise InputError(
+        raise NothingListed(
             f"{file} lists {num_missing} videos, of which none is in the folder (the first is "
             f"{listed[0]!r}): check the names in the file, or the folder."
         )
@@ -261,56 +266,3 @@ def _check_allowed(videos: pd.DataFrame, emotions: Sequence[str] | None) -> None
             f"{where}: {show_name(video)} has the emotion {emotion!r}, expected one of "
             f"{', '.join(allowed)}: correct the label."
         )
-
-
-def _take_walkers(videos: pd.DataFrame, search: Search, beside: Path | None) -> None:
-    """Take the walkers, which a rating sheet cannot name, from the folder's own labels.csv, in place."""
-    if beside is None:
-        return
-    rows = read_labels(beside)
-    keys = file_keys(search.files)
-    places = rows.attrs.get("where", [show_name(beside)] * len(rows))
-    walkers = {
-        file: walker
-        for name, walker, where in zip(rows["video"], rows["walker"], places, strict=True)
-        for file in match_files(name, keys, where)
-    }
-    videos["walker"] = [walkers.get(name) for name in videos["video"]]
-
-
-def _fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:
-    """Name the walkers that the label file leaves open, in place."""
-    is_open = videos["walker"].isna()
-    named = [walker_from_name(name) for name in videos["video"]]
-    whole = [show_name(PurePosixPath(name).stem) for name in videos["video"]]
-    num_whole = sum(open_ and not walker for open_, walker in zip(is_open, named, strict=True))
-    videos["walker"] = [
-        show_name(known) if not open_ else show_name(walker or own)
-        for known, open_, walker, own in zip(videos["walker"], is_open, named, whole, strict=True)
-    ]
-    join_spellings(videos, warnings)
-    if num_whole:
-        warnings.append(
-            f"{num_whole} videos do not name their walker, so each counts as a walker of its own: "
-            "name files WALKER_TAKE.mp4 or add a column 'walker', else scores come out too good."
-        )
-    if len(videos) > 1 and is_open.all() and videos["walker"].nunique() == 1:
-        warnings.append(
-            f"By their names all videos show one walker, {videos['walker'].iloc[0]!r}: add a "
-            "column 'walker' if that is wrong."
-        )
-
-
-def join_spellings(videos: pd.DataFrame, warnings: list[str]) -> None:
-    """Count walkers whose names differ in case, spaces or accents as one: two might train and test."""
-    first: dict[str, str] = {}
-    for walker in videos["walker"]:
-        first.setdefault(normal_name(walker), walker)
-    joined = [first[normal_name(walker)] for walker in videos["walker"]]
-    others = sorted(set(videos["walker"]) - set(joined))
-    if others:
-        warnings.append(
-            f"{len(others)} walker name(s) differ from another only in case or spaces and count as the same "
-            f"walker, such as {others[0]!r} and {first[normal_name(others[0])]!r}."
-        )
-    videos["walker"] = joined
