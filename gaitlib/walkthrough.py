@@ -82,7 +82,7 @@ def choose_companions(
 
 def _drawn(emotion: str) -> Path:
     """Draw one walk of a synthetic person."""
-    path = cache_dir() / "demo" / f"v{DEMO_VERSION}_example_{_SEED}_{emotion}.mp4"
+    path = cache_dir() / "demo" / f"example_{_SEED}_v{DEMO_VERSION}_{emotion}.mp4"
     if not path.exists():
         truth = sample_truth(range(1, 2), num_takes=1, seconds=_SECONDS, seed=_SEED)
         row = truth[truth["emotion"] == emotion].to_dict("records")[0]
