@@ -1,14 +1,11 @@
 """Commands: each one checks what it was given and calls one function."""
 
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaitlib.errors import known_sentence
 from gaitlib.options import (
     Folds,
     Labels,
@@ -26,6 +23,7 @@ from gaitlib.options import (
     Videos,
     VideosTest,
 )
+from gaitlib.plain_errors import UsageError, plain_errors
 
 if TYPE_CHECKING:
     from gaitlib.config import RunConfig
@@ -51,50 +49,7 @@ def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
 ) -> None:
-    del debug  # `main` takes it away, `_plain_errors` looks for it; here it is for --help.
-
-
-class _UsageError(Exception):
-    """A setting that does not exist or cannot have this value."""
-
-
-def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn an error that people can mend into one sentence on stderr and an exit code."""
-
-    @wraps(command)
-    def run(*arguments: Any, **options: Any) -> None:
-        from gaitlib.config import InputError
-        from gaitlib.demo.folders import DemoError
-
-        try:
-            command(*arguments, **options)
-        except (typer.BadParameter, typer.Exit, typer.Abort):
-            raise
-        except Exception as error:
-            if "--debug" in sys.argv:
-                raise
-            is_known = isinstance(error, InputError | DemoError | OSError | _UsageError)
-            text = known_sentence(type(error).__name__, str(error))
-            text = text or (_sentence(error) if is_known else _unexpected(error))
-            typer.echo(f"gaitlib: {text}", err=True)
-            raise typer.Exit(2 if isinstance(error, _UsageError) else 1) from None
-        except KeyboardInterrupt:
-            typer.echo("gaitlib: stopped; the same command goes on from what is finished.", err=True)
-            raise typer.Exit(1) from None
-
-    return run
-
-
-def _unexpected(error: Exception) -> str:
-    """Own up to a fault of the program, still in one line."""
-    text = " ".join(str(error).split())[:300]
-    return f"unexpected {type(error).__name__}: {text} (gaitlib --debug COMMAND shows where)."
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
-    return " ".join(str(error).split())
+    del debug  # `main` takes it away, `plain_errors` looks for it; here it is for --help.
 
 
 def _settings(parameters: list[str] | None, **options: Any) -> dict[str, str]:
@@ -120,11 +75,11 @@ def _configured(settings: dict[str, str], profile: str = "standard") -> "RunConf
             shown_model(config.model)  # raises where there is none of this name
         return config
     except InputError as error:
-        raise _UsageError(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def check(videos: Videos = Path("videos"), videos_test: VideosTest = Path("videosTest")) -> None:
     """Say what is installed, what the folders hold, and how to mend what is missing."""
     from gaitlib.checking import check_setup
@@ -136,7 +91,7 @@ def check(videos: Videos = Path("videos"), videos_test: VideosTest = Path("video
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def demo(
     videos: Annotated[Path, typer.Option(help="New folder for the training videos.")],
     videos_test: Annotated[Path, typer.Option(help="New folder for the test videos.")],
@@ -157,7 +112,7 @@ def demo(
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def report(
     videos: Videos = Path("videos"),
     videos_test: VideosTest = Path("videosTest"),
@@ -196,7 +151,7 @@ def report(
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def train(
     videos: Videos = Path("videos"),
     videos_test: VideosTest = Path("videosTest"),
@@ -225,7 +180,7 @@ def train(
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def evaluate(
     model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
     videos_test: VideosTest = Path("videosTest"),
@@ -254,7 +209,7 @@ def evaluate(
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def predict(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="Videos, or folders of them.")
@@ -275,7 +230,7 @@ def predict(
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def explain(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Any video.")],
     model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
@@ -291,7 +246,7 @@ def explain(
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def experiment(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="What to try; see experiments/.")],
     videos: Videos = Path("videos"),
