@@ -137,7 +137,7 @@ def report(
         relative_to=relative_to,
         allow_shared_walkers=allow_shared_walkers,
     )
-    _configured(settings, profile)
+    _configured(settings, profile)  # wrong usage has a code of its own
     request = ReportRequest(
         videos.absolute(),
         videos_test.absolute(),

@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from gaitlib.backend import load_keras
 from gaitlib.batches import ClipSet
+from gaitlib.config import RunConfig
 from gaitlib.gait import motion_features
 from gaitlib.gait.classifiers import SOLVER
 from gaitlib.relative import relative_features
@@ -82,6 +83,14 @@ def fit_gait_model(
         other = _add_logistic(values, logistic, num_classes)
         answer = keras.layers.Average(name="emotion")([answer, other])
     return keras.Model(inputs, answer, name=name)
+
+
+def fit_as_set(
+    config: RunConfig, features: np.ndarray, labels: np.ndarray, num_classes: int
+) -> "keras.Model":
+    """Fit the gait model that a run asks for, with its seed and weights of emotions; see `fit_gait_model`."""
+    weight = "balanced" if config.class_weights else None
+    return fit_gait_model(config.model, features, labels, num_classes, config.seed, weight)
 
 
 def gait_inputs(clips: ClipSet) -> np.ndarray:

@@ -11,7 +11,7 @@ from gaitlib.calibration import fit_temperature
 from gaitlib.config import RunConfig
 from gaitlib.evaluation import predict_videos
 from gaitlib.folds import Fit
-from gaitlib.gait_models import fit_gait_model, gait_inputs, reads_gait
+from gaitlib.gait_models import fit_as_set, gait_inputs, reads_gait
 from gaitlib.oracle import predict_oracle
 from gaitlib.prepared import prepared_rows
 from gaitlib.rundata import RunData
@@ -92,10 +92,7 @@ def _temperature(model: "keras.Model", fit: Fit) -> float:
     train, validation = (fit.data.clip_set(split, fit.config) for split in ("train", "validation"))
     if reads_gait(model) and not fit.config.training_walkers:
         # It has learnt from the validation walkers too; one that has not tells how sure to be.
-        weight = "balanced" if fit.config.class_weights else None
-        model = fit_gait_model(
-            fit.config.model, gait_inputs(train), train.labels, len(fit.data.emotions), fit.seed, weight
-        )
+        model = fit_as_set(fit.config, gait_inputs(train), train.labels, len(fit.data.emotions))
     return fit_temperature(predict_videos(model, validation), validation.labels)
 
 

@@ -36,7 +36,7 @@ def prepare_data(
         are held out.
     config : RunConfig
     labels_path : Path, optional
-        Manifest or rating sheet.
+        Manifest or rating sheet; holds for the test videos too where it lists all of them.
 
     Returns
     -------
@@ -216,7 +216,8 @@ def _split(data: RunData, config: RunConfig) -> RunData:
     if not is_known_test:
         videos.loc[hold_out_walkers(videos, config.test_fraction, config.seed), "split"] = "test"
         sentence = (
-            "The test folder holds no labelled video that can be used: walkers of the training folder test."
+            "The test folder holds no labelled video that can be used: walkers held out of the training are "
+            "the test."
         )
         data = replace(data, warnings=(*data.warnings, sentence))
     is_test = videos["split"] == "test"

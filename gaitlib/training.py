@@ -19,7 +19,7 @@ from gaitlib.backend import list_gpus, load_keras, seed_everything
 from gaitlib.batches import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import InputError, RunConfig
 from gaitlib.files import cache_dir, hold_lock, make_folder
-from gaitlib.gait_models import GAIT_MODEL_NAMES, fill_gaps, fit_gait_model, gait_inputs
+from gaitlib.gait_models import GAIT_MODEL_NAMES, fill_gaps, fit_as_set, gait_inputs
 from gaitlib.memory import check_batch
 from gaitlib.models import build_model
 from gaitlib.pretraining import pretrained_path, take_weights
@@ -166,9 +166,8 @@ def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classe
         name = "pretrained" if config.pretrained else "label_form"
         raise InputError(f"Model {config.model} cannot use the setting {name!r}: leave it out.")
     start = time.perf_counter()
-    weight = "balanced" if config.class_weights else None
     inputs, others = gait_inputs(train), gait_inputs(validation)
-    probe = fit_gait_model(config.model, inputs, train.labels, num_classes, config.seed, weight)
+    probe = fit_as_set(config, inputs, train.labels, num_classes)
     row: dict[str, float] = {"epoch": 1}
     for prefix, clips, features in (("", train, inputs), ("val_", validation, others)):
         says = probe.predict(fill_gaps(probe, features), verbose=0)
@@ -176,7 +175,7 @@ def _fit_gait(train: ClipSet, validation: ClipSet, config: RunConfig, num_classe
     model = probe
     if not config.training_walkers:
         inputs, labels = np.vstack([inputs, others]), np.concatenate([train.labels, validation.labels])
-        model = fit_gait_model(config.model, inputs, labels, num_classes, config.seed, weight)
+        model = fit_as_set(config, inputs, labels, num_classes)
     row |= {"learning_rate": float("nan"), "seconds": time.perf_counter() - start}
     return TrainingResult(model, pd.DataFrame([row]), 1, 0)
 

@@ -128,7 +128,7 @@ def test_motion_features_are_named_kept_and_differ_between_walks(demo_folders):
 
 @pytest.mark.parametrize("training_walkers", [0, 2])
 def test_temperature_is_that_of_a_model_fitted_alike_to_the_training_walkers(demo_folders, training_walkers):
-    """With as few videos of some emotions, weights change how sure a forest is."""
+    """With so few videos of some emotions, weights change how sure a forest is."""
     config = make_config(model="gait_rf", training_walkers=training_walkers, validation_fraction=0.4)
     data = prepare_data(*demo_folders, config)
     keep = (data.videos["split"] != "train") | (data.videos["emotion"] == "sad")

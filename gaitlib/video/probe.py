@@ -65,7 +65,7 @@ def open_regular(path: str | Path) -> io.FileIO:
     try:
         kind = os.stat(path).st_mode
         if stat.S_ISDIR(kind):
-            raise InputError(f"{name} is a folder, not a video: give the files in it.")
+            raise InputError(f"{name} is a folder, not a video: give videos, or a folder that holds some.")
         if not stat.S_ISREG(kind):
             raise InputError(f"{name} is not a regular file but a pipe, socket or device: give a file.")
         file = io.FileIO(path, "rb", opener=_open_without_blocking)
