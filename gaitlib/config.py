@@ -1,207 +1,149 @@
 """Every setting of a run, with its default, in one frozen and validated object.
 
 No other module holds the default of a setting: the notebooks' parameter cells repeat these literals and
-a test holds the two against each other.
+a test compares the two.
 """
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Profile = Literal["quick", "standard"]
-PROFILES: tuple[Profile, ...] = ("quick", "standard")
+from gaitlib.errors import InputError
 
-# Baselines that are bounds rather than rivals: nothing that sees the videos can be expected to beat them.
+Profile = Literal["quick", "standard", "published"]
+Body = Literal["keypoints", "silhouette"]
+
+# Upper bounds rather than rivals: nothing that sees only the videos can be expected to beat them.
 CEILINGS = ("rater_ceiling", "oracle")
 
-# What the quick profile changes: enough to see the whole job work in minutes, too little to learn much.
-_QUICK: dict[str, Any] = {
-    "demo_walkers": 6,
-    "epochs": 3,
-    "max_clips_per_video": 4,
-    "patience": 3,
-    "sweep_walkers": 1,
+# The settings in which a profile differs from the defaults.
+PROFILES: dict[str, dict[str, Any]] = {
+    "standard": {},
+    # Enough to see the whole job work, too little to learn much.
+    "quick": {"demo_walkers": 6, "epochs": 3, "max_clips_per_video": 3, "sweep_walkers": 1},
+    # The publication to the letter.
+    "published": {
+        "model": "cnn_lstm",
+        "learning_rate": 0.00007,
+        "epochs": 60,
+        "patience": 60,
+        "augment": False,
+    },
 }
 
 
-class InputError(Exception):
-    """Bad input, told in one sentence: which file, what is wrong, what was expected, how to fix it."""
-
-
 class RunConfig(BaseModel):
-    """All settings of one run.
-
-    Unknown names and wrong types are errors. Objects are immutable; `make_config` builds them.
-
-    Examples
-    --------
-    >>> make_config("standard", epochs=5).epochs
-    5
-    """
+    """All settings of one run; immutable, and built by `make_config`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     # 01 preprocessing
-    frame_rate_hz: Annotated[float, Field(ge=1, le=120)] = Field(
-        15.0, description="pictures a second taken from every video"
+    body: Literal["auto", "keypoints", "silhouette"] = Field(
+        "auto", description="how the walker is found; auto: keypoints where most videos show a person"
     )
-    num_frames: int = Field(30, ge=2, le=600, description="pictures in a clip")
-    frame_size: int = Field(64, ge=16, le=512, description="height and width of a picture, pixels")
+    crop: Literal["auto", "skeleton", "silhouette", "square", "frame"] = Field(
+        "auto", description="what a frame of a clip shows; auto: skeleton with keypoints, else silhouette"
+    )
+    frame_rate_hz: float = Field(15.0, ge=1, le=120, description="frames per second taken from every video")
+    num_frames: int = Field(30, ge=2, le=600, description="frames per clip")
+    frame_size: int = Field(48, ge=16, le=512, description="height and width of a frame, pixels")
     num_channels: int = Field(1, description="1 grey, 3 colour")
-    crop: Literal["silhouette", "square", "frame"] = Field(
-        "silhouette",
-        description="what a picture shows: the walker, the walker in the scene, the whole frame",
-    )
-    face_right: bool = Field(
-        True, description="mirror clips of walkers who go left, except with whole frames"
-    )
-    clip_stride: int = Field(8, ge=1, description="pictures between the starts of two clips")
-    max_clips_per_video: int = Field(12, ge=1, description="clips taken from a video at most")
+    face_right: bool = Field(True, description="mirror clips of walkers who go left, except whole frames")
+    clip_stride: int = Field(8, ge=1, description="frames between the starts of two clips")
+    max_clips_per_video: int = Field(6, ge=1, description="clips taken from a video at most")
     validation_fraction: float = Field(
-        0.2, gt=0, le=0.5, description="about what share of the training walkers chooses the epoch"
+        0.2, gt=0, le=0.5, description="share of the training walkers that chooses the epoch, about"
     )
-    training_walkers: int = Field(
-        0, ge=0, description="walkers to learn from at most, drawn by chance; 0: all"
-    )
+    training_walkers: int = Field(0, ge=0, description="training walkers at most, drawn at random; 0: all")
     test_fraction: float = Field(
-        0.25, gt=0, le=0.5, description="about what share of the walkers tests where there is no test folder"
+        0.25, gt=0, le=0.5, description="share of walkers held out where there is no test folder, about"
     )
     allow_shared_walkers: bool = Field(
         False, description="go on although a walker is in training and test; marks every page"
     )
-    folds: int = Field(
-        0, ge=0, le=50, description="parts of a cross-validation over walkers; 0: a single split"
-    )
+    folds: int = Field(0, ge=0, le=50, description="folds of a cross-validation over walkers; 0: one split")
     relative_to: Literal["none", "reference", "walker-mean"] = Field(
         "none", description="what a walk is compared with: nothing, one walk or all walks of the same person"
     )
-    reference_emotion: str = Field("neutral", description="emotion of the walk that others are compared with")
+    reference_emotion: str = Field("neutral", description="emotion of the reference walk")
     missing_reference: Literal["refuse", "skip", "walker-mean"] = Field(
-        "refuse", description="what to do with a walker who has no such walk"
+        "refuse", description="what to do with a walker who has no reference walk"
     )
-    demo_walkers: int = Field(24, ge=4, le=500, description="synthetic training walkers")
+    demo_walkers: int = Field(16, ge=4, le=500, description="synthetic training walkers")
     scheduler: str = Field(
         "",
         pattern=r"^$|^(tcp|tls|ucx|ws|wss|inproc)://",
-        description="Dask scheduler whose workers prepare the videos (tcp://HOST:PORT); none: here",
+        description="Dask scheduler that prepares videos and trains folds, seeds and trials; empty: here",
     )
-    seed: int = Field(0, ge=0, lt=2**32 - 50, description="start of every random draw")
+    seed: int = Field(0, ge=0, lt=2**32 - 50, description="seed of every random draw")
     # 02 model
-    model: str = Field("cnn_lstm", description="name of the model builder")
+    model: str = Field("auto", description="name of the model; auto: chosen by inner folds of walkers")
     l2_strength: float = Field(0.01, ge=0, description="L2 penalty of the Dense 64 layer")
     # 03 training
-    pretrained: str = Field(
-        "", description="model.keras of a run whose weights to start from; empty: fresh weights"
-    )
-    learning_rate: float = Field(0.00007, gt=0, description="Adam's step size, as published")
-    epochs: int = Field(60, ge=1, description="passes over the training clips at most")
-    batch_size: int = Field(4, ge=1, description="clips in one step of the optimiser")
-    patience: int = Field(15, ge=1, description="epochs without a better validation loss before the stop")
-    augment: bool = Field(
-        True, description="vary training clips a little (moment, tempo, place, size, slant, light)"
-    )
-    class_weights: bool = Field(True, description="weigh emotions by their rarity in training")
-    seeds: int = Field(1, ge=1, le=50, description="trainings of each model, from seed on upwards")
+    learning_rate: float = Field(0.001, gt=0, description="Adam's step size; published: 0.00007")
+    epochs: int = Field(10, ge=1, description="passes over the training clips at most")
+    batch_size: int = Field(8, ge=1, description="clips per step of the optimiser")
+    patience: int = Field(4, ge=1, description="epochs without a better validation loss before the stop")
+    augment: bool = Field(True, description="vary training clips a little")
+    class_weights: bool = Field(True, description="weight emotions by their rarity in training")
+    seeds: int = Field(1, ge=1, le=50, description="trainings of each model, with seeds from seed upwards")
     label_form: Literal["hard", "soft"] = Field(
-        "hard", description="what to train on: one emotion a video, or the shares of a sheet's raters"
-    )
-    precision: Literal["float32", "mixed_float16"] = Field(
-        "float32", description="numbers to train with; mixed_float16 is faster and needs a GPU"
+        "hard", description="train on one emotion a video, or on the shares of a rating sheet"
     )
     tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
     # 04 evaluation
     sweep_walkers: int = Field(
-        3, ge=0, le=20, description="synthetic walkers whose movements are varied one by one; 0: none"
+        2, ge=0, le=20, description="synthetic walkers whose movements are varied one by one; 0: none"
     )
-    leak_lesson: bool = Field(True, description="train once more with a leak, to show what it does")
+    leak_lesson: bool = Field(True, description="train once more on a leaking split, to show what it does")
     num_resamples: int = Field(
         2000, ge=100, le=100_000, description="bootstrap resamples of the test walkers"
     )
 
     @model_validator(mode="after")
-    def _check_folds(self) -> Self:
+    def _check(self) -> Self:
         if self.folds == 1:
-            raise ValueError("Setting 'folds' is 1: expected 0 (a single split) or at least 2")
-        return self
-
-    @model_validator(mode="after")
-    def _check_channels(self) -> Self:
+            raise ValueError("Setting 'folds' is 1: expected 0 (one split) or at least 2")
         if self.num_channels not in (1, 3):
             raise ValueError(
                 f"Setting 'num_channels' is {self.num_channels}: expected 1 (grey) or 3 (colour)"
             )
+        if self.crop == "skeleton" and self.body == "silhouette":
+            raise ValueError("Setting 'crop' is 'skeleton', which needs body 'keypoints' or 'auto'")
         return self
 
 
-class ExperimentPlan(BaseModel):
-    """What an experiment tries and how it is scored; `gaitlib.search_space.read_plan` builds it.
+def resolve_body(config: RunConfig, body: Body) -> RunConfig:
+    """Return the settings with `body` decided, and with the crop that goes with it.
 
-    Examples
-    --------
-    >>> ExperimentPlan(name="models", search={"model": ["cnn_lstm"]}).method
-    'grid'
+    Raises `InputError` if a skeleton is asked for where there are silhouettes only.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    name: str = Field(pattern=r"^\w[\w .+-]{0,79}$", description="name of the study and of its folder")
-    method: Literal["grid", "tpe", "random"] = Field(
-        "grid", description="every combination, Optuna's tree-structured Parzen estimator, or by chance"
-    )
-    trials: int = Field(20, ge=1, le=10000, description="trials of each study; a grid has its own number")
-    outer_folds: int = Field(5, ge=2, le=50, description="parts of the walkers; each is tested once")
-    inner_folds: int = Field(
-        3, ge=0, le=50, description="parts of the remaining walkers that score a trial; 0: nothing is chosen"
-    )
-    prune: bool = Field(
-        True,
-        description="give a trial up that is below the median after an inner fold, from the sixth trial on",
-    )
-    settings: dict[str, Any] = Field({}, description="settings that are the same in all trials")
-    search: dict[str, Any] = Field({}, description="settings to try: a list, or low and high")
-    candidates: list[dict[str, Any]] = Field([], description="instead of search: the combinations, by name")
-    baseline: dict[str, Any] | None = Field(
-        None, description="the combination of a grid to compare with; none: the best one"
-    )
-    storage: str = Field("", description="database URL; empty: a journal in the run folder")
+    if config.crop == "skeleton" and body == "silhouette":
+        raise InputError(
+            "Setting 'crop' is 'skeleton', but no person could be recognised in most videos: use "
+            "crop=silhouette."
+        )
+    default = "skeleton" if body == "keypoints" else "silhouette"
+    crop = default if config.crop == "auto" else config.crop
+    return config.model_copy(update={"body": body, "crop": crop})
 
 
 def make_config(profile: str = "standard", **settings: Any) -> RunConfig:
-    """Build a validated configuration from a profile and settings that override it.
+    """Build a validated configuration from one of the `PROFILES` and settings that override it.
 
-    Parameters
-    ----------
-    profile : {"standard", "quick"}
-        Set of defaults to start from.
-    **settings
-        Fields of `RunConfig`.
-
-    Raises
-    ------
-    InputError
-        If the profile or a name is unknown, or a value has the wrong type or range.
+    Raises `InputError` if the profile or a name is unknown, or a value has the wrong type or range.
     """
-    return _validated(RunConfig.model_validate, {**profile_settings(profile), **settings})
-
-
-def profile_settings(profile: str) -> dict[str, Any]:
-    """Return the settings in which a profile differs from the defaults."""
     if profile not in PROFILES:
         raise InputError(f"Unknown profile {profile!r}: expected one of {', '.join(PROFILES)}.")
-    return dict(_QUICK) if profile == "quick" else {}
+    return _validated(RunConfig.model_validate, {**PROFILES[profile], **settings})
 
 
 def parse_settings(texts: Mapping[str, str]) -> dict[str, Any]:
     """Turn settings given as text (``epochs=5`` on a command line) into values of their declared types.
 
-    Text settings stay text: an identifier like ``007`` is not turned into a number.
-
-    Raises
-    ------
-    InputError
-        If a name is unknown or a text does not spell a value of the setting's type.
+    Raises `InputError` if a name is unknown or a text does not spell a value of the setting's type.
     """
     parsed = _validated(RunConfig.model_validate_strings, dict(texts))
     return {name: getattr(parsed, name) for name in texts}

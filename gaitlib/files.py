@@ -1,5 +1,6 @@
 """Where things are kept, and writing that never leaves half a file where a reader finds it."""
 
+import hashlib
 import json
 import math
 import os
@@ -10,13 +11,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from filelock import FileLock, Timeout
 
-from gaitlib.config import InputError
-from gaitlib.errors import StorageError, is_full, storage_error
+from gaitlib.errors import InputError, StorageError, is_full, storage_error
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # End the names of folders in which something is being written, and of locks.
 _ASIDE_SUFFIX, _LOCK_SUFFIX = ".gaitlib.tmp", ".gaitlib.lock"
@@ -32,16 +35,9 @@ def cache_dir() -> Path:
 
 
 def project_dir() -> Path:
-    """Return the nearest folder, here or above, that holds ``notebooks/``; else the current one.
-
-    JupyterLab starts kernels beside the notebook and papermill where it was called; both mean the
-    project's own ``videos/`` and ``reports/``.
-    """
+    """Return the nearest folder, here or above, that holds ``notebooks/``; else the current one."""
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir():
-            return folder
-    return here
+    return next((folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir()), here)
 
 
 def project_path(path: str | Path) -> Path:
@@ -52,25 +48,10 @@ def project_path(path: str | Path) -> Path:
 
 @contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place only when the block succeeds.
+    """Give a temporary path beside `path` (a file or folder) that takes its place when the block succeeds.
 
-    Works for files and folders. A kill leaves at most a hidden folder beside it, never a part of `path`
-    itself; the next one who writes into the same folder removes what the killed have left.
-
-    Parameters
-    ----------
-    path : Path
-        The final place; an older file there is replaced.
-
-    Yields
-    ------
-    Path
-        Where to write; with the suffix of `path`, as some writers choose the format by it.
-
-    Raises
-    ------
-    StorageError
-        If the folder cannot be written to, or the disk is full.
+    A kill leaves at most a hidden folder beside it, which the next writer into the same folder removes.
+    Raises `StorageError` if the folder cannot be written to, or the disk is full.
     """
     make_folder(path.parent)
     try:
@@ -84,31 +65,13 @@ def write_aside(path: Path) -> Iterator[Path]:
 
 
 def check_output(path: Path | None, suffixes: Sequence[str]) -> None:
-    """Refuse to write a file where another kind of file lies, such as the video or the model.
-
-    Parameters
-    ----------
-    path : Path or None
-        None is fine.
-    suffixes : sequence of str
-        Those that such a file may have.
-
-    Raises
-    ------
-    InputError
-    """
+    """Raise an `InputError` where a file would be written under another kind's name; None is fine."""
     if path is not None and path.suffix.lower() not in suffixes:
         raise InputError(f"{path} would be written as a {suffixes[0]} file: give it a name that ends so.")
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises
-    ------
-    StorageError
-        If that is not possible.
-    """
+    """Make a folder and those above it, or raise a `StorageError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -116,17 +79,15 @@ def make_folder(folder: Path) -> None:
 
 
 def _advice(folder: Path) -> str:
-    if folder.is_relative_to(cache_dir()):
-        return "Let GAITLIB_CACHE name a folder that can be written."
-    return "Choose another folder."
+    is_cache = folder.is_relative_to(cache_dir())
+    return "Let GAITLIB_CACHE name a folder that can be written." if is_cache else "Choose another folder."
 
 
 @contextmanager
 def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
     """Give an empty hidden folder that goes when the block ends, or soon after its process was killed.
 
-    Its owner holds a lock in it, which the system lets go when the owner dies, however that happens: a
-    folder whose lock is free is nobody's.
+    Its owner holds a lock in it; a folder whose lock is free is nobody's.
     """
     _remove_ownerless(parent)
     try:
@@ -151,7 +112,7 @@ def _own_folder(parent: Path, name: str) -> tuple[Path, FileLock]:
 
 
 def _remove_ownerless(parent: Path) -> None:
-    """Remove what the killed have left; to list a folder of many takes long, so that it is done rarely."""
+    """Remove what the killed have left; rarely, as listing a large folder takes long."""
     now = time.monotonic()
     if now - _tidied.get(parent, -math.inf) < _TIDY_SECONDS:
         return
@@ -168,32 +129,20 @@ def _remove_ownerless(parent: Path) -> None:
 
 @contextmanager
 def hold_lock(path: Path, notice: str, wait: bool = False) -> Iterator[None]:
-    """Be the only process that makes `path` between the start and the end of the block.
+    """Be the only process that makes `path` during the block; the lock ends with its holder, even if killed.
 
-    The lock is a hidden file beside `path` and ends with its holder, even a killed one. The file goes with
-    it: a process that opened it just before finds that it has no name any more, and makes a new one.
-
-    Parameters
-    ----------
-    path : Path
-        What is to be made; its folder exists.
-    notice : str
-        What to say where another process holds the lock.
-    wait : bool
-        Print `notice` and wait for the other; otherwise raise it.
-
-    Raises
-    ------
-    InputError
-        If another process holds the lock and `wait` is false.
-    StorageError
-        If the lock cannot be written.
+    Where another holds it, print `notice` and `wait`, or raise the notice as an `InputError`.
     """
     lock = FileLock(path.with_name(f".{path.name}{_LOCK_SUFFIX}"))
     try:
-        _acquire(lock, notice, wait)
-    except Timeout:
-        raise InputError(notice) from None
+        try:
+            # Not zero: who tidies up takes a lock for a moment to see whether it is free.
+            lock.acquire(timeout=0.5)
+        except Timeout:
+            if not wait:
+                raise InputError(notice) from None
+            print(notice, flush=True)
+            lock.acquire()
     except OSError as error:
         raise storage_error(path, error, _advice(path.parent)) from error
     try:
@@ -201,17 +150,6 @@ def hold_lock(path: Path, notice: str, wait: bool = False) -> Iterator[None]:
     finally:
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-
-
-def _acquire(lock: FileLock, notice: str, wait: bool) -> None:
-    try:
-        # Not zero: who tidies up takes a lock for a moment to see whether it is free.
-        lock.acquire(timeout=0.5)
-    except Timeout:
-        if not wait:
-            raise
-        print(notice, flush=True)
-        lock.acquire()
 
 
 @contextmanager
@@ -240,13 +178,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is not JSON.
-    """
+    """Read a JSON file, or raise an `InputError` if it is missing or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -265,3 +197,25 @@ def _finite(content: Any) -> Any:
     if isinstance(content, float) and not math.isfinite(content):
         return None
     return content
+
+
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table as CSV, whole or not at all; texts cannot act as formulas in a spreadsheet."""
+    with write_aside(path) as aside:
+        table.map(escape_cell).to_csv(aside, index=False)
+
+
+def escape_cell(value: Any) -> Any:
+    """Return a table's cell with an apostrophe before a text that a spreadsheet would run as a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(tuple("=+-@\t\r")) else value
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def show_name(name: object) -> str:
+    """Return a file's name as printable text: line breaks and undecodable bytes become escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))

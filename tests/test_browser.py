@@ -1,26 +1,51 @@
-"""The pages in a real browser, opened from the file system."""
+"""The pages in a real browser, opened from the file system: whole, quiet, accessible, printable."""
 
-from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
-from conftest import EVIL_EMOTION
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from test_report import EVIL_EMOTION, user_report  # noqa: F401
 
-from gaitlib.export import export_notebook
 from gaitlib.files import write_json
-from gaitlib.pages import Page, write_page
-from gaitlib.report import NOTEBOOKS
-from gaitlib.run_list import write_index
+from gaitlib.report.export import export_notebook, write_page
+from gaitlib.report.index import write_index
+from gaitlib.report.showing import Picture, pictures_html
+from gaitlib.report.whole import NOTEBOOKS
 
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+# Levels A and AA of the Web Content Accessibility Guidelines 2.0 to 2.2.
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PAGES = ["index.html", *(f"{name}.html" for name in NOTEBOOKS), "../index.html"]
+# What people could plant in a file's name, a label or a parameter.
+PLANTED = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    "[link](javascript:alert(3))",
+    "<svg onload=alert(5)></svg>",
+    "\"><iframe srcdoc='<script>parent.alert(6)</script>'></iframe>",
+    "' onmouseover='alert(7)' x='",
+    "</title></style></script><script>alert(8)</script>",
+    "<details open ontoggle=alert(10)>",
+    "<style>@import 'http://127.0.0.1:9/x.css';</style><link rel=stylesheet href='http://127.0.0.1:9/y.css'>",
+    "<meta http-equiv=refresh content='0;url=javascript:alert(11)'>",
+    "<form action=javascript:alert(12)><input autofocus onfocus=alert(13)></form>",
+    "<a href='data:text/html,<script>alert(14)</script>'>x</a>",
+)
+# The page's own scripts stand right in the body.
+LIVE = (
+    "script:not(body > script), iframe, object, embed, form, link[href^=http], meta[http-equiv], "
+    "style:not(head style)"
+)
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 class OpenedPage:
     """A page in the browser, and what it asked for and complained of."""
 
-    def __init__(self, browser, path) -> None:
+    def __init__(self, browser, path: Path) -> None:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -31,67 +56,120 @@ class OpenedPage:
         self.page.goto(path.resolve().as_uri())
         self.page.wait_for_load_state("load")
 
+    def assert_quiet(self) -> None:
+        """Nothing ran that should not, nothing was asked of a host, nothing stands ready for a click."""
+        assert self.complaints == []
+        assert [url for url in self.requests if not url.startswith(("file:", "data:image"))] == []
+        assert self.page.locator(LIVE).count() == 0
+        live = self.page.evaluate(
+            """() => [...document.querySelectorAll('*')].flatMap(node => [...node.attributes])
+            .filter(a => a.name.startsWith('on')
+                || /^(href|src|action|srcdoc)$/.test(a.name)
+                && /^\\s*(javascript:|vbscript:|data:text)/i.test(a.value))
+            .map(a => a.name + '=' + a.value)"""
+        )
+        assert live == []
 
-@pytest.fixture(params=[(name, page) for name in ("demo_report", "user_report") for page in PAGES], ids=str)
-def opened(request, browser) -> Iterator[OpenedPage]:
-    """Open each page of each report in turn."""
-    name, page = request.param
-    opened = OpenedPage(browser, request.getfixturevalue(name).folder / page)
-    yield opened
-    opened.page.close()
 
-
-def test_page_is_quiet_whole_and_fits(opened):
-    """No outside request, no complaint, one heading, every picture there, no sideways scrolling."""
-    assert [url for url in opened.requests if not url.startswith(("file:", "data:"))] == []
-    assert opened.complaints == []
-    assert opened.page.locator("h1").count() == 1
-    broken = "() => [...document.images].filter(image => !image.complete || !image.naturalWidth).length"
-    assert opened.page.evaluate(broken) == 0
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("run", ["demo_report", "user_report"])
+def test_page_is_quiet_whole_and_fits(request, browser, run, name):
+    opened = OpenedPage(browser, request.getfixturevalue(run).folder / name)
+    opened.assert_quiet()
+    page = opened.page
+    assert page.locator("h1").count() == 1
+    assert page.locator("html").get_attribute("lang") == "en"
+    shown = "image.complete && image.naturalWidth && image.alt.length > 20"
+    assert page.evaluate(f"() => [...document.images].every(image => {shown})")
+    levels = page.evaluate("() => [...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
+    assert levels[0] == 1 and all(after - before <= 1 for before, after in pairwise(levels))
     for width in (1280, 400):
-        opened.page.set_viewport_size({"width": width, "height": 900})
-        scroll_width = opened.page.evaluate("document.documentElement.scrollWidth")
-        assert scroll_width <= width + 1, f"{scroll_width} pixels wide in a window of {width}"
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width + 1
+        if run == "demo_report":
+            found = axe.Axe().run(page, options=RULES).response["violations"]
+            assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found] == []
+    page.close()
 
 
-def test_planted_names_are_read_as_text(browser, user_report):
+def test_first_screen_holds_the_answer(browser, demo_report):
+    """Question, score, three things to know, walkers and ladder stand above the fold of a laptop."""
+    page = OpenedPage(browser, demo_report.folder / "index.html").page
+    for selector in (
+        ".headline",
+        ".first-screen img",
+        ".first-screen li:nth-child(3)",
+        ".first-screen table",
+    ):
+        box = page.locator(selector).first.bounding_box()
+        assert box["y"] + box["height"] <= 900, selector
+    assert page.locator(".strip img").bounding_box()["y"] < 900
+    page.close()
+
+
+def test_pages_clips_and_command_work_by_hand(browser, demo_report):
+    opened = OpenedPage(browser, demo_report.folder / "index.html")
+    page = opened.page
+    links = {link.get_attribute("href") for link in page.locator("nav a").all()}
+    assert links == {f"{name}.html" for name in NOTEBOOKS if name != "05_results"} | {
+        "index.html",
+        "../index.html",
+    }
+    source = page.locator(".clips source").first
+    assert "reduce" in source.get_attribute("media")
+    page.locator("button", has_text="Pause clips").first.click()
+    assert source.get_attribute("media") == "all"
+    page.emulate_media(reduced_motion="reduce")
+    assert (
+        page.locator(".clips img").first.evaluate("image => image.currentSrc").startswith("data:image/webp")
+    )
+    assert page.locator("pre.command").inner_text().startswith("gaitlib report --videos ")
+    assert page.locator("button", has_text="Copy").count() == 1
+    page.click("nav a[href='03_training.html']")
+    assert "Training" in page.inner_text("h1")
+    page.close()
+
+
+def test_page_prints_in_full_and_its_clips_are_small(browser, demo_report):
+    path = demo_report.folder / "index.html"
+    clips = sum(file.stat().st_size for file in (demo_report.folder / "figures").glob("most_confident*.webp"))
+    assert clips * 4 / 3 < 3e6
+    page = OpenedPage(browser, path).page
+    pdf = page.pdf(format="A4")
+    assert 3 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") <= 40
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 900})
+    overflow = (
+        "() => [...document.images].filter(i => i.getBoundingClientRect().right > innerWidth + 1).length"
+    )
+    assert page.evaluate(overflow) == 0
+    page.close()
+
+
+def test_tables_sort_by_number_and_back(browser, demo_report):
+    page = OpenedPage(browser, demo_report.folder / "index.html").page
+    table = page.locator(".first-screen table")
+    head = table.locator("th", has_text="accuracy")
+    column = head.evaluate("head => head.cellIndex")
+    for turn, order in enumerate(("ascending", "descending")):
+        head.locator("button").click()
+        assert head.get_attribute("aria-sort") == order
+        values = [float(text) for text in table.locator(f"td:nth-child({column + 1})").all_inner_texts()]
+        assert values == sorted(values, reverse=bool(turn)) and len(set(values)) > 1
+    page.close()
+
+
+def test_planted_names_are_read_as_text(browser, user_report):  # noqa: F811
     opened = OpenedPage(browser, user_report.folder / "index.html")
     text = opened.page.inner_text("body")
     assert EVIL_EMOTION in text
     assert "onerror=alert(" in text
-    assert opened.page.locator("[onerror]").count() == 0
+    opened.assert_quiet()
     opened.page.close()
-
-
-# What people or programs could plant in a file's name, a label or a parameter. Each would call an
-# alert, which `OpenedPage` counts as a complaint, or leave a live attribute or link.
-PLANTED = (
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(2)>",
-    "[link](javascript:alert(3))",
-    "<a href='javascript:alert(4)'>x</a>",
-    "<svg onload=alert(5)></svg>",
-    "\"><iframe srcdoc='<script>parent.alert(6)</script>'></iframe>",
-    "' onmouseover='alert(7)' x='",
-    "</title></style></script><script>alert(8)</script>",
-    '![x](x" onerror="alert(9))',
-    "<details open ontoggle=alert(10)>",
-    "<style>@import 'http://127.0.0.1:9/x.css';</style><link rel=stylesheet href='http://127.0.0.1:9/y.css'>",
-    "<meta http-equiv=refresh content='0;url=javascript:alert(11)'>",
-    "<form action=javascript:alert(12)><input autofocus onfocus=alert(13)></form>",
-    "<a href='data:text/html,<script>alert(14)</script>'>x</a>",
-    "<math><mi xlink:href='javascript:alert(15)'>x</mi></math>",
-)
-# The page's own script stands right in the body.
-LIVE = (
-    "script:not(body > script), iframe, object, embed, form, link[href^=http], meta[http-equiv], "
-    "style:not(head style)"
-)
 
 
 def planted_notebook(text: str):
     """Make an executed notebook that shows a text in every way in which a notebook can show one."""
-    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     shown = {
         "text/html": f"<table><caption>{text}</caption><tr><td title='{text}'>{text}</td></tr></table>",
         "text/markdown": f"**{text}**",
@@ -106,83 +184,65 @@ def planted_notebook(text: str):
     ]
     outputs.append(new_output("error", ename=text, evalue=text, traceback=[text, f"\x1b[31m{text}"]))
     metadata = {"image/png": {"alt": text, "width": text, "height": text}, "alt": text}
-    outputs.append(new_output("display_data", {"image/png": pixel}, metadata=metadata))
+    outputs.append(new_output("display_data", {"image/png": PIXEL}, metadata=metadata))
+    picture = pictures_html([Picture(b"\x89PNG", text, text, 20, b"RIFF")])
+    outputs.append(new_output("display_data", {"text/html": picture}))
     code = new_code_cell(f"# Parameters\nvideos = {text!r}", outputs=outputs, execution_count=1)
-    code.metadata["tags"] = ["injected-parameters"]
     cells = [new_markdown_cell(f"# Walks of {text}"), code, new_markdown_cell(f"Read {text}.\n\n{text}")]
     return new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
 
 
-def assert_dead(opened) -> None:
-    """Nothing of the text ran, asked a host, or stands ready to be run by a click."""
-    page = opened.page
-    page.wait_for_timeout(50)
-    assert opened.complaints == []
-    assert [url for url in opened.requests if not url.startswith(("file:", "data:image"))] == []
-    assert page.locator(LIVE).count() == 0
-    live_attributes = page.evaluate(
-        """() => [...document.querySelectorAll('*')].flatMap(node => [...node.attributes])
-        .filter(a => a.name.startsWith('on')
-            || /^(href|src|action|xlink:href|srcdoc)$/.test(a.name)
-            && /^\\s*(javascript:|vbscript:|data:text)/i.test(a.value))
-        .map(a => a.name + '=' + a.value)"""
-    )
-    assert live_attributes == []
-
-
-@pytest.mark.parametrize("number", range(len(PLANTED)))
-def test_planted_text_in_a_notebook_stays_dead(browser, tmp_path, number):
-    """The text as output, traceback, parameter, title, picture's description, link, banner, footer."""
-    text = PLANTED[number]
+@pytest.mark.parametrize("text", PLANTED)
+def test_planted_text_in_a_page_stays_dead(browser, tmp_path, text):
+    """The text as output, traceback, parameter, title, description, link, banner and footer."""
     nbformat.write(planted_notebook(text), tmp_path / "a.ipynb")
     title, body = export_notebook(tmp_path / "a.ipynb", hide_code=False)
-    links = [Page("a.html", text), Page(f"{text}.html", "other"), Page("javascript:alert(16)", text)]
+    links = {"a.html": text, f"{text}.html": "other", "javascript:alert(16)": text}
     write_page(tmp_path / "a.html", title, body, links, [text], text)
     opened = OpenedPage(browser, tmp_path / "a.html")
-    assert_dead(opened)
+    opened.complaints = [text for text in opened.complaints if "Failed to load resource" not in text]
+    opened.assert_quiet()
     assert text.split("(")[0] in opened.page.inner_text("footer")
     opened.page.close()
 
 
-def test_planted_run_names_in_the_list_of_runs_stay_dead(browser, tmp_path):
-    for text in PLANTED:
-        folder = tmp_path / "reports" / text.replace("/", "∕")
-        folder.mkdir(parents=True)
-        (folder / "index.html").write_text("<h1>run</h1>")
-        baselines = {text: {"accuracy": 0.5, "accuracy_ci95": [0, 1]}}
-        test = {"accuracy": 0.5, "accuracy_ci95": [0, 1], "num_videos": 2, "baselines": baselines}
-        data = {"is_demo": False, "shared_walkers": [text]}
-        content = {"test": test, "data": data, "created": text, "config": {"model": text, "seed": text}}
-        write_json(folder / "results.json", content)
-    write_index(tmp_path / "reports")
-    opened = OpenedPage(browser, tmp_path / "reports" / "index.html")
-    assert_dead(opened)
-    links = [link.get_attribute("href") for link in opened.page.locator("main a").all()]
-    assert len(links) == len(PLANTED)
-    opened.page.locator("main a").first.click()
-    assert opened.page.inner_text("h1") == "run"
-    opened.page.close()
+def write_run(folder: Path, accuracy: float, **settings: object) -> None:
+    """Write what the list of runs reads of a run: 8 videos of 4 walkers, one emotion."""
+    scores = {"accuracy": accuracy, "accuracy_ci95": [0, 1], "num_videos": 8}
+    data = {"is_demo": False, "shared_walkers": [folder.name], "all": {"num_videos": 8, "num_walkers": 4}}
+    test = {**scores, "baselines": {folder.name: scores, "oracle": {**scores, "accuracy": 1}}}
+    content = {"test": test, "data": data, "created": folder.name, "chosen": folder.name, "config": settings}
+    write_json(folder / "results.json", content)
+    (folder / "index.html").write_text("<h1>run</h1>")
+    rows = {"video": [f"{number}.mp4" for number in range(8)], "walker": [*"aabbccdd"], "emotion": "sad"}
+    right = round(8 * accuracy)
+    table = pd.DataFrame(rows).assign(predicted=["sad"] * right + ["happy"] * (8 - right))
+    table.to_csv(folder / "predictions.csv", index=False)
 
 
-def test_headings_and_tables_have_names(browser, demo_report):
-    """What a screen reader goes by: the language, the title, headings in order, captions."""
-    opened = OpenedPage(browser, demo_report.folder / "index.html")
+def test_list_of_runs_compares_two(browser, tmp_path):
+    for name, accuracy, epochs in (("1 old", 0.5, 10), ("2 new", 0.75, 20)):
+        write_run(tmp_path / name, accuracy, epochs=epochs, seed=0)
+    write_index(tmp_path)
+    opened = OpenedPage(browser, tmp_path / "index.html")
     page = opened.page
-    assert page.locator("html").get_attribute("lang") == "en"
-    assert "EmotionGait" in page.title()
-    levels = page.evaluate("() => [...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
-    assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in pairwise(levels))
-    for table in page.locator("table").all():
-        assert table.locator("caption").count() == 1
-        assert table.locator("th").count() >= 2
+    assert [link.inner_text() for link in page.locator("#list a").all()] == ["2 new", "1 old"]
+    text = page.inner_text("#comparison")
+    assert "On the 8 videos of 4 walkers that both tested" in text and "is 25.0 points" in text
+    assert "settings: epochs" in text and "settings: seed" not in text
+    page.select_option("#one", "0")
+    assert "is 0.0 points" in page.inner_text("#comparison")
+    opened.assert_quiet()
+    page.locator("#list a").first.click()
+    assert page.inner_text("h1") == "run"
     page.close()
 
 
-def test_every_page_can_be_reached_from_the_first(browser, demo_report):
-    opened = OpenedPage(browser, demo_report.folder / "index.html")
-    links = [link.get_attribute("href") for link in opened.page.locator("nav a").all()]
-    assert set(links) == {f"{name}.html" for name in NOTEBOOKS if name != "05_results"} | {"index.html"}
-    opened.page.click("nav a[href='03_training.html']")
-    assert "Training" in opened.page.inner_text("h1")
+def test_planted_run_names_in_the_list_of_runs_stay_dead(browser, tmp_path):
+    for text in PLANTED:
+        write_run(tmp_path / text.replace("/", "∕"), 0.5, model=text)
+    write_index(tmp_path)
+    opened = OpenedPage(browser, tmp_path / "index.html")
+    opened.assert_quiet()
+    assert opened.page.locator("#list a").count() == len(PLANTED)
     opened.page.close()

@@ -1,330 +1,476 @@
-"""The cache of pictures, and clips read from it."""
+"""Cache entries, walking bouts, loops, clips and batches, from real files and from made keypoints."""
 
-import json
 import os
-import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from commands import kill_hard, run_python, start_python, wait_until
-from media import NUM_BITS, bar_code, write_video
+from made_walks import make_walk, make_walks, walk_config, world_of
+from test_silhouettes import SIZE, draw_person, textured
 
-from gaitlib.batches import evaluation_batches, make_clip_set, training_batches, vary_pictures
-from gaitlib.clips import prepare_video, prepare_videos, window_starts
-from gaitlib.config import InputError, make_config
-from gaitlib.prepared import PreparedVideo
+from gaitlib.clips import (
+    Bout,
+    ClipSet,
+    PreparedVideo,
+    continuation_note,
+    draw_skeleton,
+    evaluation_batches,
+    find_clips,
+    following,
+    keypoint_sequence,
+    make_clip_set,
+    prepare_video,
+    prepare_videos,
+    recognises_person,
+    training_batches,
+)
+from gaitlib.clips.bouts import find_bouts, walk_on
+from gaitlib.clips.loops import find_repeats
+from gaitlib.clips.sets import vary_frames
+from gaitlib.clips.skeleton import face_ahead, vary_sequence
+from gaitlib.config import RunConfig, make_config
+from gaitlib.demo import WalkParameters, sample_truth
+from gaitlib.demo.kinematics import pose_walker
+from gaitlib.errors import InputError
+from gaitlib.video import VideoWriter
+from gaitlib.walker.keypoints import MIRRORED, Keypoints
+from gaitlib.walker.weights import weights_problem
 
-PREPARE = """
-import sys
-from pathlib import Path
-from gaitlib.clips import prepare_videos
-from gaitlib.config import make_config
-paths = sorted(Path(sys.argv[1]).glob("*/*.mp4"))
-for video in prepare_videos(paths, make_config(num_frames=8, frame_size=32)):
-    print(video if isinstance(video, str) else video.folder.name)
-"""
-
-MEMORY = """
-import json, resource, sys
-import numpy as np
-import pandas as pd
-from pathlib import Path
-from gaitlib.batches import make_clip_set, training_batches
-from gaitlib.prepared import PreparedVideo
-from gaitlib.config import make_config
-config = make_config(num_frames=30, frame_size=64, clip_stride=1, max_clips_per_video=100)
-videos = [PreparedVideo(folder, folder.name) for folder in sorted(Path(sys.argv[1]).iterdir())]
-videos = videos[:int(sys.argv[2])]
-clips = make_clip_set(videos, np.zeros(len(videos), int), config)
-num_batches = -(-len(clips) // config.batch_size)
-for batch, _ in training_batches(clips, config).take(num_batches):
-    batch.numpy()
-print(json.dumps([len(clips), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
-"""
+SCENE = textured(*SIZE)
 
 
-class GivenWalks(PreparedVideo):
-    """Stands for a video with known walks; only the walks are asked for."""
+def config_of(**settings) -> RunConfig:
+    return make_config(**{"body": "silhouette", "crop": "silhouette", "frame_size": 32, **settings})
 
-    def __init__(self, *walks: tuple[int, int]) -> None:
-        super().__init__(Path(), "")
-        object.__setattr__(self, "walks", list(walks))
-        num_pictures = max(first + count for first, count in walks)
-        object.__setattr__(self, "rows", np.zeros(num_pictures, [("segment", int)]))
-        object.__setattr__(self, "repeats", np.zeros(num_pictures, bool))
+
+def film(path: Path, places: list[float], rate_hz: float = 30.0, steps_hz: float = 1.9) -> Path:
+    """Write a film of somebody who is at each of these places in turn; NaN: nobody."""
+    with VideoWriter(path, rate_hz, SIZE[1], SIZE[0]) as writer:
+        for number, place in enumerate(places):
+            frame = SCENE.copy()
+            if np.isfinite(place):
+                draw_person(frame, place, 215, 150, number * steps_hz / rate_hz)
+            writer.write(frame[..., None].repeat(3, axis=2))
+    return path
+
+
+def across(seconds: float, start: float = 60.0, end: float = 400.0) -> list[float]:
+    return list(np.linspace(start, end, round(30 * seconds)))
 
 
 @pytest.fixture(scope="module")
-def prepared(demo_folders, tiny_config) -> list[PreparedVideo]:
-    """Return the pictures of a few synthetic walkers."""
-    return [prepare_video(path, tiny_config) for path in sorted(demo_folders[0].glob("*/walker01_1.mp4"))]
+def walk_film(tmp_path_factory) -> Path:
+    return film(tmp_path_factory.mktemp("walk") / "walk.mp4", across(4.0))
 
 
 @pytest.fixture(scope="module")
-def clip_set(prepared, tiny_config):
-    """Return their clips, labelled 0, 1, 2, 3."""
-    return make_clip_set(prepared, np.arange(len(prepared)), tiny_config)
+def two_walks(tmp_path_factory) -> PreparedVideo:
+    """Return a short walk to the left, then a longer one to the right."""
+    places = [*across(2.4, 400, 200), *[np.nan] * 45, *across(4.4)]
+    path = film(tmp_path_factory.mktemp("two") / "two.mp4", places)
+    return prepare_video(path, config_of())
 
 
-def files_in(folder: Path) -> dict[str, bytes]:
-    """Return the content of the files in a cache entry."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+@pytest.fixture(scope="module")
+def loop_film(tmp_path_factory) -> Path:
+    """Return 29 frames of walking at 30 Hz, 8 times: at 15 Hz a round is 14.5 frames."""
+    path, round_trip = tmp_path_factory.mktemp("loop") / "loop.mp4", across(29 / 30, 150, 260)
+    frames = []
+    for number, place in enumerate(round_trip):
+        frame = SCENE.copy()
+        draw_person(frame, place, 215, 150, number / 15)
+        frames.append(frame[..., None].repeat(3, axis=2))
+    with VideoWriter(path, 30.0, SIZE[1], SIZE[0]) as writer:
+        for frame in frames * 8:
+            writer.write(frame)
+    return path
 
 
-def test_cached_pictures_are_not_made_again(demo_video, tiny_config, fresh_cache):
-    first = prepare_video(demo_video, tiny_config)
-    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in first.folder.iterdir()}
-    second = prepare_video(demo_video, tiny_config)
-    assert second.folder == first.folder
-    assert before == {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in second.folder.iterdir()}
-
-
-SPOIL = {
-    "gone": lambda path: path.unlink(),
-    "empty": lambda path: path.write_bytes(b""),
-    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
-    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
-}
-
-
-@pytest.mark.parametrize("how", SPOIL)
-def test_spoilt_entry_is_made_anew(demo_video, tiny_config, fresh_cache, how):
-    """As after a power cut: whatever file it is, the pictures are those of the first time."""
-    good = {path.name: path.read_bytes() for path in prepare_video(demo_video, tiny_config).folder.iterdir()}
-    assert len(good) >= 6
-    for name in good:
-        SPOIL[how](prepare_video(demo_video, tiny_config).folder / name)
-        (video,) = prepare_videos([demo_video], tiny_config)
-        assert {path.name: path.read_bytes() for path in video.folder.iterdir()} == good
-
-
-def test_one_video_more_is_one_video_prepared(demo_folders, tiny_config, fresh_cache):
-    def entries():
-        folders = (fresh_cache / "pictures").iterdir()
-        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folders}
-
-    paths = sorted(demo_folders[0].rglob("*.mp4"))[:4]
-    prepare_videos(paths[:3], tiny_config)
-    before = entries()
-    prepare_videos(paths, tiny_config)
-    assert before.items() < entries().items()
-    assert len(entries()) == 4
-
-
-def test_the_name_of_a_file_does_not_matter(demo_video, tiny_config, fresh_cache):
-    first = prepare_video(demo_video, tiny_config)
-    assert prepare_video(demo_video.rename(demo_video.with_name("other.mp4")), tiny_config) == first
-
-
-@pytest.mark.parametrize("change", [{"num_frames": 9}, {"clip_stride": 3}, {"max_clips_per_video": 1}])
-def test_how_clips_are_cut_needs_no_new_pictures(demo_video, tiny_config, change):
-    changed = tiny_config.model_copy(update=change)
-    assert prepare_video(demo_video, changed).folder == prepare_video(demo_video, tiny_config).folder
+def test_entry_holds_track_frames_and_bouts(walk_film):
+    video = prepare_video(walk_film, config_of())
+    track = video.track
+    assert len(track) == len(video.thumbs) == len(video.repeats) == 60
+    assert not video.repeats.any()
+    assert video.meta["frames_read"] == 120
+    (bout,) = video.bouts
+    assert (bout.heading, bout.person, bout.period_frames) == ("right", 0, 0)
+    assert bout.distinct_seconds == pytest.approx(4.0, abs=0.4)
+    rows = np.array([30, 10, 30])
+    frames = video.read(rows)
+    assert frames.shape == (3, 32, 32, 1)
+    assert (frames[0] == frames[2]).all()
+    assert (frames[0] != frames[1]).any()
+    body = track.loc[bout.first_row : bout.last_row]
+    assert body["height"].median() == pytest.approx(150, rel=0.08)
+    assert body["speed_heights_per_s"].median() == pytest.approx(340 / 4 / 150, rel=0.1)
+    assert body["shape_area"].notna().all()
+    assert video.meta["walk_seconds"] >= video.meta["distinct_seconds"] > 3.5
+    assert video.keypoints is None
 
 
 @pytest.mark.parametrize(
-    "change", [{"frame_size": 24}, {"frame_rate_hz": 10.0}, {"num_channels": 3}, {"crop": "frame"}]
+    ("crop", "channels"), [("square", 1), ("square", 3), ("silhouette", 3), ("frame", 1)]
 )
-def test_what_shapes_pictures_makes_new_ones(demo_video, tiny_config, change):
-    first = prepare_video(demo_video, tiny_config)
-    before = files_in(first.folder)
-    second = prepare_video(demo_video, tiny_config.model_copy(update=change))
-    assert second.folder != first.folder
-    assert files_in(first.folder) == before
+def test_crops(walk_film, crop, channels):
+    video = prepare_video(walk_film, config_of(crop=crop, num_channels=channels))
+    frames = video.read(np.arange(10, 20))
+    assert frames.shape == (10, 32, 32, channels)
+    background = np.median(frames[:, 2, 2])
+    assert (background < 10) == (crop == "silhouette")
 
 
-def test_other_bytes_make_new_pictures(demo_video, tiny_config):
-    first = prepare_video(demo_video, tiny_config)
-    with demo_video.open("ab") as stream:
-        stream.write(b"\0\0\0\x08free")
-    second = prepare_video(demo_video, tiny_config)
-    assert second.digest != first.digest
-    assert second.folder != first.folder
+def test_a_walk_goes_on_from_chunk_to_chunk(walk_film, fresh_cache, monkeypatch):
+    whole = prepare_video(walk_film, config_of())
+    monkeypatch.setitem(following._CHUNK_SECONDS, "silhouette", 2.0)
+    parts = prepare_video(walk_film, config_of(frame_size=33))
+    assert [len(bout) for bout in parts.bouts] == [pytest.approx(len(bout), abs=2) for bout in whole.bouts]
+    assert (np.diff(parts.track["picture"][parts.track["picture"] >= 0]) == 1).all()
 
 
-def test_lost_entry_is_built_again_alike(demo_video, tiny_config, fresh_cache):
-    first = prepare_video(demo_video, tiny_config)
-    before = files_in(first.folder)
-    shutil.rmtree(first.folder)
-    assert files_in(prepare_video(demo_video, tiny_config).folder) == before
+@pytest.mark.skipif(bool(weights_problem()), reason="the body model is not installed")
+def test_demo_walker_by_keypoints(demo_folders):
+    paths = sorted(demo_folders[1].glob("*/*.mp4"))[:2]
+    settings = config_of(body="keypoints", crop="skeleton", frame_size=48)
+    for path, video in zip(paths, prepare_videos(paths, settings), strict=True):
+        assert isinstance(video, PreparedVideo)
+        assert recognises_person(path, settings)
+        assert len(video.keypoints) == len(video.track) == len(video.sequence)
+        clips = make_clip_set([video], np.zeros(1), settings)
+        assert not clips.is_mirrored.any()
+        toes_ahead = (clips.read_keypoints(0)[:, 31:33, 0] - clips.read_keypoints(0)[:, 29:31, 0]).mean()
+        assert toes_ahead > 0
+        assert clips.read(0).mean() > 5
 
 
-def test_unreadable_video_leaves_nothing(tmp_path, tiny_config, fresh_cache):
-    (tmp_path / "bad.mp4").write_text("no video")
-    with pytest.raises(InputError, match=r"bad\.mp4"):
-        prepare_video(tmp_path / "bad.mp4", tiny_config)
-    assert not any((fresh_cache / "pictures").iterdir())
-
-
-def test_many_videos_keep_their_order_and_the_unusable_say_why(demo_folders, tmp_path, tiny_config):
-    (tmp_path / "bad.mp4").write_bytes(b"")
-    good = sorted(demo_folders[0].glob("*/walker02_1.mp4"))
-    found = prepare_videos([good[0], tmp_path / "bad.mp4", good[1]], tiny_config)
-    assert [type(video) for video in found] == [PreparedVideo, str, PreparedVideo]
-    assert "bad.mp4" in found[1]
-    assert found[0] == prepare_video(good[0], tiny_config)
-
-
-def test_copies_of_a_file_prepared_at_once_share_one_entry(demo_video, tiny_config, tmp_path):
-    with demo_video.open("ab") as stream:
-        stream.write(b"\0\0\0\x10freecopies!!")
-    copies = [Path(shutil.copy(demo_video, tmp_path / f"copy{number}.mp4")) for number in range(4)]
-    entries = prepare_videos(copies, tiny_config)
-    assert len({entry.folder for entry in entries}) == 1
-
-
-def test_video_without_a_walker_says_so(tmp_path, tiny_config):
-    still = [bar_code(5, 320, 240)] * 60
-    path = write_video(tmp_path / "still.mp4", size=(320, 240), pictures=still)
-    (reason,) = prepare_videos([path], tiny_config)
-    assert "still.mp4: the picture is frozen" in reason
-
-
-def test_too_short_video_says_how_long_a_clip_is(demo_video, tiny_config):
-    (reason,) = prepare_videos([demo_video], tiny_config.model_copy(update={"num_frames": 90}))
-    assert "walk.mp4" in reason
-    assert "a clip needs 6.0 s" in reason
-
-
-def test_kill_leaves_no_half_entry_and_the_next_run_ends_alike(demo_folders, tmp_path, tiny_config):
-    pictures = tmp_path / "cache" / "pictures"
-    process = start_python(PREPARE, demo_folders[1], GAITLIB_CACHE=str(tmp_path / "cache"))
-    wait_until(lambda: any(pictures.glob(".*.tmp/*/pictures.bin")), process)
-    kill_hard(process)
-    entries = [path for path in pictures.iterdir() if not path.name.startswith(".")]
-    assert len(entries) < len(list(demo_folders[1].glob("*/*.mp4")))
-    whole = {path: files_in(path) for path in entries}
-    second = run_python("-c", PREPARE, demo_folders[1], GAITLIB_CACHE=str(tmp_path / "cache"))
-    assert second.returncode == 0, second.stderr
-    undisturbed = [prepare_video(path, tiny_config) for path in sorted(demo_folders[1].glob("*/*.mp4"))]
-    assert second.stdout.split() == [video.folder.name for video in undisturbed]
-    for video in undisturbed:
-        assert files_in(pictures / video.folder.name) == files_in(video.folder)
-    for path, content in whole.items():
-        assert files_in(path) == content
-
-
-def test_windows_stay_within_their_walks():
-    video = GivenWalks((0, 25), (25, 9), (34, 31))
-    config = make_config(num_frames=10, clip_stride=5, max_clips_per_video=99)
-    assert window_starts(video, config).tolist() == [0, 5, 10, 15, 34, 39, 44, 49, 54]
-
-
-def test_windows_are_thinned_evenly_to_the_cap():
-    config = make_config(num_frames=10, clip_stride=1, max_clips_per_video=5)
-    starts = window_starts(GivenWalks((0, 110)), config)
-    assert starts.tolist() == [0, 25, 50, 75, 100]
-
-
-def test_walk_shorter_than_a_clip_gives_none():
-    config = make_config(num_frames=10)
-    assert window_starts(GivenWalks((0, 9)), config).tolist() == []
-    assert window_starts(GivenWalks((0, 10)), config).tolist() == [0]
-
-
-def test_whole_frame_as_published_keeps_every_picture_in_order(tmp_path):
-    path = write_video(
-        tmp_path / "code.mp4", size=(320, 240), pictures=[bar_code(k, 320, 240) for k in range(60)]
+def test_cache_is_kept_by_content_and_by_the_settings_that_shape_it(walk_film, tmp_path, monkeypatch):
+    first = prepare_video(walk_film, config_of())
+    decoded = []
+    monkeypatch.setattr(
+        following, "VideoReader", lambda *args: decoded.append(args) or pytest.fail("decoded again")
     )
-    video = prepare_video(path, make_config(crop="frame", num_frames=10))
-    assert video.walks == [(0, 30)]
-    assert video.thumbs.shape == (len(video.track), 32, 32)
-    pictures = video.read(0, 30)
-    assert pictures.shape == (30, 64, 64, 1)
-    centers = ((np.arange(NUM_BITS) + 0.5) * 64 / NUM_BITS).astype(int)
-    bits = pictures[:, 18:24, centers, 0].mean(axis=1) > 128
-    assert (bits @ (1 << np.arange(NUM_BITS))).tolist() == list(range(0, 60, 2))
+    copy = tmp_path / "other name.mp4"
+    copy.write_bytes(walk_film.read_bytes())
+    assert prepare_video(copy, config_of(num_frames=12, clip_stride=2, epochs=1)).folder == first.folder
+    with pytest.raises(BaseException, match="decoded again"):
+        prepare_video(copy, config_of(frame_size=40))
 
 
-@pytest.mark.parametrize("crop", ["silhouette", "square", "frame"])
-def test_colour_is_kept_on_request(demo_video, tiny_config, crop):
-    video = prepare_video(demo_video, tiny_config.model_copy(update={"num_channels": 3, "crop": crop}))
-    clip = video.read(0, 8)
-    assert clip.shape == (8, 32, 32, 3)
-    assert np.ptp(clip.astype(int), axis=-1).max() > 10
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [("pictures.bin", "changed"), ("track.npy", "cut"), ("meta.json", "changed"), ("thumbs.bin", "gone")],
+)
+def test_damaged_entry_is_made_anew(walk_film, fresh_cache, name, damage):
+    video = prepare_video(walk_film, config_of())
+    before = video.read(np.arange(20, 40))
+    path = video.folder / name
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle] ^= 0xFF
+    path.write_bytes(bytes(content[:middle]) if damage == "cut" else bytes(content))
+    if damage == "gone":
+        path.unlink()
+    np.testing.assert_array_equal(prepare_video(walk_film, config_of()).read(np.arange(20, 40)), before)
+    assert prepare_video(walk_film, config_of()).is_whole()
 
 
-def test_clips_are_read_one_by_one(clip_set, prepared, tiny_config):
-    assert len(clip_set) == sum(len(window_starts(video, tiny_config)) for video in prepared)
-    for clip in range(len(clip_set)):
-        assert clip_set.read(clip).shape == (8, 32, 32, 1)
-        assert clip_set.read(clip).dtype == np.uint8
-    assert np.array_equal(clip_set.clip_labels, clip_set.video_numbers)
+def test_refusal_is_cached_and_told_without_the_name(tmp_path, fresh_cache, monkeypatch):
+    path = tmp_path / "odd\nname.mp4"
+    path.write_text("this is no video")
+    (reason,) = prepare_videos([path], config_of())
+    assert "odd" not in reason
+    monkeypatch.setattr(following, "VideoReader", lambda *args: pytest.fail("decoded again"))
+    other = tmp_path / "other.mp4"
+    other.write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match=r"^other\.mp4: "):
+        prepare_video(other, config_of())
+    assert prepare_videos([path, other], config_of()) == [reason, reason]
+    assert recognises_person(path, config_of()) is None
+    assert "no such file" in prepare_videos([tmp_path / "none.mp4"], config_of())[0]
 
 
-def test_evaluation_gives_every_clip_once_in_order(clip_set):
-    batches = [(clips.numpy(), labels.numpy()) for clips, labels in evaluation_batches(clip_set, 3)]
-    clips, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    assert np.array_equal(clips, np.stack([clip_set.read(clip) for clip in range(len(clip_set))]))
-    assert labels.tolist() == clip_set.clip_labels.tolist()
+def test_nobody_walks_is_no_refusal_but_a_reason(tmp_path):
+    path = film(tmp_path / "standing.mp4", [200.0] * 60, steps_hz=0)
+    video = prepare_video(path, config_of())
+    assert video.bouts == ()
+    assert find_clips(video, config_of()).shape == (0, 30)
+    assert prepare_videos([path], config_of()) == [video.meta["why_empty"]]
+    assert "nobody walks" in video.meta["why_empty"]
 
 
-def epochs(clip_set, config, num_epochs: int, first_epoch: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the clips and labels of whole epochs of training."""
-    num_batches = -(-len(clip_set) // config.batch_size)
-    stream = training_batches(clip_set, config, first_epoch).take(num_epochs * num_batches)
-    batches = [(clips.numpy(), labels.numpy()) for clips, labels in stream]
-    chunks = [batches[k * num_batches : (k + 1) * num_batches] for k in range(num_epochs)]
-    return [tuple(np.concatenate(parts) for parts in zip(*chunk, strict=True)) for chunk in chunks]
+def test_many_videos_in_parallel_in_order(tmp_path, fresh_cache, capsys):
+    paths = [film(tmp_path / f"{number}.mp4", across(1.6, 60, 300 + 20 * number)) for number in range(3)]
+    paths.insert(1, tmp_path / "broken.mp4")
+    paths[1].write_bytes(paths[0].read_bytes()[:200])
+    videos = prepare_videos(paths, config_of(), "Preparing")
+    assert [isinstance(video, PreparedVideo) for video in videos] == [True, False, True, True]
+    assert "Preparing" in capsys.readouterr().err
+    calls = []
+
+    def run_many(function, items, description):
+        calls.append((len(items), description))
+        return map(function, items)
+
+    settings = config_of(frame_size=24)
+    again = prepare_videos(paths, settings, "elsewhere", run_many)
+    assert calls == [(4, "elsewhere")]
+    assert [isinstance(video, PreparedVideo) for video in again] == [True, False, True, True]
+    assert prepare_videos(paths, settings, "elsewhere", run_many)[1] == again[1]
+    assert len(calls) == 1
 
 
-def test_training_shows_every_clip_once_an_epoch(clip_set, tiny_config):
-    config = tiny_config.model_copy(update={"augment": False})
-    expected = sorted(clip_set.read(clip).tobytes() for clip in range(len(clip_set)))
-    first, second = epochs(clip_set, config, 2)
-    for clips, _ in (first, second):
-        assert sorted(clip.tobytes() for clip in clips) == expected
-    assert not np.array_equal(first[0], second[0])
+def test_processes_that_prepare_the_same_video_do_not_disturb_each_other(tmp_path, fresh_cache):
+    path = film(tmp_path / "one.mp4", across(1.6))
+    with ThreadPoolExecutor(3) as pool:
+        videos = list(pool.map(lambda _: prepare_video(path, config_of(), 1), range(3)))
+    assert len({video.folder for video in videos}) == 1
+    assert videos[0].is_whole()
+    assert [name for name in os.listdir(fresh_cache / "videos") if not name.startswith(".")] == [
+        videos[0].folder.name
+    ]
 
 
-def test_training_that_goes_on_sees_what_it_would_have_seen(clip_set, tiny_config):
-    straight = epochs(clip_set, tiny_config, 3)
-    resumed = epochs(clip_set, tiny_config, 1, first_epoch=2)
-    for one, other in zip(straight[2], resumed[0], strict=True):
-        assert np.array_equal(one, other)
+def test_bouts_and_clips_come_in_order_of_time_and_from_their_own_walk(two_walks):
+    """Training once read clips of the longer walk from the shorter: bouts were in order of score."""
+    assert [bout.heading for bout in two_walks.bouts] == ["left", "right"]
+    assert [bout.number for bout in two_walks.bouts] == [0, 1]
+    first, second = two_walks.bouts
+    assert first.last_row < second.first_row
+    clips = make_clip_set([two_walks], np.array([0]), config_of(num_frames=16, max_clips_per_video=20))
+    assert (np.diff(clips.rows[:, 0]) > 0).all()
+    in_first = clips.rows[:, 0] <= first.last_row
+    assert 0 < in_first.sum() < len(clips)
+    np.testing.assert_array_equal(clips.is_mirrored, in_first)
+    x = two_walks.track["square_x"].to_numpy()
+    for clip in range(len(clips)):
+        bout = first if in_first[clip] else second
+        for seed in range(20):
+            walk, places = clips._moments(clip, np.random.default_rng(seed))
+            seen = walk[places.round().astype(int)]
+            assert bout.first_row <= seen.min() <= seen.max() <= bout.last_row
+            assert (x[seen[-1]] < x[seen[0]]) == in_first[clip]
 
 
-def test_variation_depends_on_seed_epoch_and_clip(clip_set, tiny_config):
-    other_seed = tiny_config.model_copy(update={"seed": 1})
-    first, second = epochs(clip_set, tiny_config, 2)
-    assert np.array_equal(first[0], epochs(clip_set, tiny_config, 1)[0][0])
-    assert not np.array_equal(first[0], epochs(clip_set, other_seed, 1)[0][0])
-    assert not set(map(bytes, first[0])) & set(map(bytes, second[0]))
+def test_loop_counts_once_at_its_true_length(loop_film):
+    settings = config_of(num_frames=30)
+    video = prepare_video(loop_film, settings)
+    assert len(video.track) == 116
+    (bout,) = video.bouts
+    assert bout.distinct_seconds == pytest.approx(29 / 30, abs=0.07)
+    assert bout.period_frames in (14, 15)
+    assert video.meta["distinct_seconds"] == bout.distinct_seconds
+    assert video.repeats[15:].all()
+    assert not video.repeats[:14].any()
+    assert any("repeated 8 times" in note for note in video.meta["notes"])
+    clips = find_clips(video, settings)
+    assert clips.shape == (1, 30)
+    assert set(clips[0]) == set(range(bout.first_row, bout.last_row + 1))
+    assert "continued" in continuation_note(video, settings)
+    assert continuation_note(video, config_of(num_frames=8)) == ""
+    assert len(find_clips(video, config_of(num_frames=8, clip_stride=2))) > 1
 
 
-def test_varied_clips_keep_shape_and_kind(clip_set):
-    for seed in range(10):
-        varied = clip_set.read_varied(0, np.random.default_rng(seed))
-        assert (varied.shape, varied.dtype) == ((8, 32, 32, 1), np.uint8)
-        assert varied.std() > 3
+@pytest.mark.parametrize("period", [14, 17.5, 20.5])
+def test_repeats_are_told_from_a_steady_walk(period):
+    rng = np.random.default_rng(0)
+
+    def thumbs(phases: np.ndarray) -> np.ndarray:
+        frames = np.full((len(phases), 240, 240), 120, np.uint8)
+        for frame, phase in zip(frames, phases, strict=True):
+            draw_person(frame, 60 + 5 * phase, 200, 150, phase / 7.5)
+        small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA) for frame in frames]
+        return np.clip(small + rng.normal(0, 0.6, (len(phases), 32, 32)), 0, 255).astype(np.uint8)
+
+    repeats, found = find_repeats(thumbs(np.arange(110) % period), 15.0)
+    assert found == period
+    np.testing.assert_array_equal(repeats, np.arange(110) >= period)
+    steady = thumbs(10 + 3 * np.sin(np.arange(110) / 14 * np.pi * rng.uniform(0.97, 1.03, 110)))
+    for walk in (steady, thumbs(np.arange(26.0)), np.repeat(steady[:1], 60, axis=0), steady[:0]):
+        repeats, found = find_repeats(walk, 15.0)
+        assert not repeats.any()
+        assert found == 0
 
 
-@pytest.mark.parametrize("num_channels", [1, 3])
-def test_all_pictures_of_a_clip_vary_alike(num_channels):
-    """The same picture eight times stays the same picture eight times."""
-    picture = np.random.default_rng(0).integers(0, 255, (1, 32, 32, num_channels), np.uint8)
-    varied = vary_pictures(np.repeat(picture, 8, axis=0), np.random.default_rng(1))
-    assert varied.shape == (8, 32, 32, num_channels)
-    assert (varied == varied[0]).all()
-    assert not np.array_equal(varied[0], picture[0])
+def test_rows_of_bouts():
+    runs = np.repeat([-1, 0, -1, 1, 2, -1], [3, 20, 2, 14, 5, 1])
+    person = np.repeat([-1, 0, -1, 1, 1, -1], [3, 20, 2, 14, 5, 1])
+    repeats = np.zeros(len(runs), bool)
+    spans = [(rows[0], rows[-1]) for rows in find_bouts(runs, person, repeats, 0.0, 15.0)]
+    assert spans == [(3, 22), (25, 38)]
+    repeats[30:] = True
+    assert [rows[0] for rows in find_bouts(runs, person, repeats, 0.0, 15.0)] == [3]
+    # Of a loop, the round with most walking counts, wherever it is.
+    runs, person = np.zeros(60, int), np.zeros(60, int)
+    runs[:18] = -1
+    (rows,) = find_bouts(runs, person, np.arange(60) >= 15, 15.0, 15.0)
+    assert (rows[0], rows[-1]) == (30, 44)
 
 
-def test_memory_stays_flat_with_ten_times_the_clips(demo_folders, tmp_path):
-    """Ten times the clips would be 100 MB and more, if they were kept."""
-    config = make_config(num_frames=30, frame_size=64)
-    entries = [prepare_video(path, config).folder for path in sorted(demo_folders[0].glob("*/*.mp4"))]
-    for copy in range(10):
-        for number, entry in enumerate(entries):
-            target = tmp_path / f"{copy:02d}_{number:02d}"
-            shutil.copytree(entry, target, copy_function=os.link)
-    sizes = {}
-    for num_videos in (len(entries), 10 * len(entries)):
-        process = run_python("-c", MEMORY, tmp_path, num_videos)
-        assert process.returncode == 0, process.stderr
-        num_clips, peak_kib = json.loads(process.stdout.splitlines()[-1])
-        sizes[num_clips] = peak_kib
-    (few, small), (many, large) = sorted(sizes.items())
-    assert many == 10 * few
-    assert many * 30 * 64 * 64 > 0.15 * small * 1024
-    assert large < 1.1 * small, f"{small / 1024:.0f} MiB for {few} clips, {large / 1024:.0f} for {many}"
+def test_clips_come_from_the_person_who_walks_most(tmp_path):
+    video = one_walk(tmp_path / "sad_1", "sad", seconds=6.0)
+    ranges = [(0, 29, 0), (30, 74, 1), (75, 89, 0)]
+    bouts = tuple(
+        Bout(number, first, last, first / 15, (last + 1) / 15, (last + 1 - first) / 15, 0, "right", person)
+        for number, (first, last, person) in enumerate(ranges)
+    )
+    video.__dict__["bouts"] = bouts
+    settings = walk_config(num_frames=30, max_clips_per_video=99, clip_stride=5)
+    assert [clip[0] for clip in find_clips(video, settings)] == [0]
+    video.meta["main_person"] = 1
+    assert [clip[0] for clip in find_clips(video, settings)] == [30, 35, 40, 45]
+    assert len(find_clips(video, settings.model_copy(update={"max_clips_per_video": 2}))) == 2
+
+
+@pytest.mark.parametrize("seconds", [0.8, 1.2, 1.8])
+def test_short_walk_goes_on_from_the_matching_phase(tmp_path, seconds):
+    video = one_walk(tmp_path / "neutral_1", "neutral", seconds=seconds)
+    settings = walk_config(num_frames=30)
+    (clip,) = find_clips(video, settings)
+    (bout,) = video.bouts
+    np.testing.assert_array_equal(clip[: len(bout)], np.arange(len(bout)))
+    jumps = np.flatnonzero(np.diff(clip) != 1)
+    assert len(jumps) >= 1
+    if seconds >= 1.8:  # more than a stride: there is a phase that matches
+        sequence = video.sequence
+        seam = np.abs(sequence[clip[jumps + 1]] - sequence[clip[jumps]]).mean()
+        assert seam < 1.8 * np.abs(np.diff(sequence, axis=0)).mean()
+    assert len(walk_on(video, bout, 5)) == len(bout)
+
+
+def one_walk(folder: Path, emotion: str, seconds: float) -> PreparedVideo:
+    """Return one made walk of some length."""
+    truth = sample_truth(range(1, 2), 1, seconds=(seconds, seconds), seed=1)
+    (row,) = truth[truth["emotion"] == emotion].to_dict("records")
+    return make_walk(folder, row)
+
+
+def posed(seed: int = 0, num_frames: int = 30) -> Keypoints:
+    """Return keypoints of a made walk seen from the side, going right."""
+    times = np.arange(num_frames) / 15
+    world = world_of(pose_walker(WalkParameters(start_cycle=0.1 * seed), times))
+    image = 100 * world[..., :2] + 300
+    arrays = (image.astype(np.float32), world.astype(np.float32), np.ones((num_frames, 33), np.float32))
+    return Keypoints(times, *arrays, frame_size_px=(800, 600))
+
+
+def turned(keypoints: Keypoints, degrees: float, size: float = 1.0) -> Keypoints:
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    world = size * keypoints.world_m @ np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
+    return replace(keypoints, world_m=world.astype(np.float32))
+
+
+@pytest.mark.parametrize(("degrees", "size"), [(0, 1.3), (45, 1), (90, 0.7), (180, 1), (-100, 1)])
+def test_sequence_is_the_same_from_every_side_and_distance(degrees, size):
+    rows, keypoints = np.arange(30), posed()
+    expected = keypoint_sequence(keypoints, rows)
+    np.testing.assert_allclose(keypoint_sequence(turned(keypoints, degrees, size), rows), expected, atol=1e-4)
+    toes_ahead = expected[:, [31, 32], 0] - expected[:, [29, 30], 0]
+    assert (toes_ahead > 0).all()
+    assert 0.85 < np.ptp(expected[..., 1], axis=1).max() < 1.05
+
+
+def test_mirrored_walk_swaps_sides_only():
+    keypoints, rows = posed(), np.arange(30)
+    mirrored = keypoint_sequence(keypoints.mirrored(), rows)
+    np.testing.assert_allclose(
+        mirrored[:, MIRRORED] * (1, 1, -1), keypoint_sequence(keypoints, rows), atol=1e-4
+    )
+
+
+def test_gaps_are_closed_and_rows_may_come_in_any_order():
+    keypoints, order = posed(), np.array([20, 5, 5, 19])
+    whole = keypoint_sequence(keypoints, np.arange(30))
+    keypoints.world_m[10:12] = np.nan
+    closed = keypoint_sequence(keypoints, np.arange(30))
+    assert np.isfinite(closed).all()
+    assert np.abs(closed - whole).max() < 0.08
+    np.testing.assert_allclose(keypoint_sequence(keypoints, order)[1:3, 0], closed[[5, 5], 0], atol=0.1)
+    keypoints.world_m[:] = np.nan
+    assert (keypoint_sequence(keypoints, order) == 0).all()
+
+
+def test_who_seems_to_walk_backwards_is_turned_ahead():
+    keypoints = posed()
+    truth = keypoints.world_m.copy()
+    keypoints.world_m[8:14] = keypoints.world_m[8:14][:, MIRRORED]
+    face_ahead(keypoints, np.arange(30), np.array([1.0, 0.1]))
+    np.testing.assert_array_equal(keypoints.world_m, truth)
+
+
+def test_skeleton_drawn_from_any_view_is_the_same_fast_and_inside_the_frame():
+    keypoints, rows = posed(), np.arange(30)
+    frames = draw_skeleton(keypoints, rows, 48)
+    assert frames.shape == (30, 48, 48)
+    other = draw_skeleton(turned(keypoints, 70, 1.2), rows, 48)
+    assert np.abs(frames.astype(int) - other).mean() < 0.5
+    filled = frames.max(axis=0) > 60
+    assert np.ptp(np.flatnonzero(filled.any(axis=1))) / 48 == pytest.approx(0.8, abs=0.08)
+    assert not filled[[0, -1]].any()
+    assert len(np.unique(frames)) > 20  # soft limbs
+    start = time.perf_counter()
+    for _ in range(5):
+        draw_skeleton(keypoints, rows, 48)
+    assert (time.perf_counter() - start) / 5 < 0.02
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> ClipSet:
+    videos = make_walks(tmp_path_factory.mktemp("made"), 2)
+    return make_clip_set(videos.videos, videos.labels, walk_config(num_frames=12))
+
+
+def test_varied_clips_differ_a_little_and_depend_on_the_draw_alone(clips):
+    plain, sequence = clips.read(0), clips.read_keypoints(0)
+    assert plain.shape == (12, 24, 24, 1)
+    one, same, other = (clips.read_varied(0, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert 0 < np.abs(one.astype(int) - other).mean() < 40
+    varied = clips.read_keypoints(0, np.random.default_rng(3))
+    assert varied.shape == sequence.shape == (12, 33, 3)
+    assert np.isfinite(varied).all()
+    assert np.abs(vary_sequence(sequence, np.random.default_rng(0)) - sequence).mean() < 0.1
+
+
+def test_varied_frames_are_moved_alike():
+    frames = np.repeat(np.random.default_rng(0).integers(0, 255, (1, 24, 24, 3), np.uint8), 5, axis=0)
+    varied = vary_frames(frames, np.random.default_rng(0))
+    assert varied.shape == frames.shape
+    assert (varied == varied[:1]).all()
+    assert (varied != frames).any()
+
+
+def test_training_batches_go_on_as_if_nothing_had_stopped(clips):
+    settings = walk_config(num_frames=12, batch_size=4)
+    per_epoch = -(-len(clips) // 4)
+    whole = list(training_batches(clips, settings).take(2 * per_epoch).as_numpy_iterator())
+    resumed = list(training_batches(clips, settings, first_epoch=1).take(per_epoch).as_numpy_iterator())
+    for (one, labels), (other, others) in zip(whole[per_epoch:], resumed, strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(labels, others)
+    assert sum(len(labels) for _, labels in resumed) == len(clips)
+
+
+def test_evaluation_batches_are_all_clips_in_order(clips):
+    for part in (clips, clips.chosen(np.array([3, 1]))):
+        batches = evaluation_batches(part)
+        frames = np.concatenate([block for block, _ in batches.as_numpy_iterator()])
+        labels = np.concatenate([block for _, block in batches.as_numpy_iterator()])
+        np.testing.assert_array_equal(frames, np.stack([part.read(clip) for clip in range(len(part))]))
+        np.testing.assert_array_equal(labels, part.labels[part.video_numbers])
+        assert int(batches.cardinality()) == len(list(batches))
+
+
+def test_references_and_soft_targets_come_along(clips):
+    places = tuple(np.array([(video + 1) % 6]) for video in range(6))
+    paired = replace(clips, references=clips, reference_videos=places, targets=np.eye(6, 3, dtype=np.float32))
+    (own, beside), targets = next(evaluation_batches(paired).as_numpy_iterator())
+    assert own.shape == beside.shape
+    assert targets.shape == (len(own), 3)
+    first = np.flatnonzero(clips.video_numbers == 1)
+    assert any((beside[0] == clips.read(clip)).all() for clip in first)
+    settings = walk_config(num_frames=12, augment=False, batch_size=3)
+    (own, beside), targets = next(training_batches(paired, settings).as_numpy_iterator())
+    assert own.shape == beside.shape == (3, 12, 24, 24, 1)

@@ -1,4 +1,7 @@
-"""Scores, intervals and baselines, held against scikit-learn and closed forms."""
+"""Scores, intervals and what is written of them, compared with scikit-learn and closed forms."""
+
+import json
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -6,242 +9,352 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from gaitlib.baselines import chance_accuracy, predict_baselines, scene_features
-from gaitlib.batches import evaluation_batches, make_clip_set
-from gaitlib.clips import prepare_video
+from gaitlib.config import make_config
+from gaitlib.data import RunData
+from gaitlib.demo import TRUTH_NAME, sample_truth
 from gaitlib.evaluation import (
     Predictions,
-    accuracy_with_interval,
-    predict_videos,
+    compare_rights,
+    coverage_table,
+    effect_sizes,
+    git_commit,
+    holm,
+    read_evaluation,
+    reliability_table,
     score,
-    score_by_walker,
+    write_results,
 )
-from gaitlib.gait import box_features
-from gaitlib.prepared import PreparedVideo
-from gaitlib.saving import load_model
-from gaitlib.walker.shape import SHAPE_NAMES
+from gaitlib.evaluation import effects as effects_module
+from gaitlib.evaluation.calibration import measure_calibration
+from gaitlib.evaluation.intervals import mean_with_interval, permutation_p, sign_flip_test
+from gaitlib.evaluation.judging import Judgement, predict_oracle
+from gaitlib.evaluation.leak_lesson import leaking_split
+from gaitlib.evaluation.results import combine
+from gaitlib.evaluation.scores import FitScore, score_rights
 
 EMOTIONS = ("angry", "happy", "sad")
+CONFIG = make_config(num_resamples=300)
 
 
-def random_predictions(seed: int, num_walkers: int = 12, right: float = 0.5) -> Predictions:
+def predictions_of(labels, predicted, walkers, emotions=EMOTIONS, sure: float = 0.6) -> Predictions:
+    """Return predictions with the same confidence everywhere."""
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    probabilities = np.full((len(labels), len(emotions)), (1 - sure) / (len(emotions) - 1))
+    probabilities[np.arange(len(labels)), predicted] = sure
+    rows = [(f"v{place}.mp4", str(walkers[place]), emotions[label]) for place, label in enumerate(labels)]
+    videos = pd.DataFrame(rows, columns=["video", "walker", "emotion"]).assign(num_clips=2, fold=0)
+    return Predictions(videos, emotions, probabilities, np.ones(len(labels)))
+
+
+def random_predictions(seed: int, num_walkers: int = 12) -> Predictions:
     """Draw predictions in which every class occurs."""
     rng = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(3), rng.choice(3, 69, p=(0.5, 0.3, 0.2))])
-    predicted = np.where(rng.random(72) < right, labels, rng.integers(0, 3, 72))
-    walkers = np.array([f"w{number % num_walkers}" for number in range(72)])
-    return Predictions(labels, predicted, walkers)
+    predicted = np.where(rng.random(72) < 0.5, labels, rng.integers(0, 3, 72))
+    return predictions_of(labels, predicted, [f"w{place % num_walkers}" for place in range(72)])
 
 
-def scored(predictions: Predictions, num_resamples: int = 500, seed: int = 0) -> dict:
-    """Score with the settings of these tests."""
-    return score(predictions, EMOTIONS, num_resamples, seed)
-
-
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_metrics_agree_with_scikit_learn(seed):
     predictions = random_predictions(seed)
-    true, said = predictions.labels, predictions.predicted
-    result = scored(predictions, 100)
-    assert result["accuracy"] == pytest.approx(metrics.accuracy_score(true, said))
-    assert result["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(true, said))
-    rows = metrics.precision_recall_fscore_support(true, said, zero_division=0)
+    true, said, result = predictions.labels, predictions.predicted, score(predictions, CONFIG)
+    assert result.accuracy == pytest.approx(metrics.accuracy_score(true, said))
+    assert result.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(true, said))
     macro = metrics.precision_recall_fscore_support(true, said, average="macro", zero_division=0)
-    for name, value in zip(("precision", "recall", "f1"), macro, strict=False):
-        assert result[f"macro_{name}"] == pytest.approx(value)
+    found = (result.macro_precision, result.macro_recall, result.macro_f1)
+    assert found == pytest.approx(macro[:3])
+    rows = metrics.precision_recall_fscore_support(true, said, zero_division=0)
     for place, emotion in enumerate(EMOTIONS):
-        entry = result["per_class"][emotion]
-        found = [entry[name] for name in ("precision", "recall", "f1", "num_videos")]
+        one = result.per_class[emotion]
+        found = [one.precision, one.recall, one.f1, one.num_videos]
         assert found == pytest.approx([row[place] for row in rows])
-    assert result["confusion_matrix"] == metrics.confusion_matrix(true, said).tolist()
-    assert (result["num_videos"], result["num_walkers"]) == (72, 12)
-    assert result["labels"] == list(EMOTIONS)
+    assert result.confusion_matrix == metrics.confusion_matrix(true, said).tolist()
+    assert (result.num_videos, result.num_walkers, result.labels) == (72, 12, list(EMOTIONS))
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        low, high = getattr(result, f"{name}_ci95")
+        assert 0 <= low < getattr(result, name) < high <= 1
 
 
 def test_class_that_is_never_predicted_has_precision_zero():
-    labels = np.array([0, 1, 2, 0, 1, 2])
-    result = scored(Predictions(labels, np.zeros(6, int), np.array(list("aabbcc"))), 100)
-    assert result["per_class"]["sad"]["precision"] == 0
-    assert result["macro_precision"] == pytest.approx(1 / 9)
+    result = score(predictions_of([0, 1, 2, 0, 1, 2], [0] * 6, list("aabbcc")), CONFIG)
+    assert result.per_class["sad"].precision == 0
+    assert result.macro_precision == pytest.approx(1 / 9)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "macro_f1"])
-def test_interval_contains_the_value(name):
-    result = scored(random_predictions(0))
-    low, high = result[f"{name}_ci95"]
-    assert 0 <= low < result[name] < high <= 1
+@pytest.mark.filterwarnings("error")
+def test_emotion_that_the_test_lacks_gets_no_figure_and_no_warning_of_a_library():
+    predictions = predictions_of([0, 0, 1, 1], [0, 0, 1, 1], list("aabb"))
+    result = score(predictions, CONFIG)
+    assert result.untested == ["sad"]
+    sad = result.per_class["sad"]
+    assert (sad.num_videos, sad.precision, sad.recall, sad.f1, sad.f1_ci95) == (0, None, None, None, None)
+    assert result.balanced_accuracy == 1
+    low, high = result.accuracy_ci95
+    assert low < 0.2 and high == 1
+    assert measure_calibration(predictions.calibrated, predictions.labels).log_loss > 0
 
 
 def test_interval_of_independent_videos_is_that_of_the_binomial():
-    """One video a walker: the bootstrap must come near the closed form."""
-    labels = np.zeros(200, int)
-    predicted = np.where(np.arange(200) < 140, 0, 1)
-    walkers = np.arange(200).astype(str)
-    entry = accuracy_with_interval(Predictions(labels, predicted, walkers), 2000, 0)
+    entry = score_rights(np.arange(200) < 140, np.arange(200).astype(str), make_config())
     half_width = 1.96 * np.sqrt(0.7 * 0.3 / 200)
-    assert entry["accuracy"] == pytest.approx(0.7)
-    assert entry["accuracy_ci95"] == pytest.approx([0.7 - half_width, 0.7 + half_width], abs=0.015)
+    assert entry.accuracy_ci95 == pytest.approx([0.7 - half_width, 0.7 + half_width], abs=0.015)
 
 
 def test_interval_is_wider_where_the_videos_of_a_walker_agree():
-    labels = np.zeros(80, int)
     walkers = np.repeat(np.arange(10), 8).astype(str)
-    agreeing = np.repeat([0, 1], 40)
-    mixed = np.tile([0, 1], 40)
 
-    def width(predicted: np.ndarray) -> float:
-        low, high = accuracy_with_interval(Predictions(labels, predicted, walkers), 1000, 0)["accuracy_ci95"]
+    def width(rights: np.ndarray) -> float:
+        low, high = score_rights(rights, walkers, CONFIG).accuracy_ci95
         return high - low
 
-    assert width(agreeing) > 0.5
-    scattered = np.random.default_rng(0).permutation(mixed)
-    assert width(scattered) < 0.6 * width(agreeing)
+    assert width(np.repeat([0, 1], 40)) > 0.5
+    assert width(np.random.default_rng(0).permutation(np.tile([0, 1], 40))) < 0.3
 
 
-@pytest.mark.parametrize(("num_walkers", "num_right"), [(8, 8), (8, 0)])
-def test_all_right_or_all_wrong_is_not_certainty(num_walkers, num_right):
-    labels = np.repeat(np.arange(2), num_walkers)
-    walkers = np.tile(np.arange(num_walkers), 2).astype(str)
-    predicted = labels if num_right else 1 - labels
-    low, high = accuracy_with_interval(Predictions(labels, predicted, walkers), 200, 0)["accuracy_ci95"]
-    exact = stats.binomtest(num_right, num_walkers).proportion_ci()
-    assert (low, high) == pytest.approx((exact.low, exact.high))
+@pytest.mark.parametrize(
+    ("rights", "walkers"), [([1] * 8, 8), ([0] * 8, 8), ([1, 0, 0, 0] * 2, 2), ([1, 0], 1)]
+)
+def test_walkers_who_score_alike_are_not_certainty(rights, walkers):
+    names = np.repeat(np.arange(walkers), len(rights) // walkers).astype(str)
+    low, high = score_rights(np.array(rights), names, CONFIG).accuracy_ci95
+    share = np.mean(rights)
+    exact = stats.binomtest(round(share * walkers), walkers).proportion_ci()
+    assert low == pytest.approx(min(exact.low, share)) and high == pytest.approx(max(exact.high, share))
     assert high - low > 0.3
 
 
-def test_walkers_who_score_alike_are_not_certainty():
-    """Two walkers with a quarter right each: no resample differs, but little is known."""
-    predictions = Predictions(np.zeros(8, int), np.tile([0, 1, 1, 1], 2), np.repeat(["a", "b"], 4))
-    low, high = accuracy_with_interval(predictions, 200, 0)["accuracy_ci95"]
-    assert low < 0.25 < high
-
-
-def test_single_walker_gives_an_interval_all_the_same():
-    predictions = Predictions(np.array([0, 1]), np.array([0, 0]), np.array(["a", "a"]))
-    low, high = accuracy_with_interval(predictions, 200, 0)["accuracy_ci95"]
-    assert low < 0.5 < high
-
-
-def test_the_seed_decides_the_interval():
-    predictions = random_predictions(3)
-    assert scored(predictions, seed=1) == scored(predictions, seed=1)
-    assert scored(predictions, seed=1) != scored(predictions, seed=2)
-
-
 def test_walkers_come_worst_first():
-    predictions = Predictions(np.zeros(5, int), np.array([0, 0, 1, 0, 1]), np.array(list("aabbc")))
-    expected = {"walker": ["c", "b", "a"], "num_videos": [1, 2, 2], "accuracy": [0.0, 0.5, 1.0]}
-    pd.testing.assert_frame_equal(score_by_walker(predictions), pd.DataFrame(expected), check_dtype=False)
+    table = predictions_of([0] * 5, [0, 0, 1, 0, 1], list("aabbc")).by_walker()
+    assert table.to_numpy().tolist() == [["c", 1, 0], ["b", 2, 0.5], ["a", 2, 1]]
 
 
-def test_video_is_the_mean_of_its_clips(trained, demo_folders, tiny_config):
-    model, _ = load_model(trained.folder / "model.keras")
-    videos = [prepare_video(path, tiny_config) for path in sorted(demo_folders[1].glob("*/*.mp4"))]
-    clips = make_clip_set(videos, np.zeros(len(videos), int), tiny_config)
-    by_clip = model.predict(evaluation_batches(clips), verbose=0)
-    by_video = predict_videos(model, clips)
-    assert np.allclose(by_video.sum(axis=1), 1)
-    for number in range(len(videos)):
-        expected = by_clip[clips.video_numbers == number].mean(axis=0)
-        assert np.allclose(by_video[number], expected, atol=1e-6)
-
-
-class KnownTrack(PreparedVideo):
-    """Stands for a video whose walker was followed: swinging box, steady speed."""
-
-    def __init__(self, speed: float, cadence_hz: float = 1.8, seed: int = 0, num_pictures: int = 60) -> None:
-        super().__init__(None, "")
-        rng = np.random.default_rng(seed)
-        seconds = np.arange(num_pictures) / 15
-        width = 40 + 15 * np.cos(2 * np.pi * cadence_hz * seconds) + rng.normal(0, 1, num_pictures)
-        columns = {
-            "time_seconds": seconds,
-            "left": 100 - width / 2,
-            "top": 20.0,
-            "width": width,
-            "height": 100.0,
-            "square_x": 100.0,
-            "square_y": 70.0,
-            "square_side": 125.0,
-            "speed_heights_per_s": speed + rng.normal(0, 0.01, num_pictures),
-            "picture": np.arange(num_pictures),
-            "segment": 0,
-        }
-        shapes = {f"shape_{name}": np.nan for name in SHAPE_NAMES}
-        self.__dict__["track"] = pd.DataFrame({**columns, **shapes})
-        self.__dict__["meta"] = {"frame_shape": [240, 320], "methods": ["background"]}
-
-    thumbs = np.full((60, 32, 32), 128, np.uint8)
-
-
-def test_box_features_find_speed_and_cadence():
-    features = box_features(KnownTrack(0.7, cadence_hz=1.875))
-    assert features.shape == (13,)
-    assert features[0] == pytest.approx(0.7, abs=0.01)
-    assert np.abs(features - 1.875).min() < 0.01
-    assert np.isfinite(features).all()
-
-
-def test_too_short_track_has_features_all_the_same():
-    assert box_features(KnownTrack(0.7, num_pictures=3)).tolist() == [0.0] * 13
-
-
-def test_speed_alone_tells_separable_speeds_apart():
+def test_paired_comparison_is_narrower_than_two_intervals():
     rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1, 2], 12)
-    videos = [KnownTrack(0.3 + 0.3 * label + rng.normal(0, 0.02), seed=n) for n, label in enumerate(labels)]
-    test_labels = np.repeat([2, 0, 1], 4)
-    tests = [KnownTrack(0.3 + 0.3 * label, seed=90 + n) for n, label in enumerate(test_labels)]
-    guesses = predict_baselines(videos, labels, tests, seed=0)
-    assert guesses["speed_only"].tolist() == test_labels.tolist()
-    assert (guesses["box_forest"] == test_labels).mean() > 0.9
+    walkers = np.repeat(np.arange(12).astype(str), 10)
+    skill, draw = np.repeat(rng.uniform(0.2, 0.9, 12), 10), rng.random(120)
+    better, worse = (draw < skill + 0.1).astype(float), (draw < skill).astype(float)
+    difference, (low, high) = mean_with_interval(better - worse, walkers, CONFIG, lowest=-1)
+    _, (low_one, high_one) = mean_with_interval(better, walkers, CONFIG)
+    assert difference == pytest.approx(better.mean() - worse.mean())
+    assert 0 < low < difference < high and high - low < (high_one - low_one) / 2
 
 
-def test_speed_alone_fails_where_speeds_are_alike():
-    rng = np.random.default_rng(1)
-    labels = np.tile([0, 1, 2, 3], 10)
-    videos = [KnownTrack(rng.normal(0.6, 0.1), seed=n) for n in range(40)]
-    tests = [KnownTrack(rng.normal(0.6, 0.1), seed=90 + n) for n in range(40)]
-    assert (predict_baselines(videos, labels, tests, 0)["speed_only"] == labels).mean() < 0.5
+def test_no_difference_anywhere_is_not_certainty():
+    difference, (low, high) = mean_with_interval(np.zeros(40), np.repeat(np.arange(10), 4), CONFIG, lowest=-1)
+    assert difference == 0 and -0.4 < low < -0.2 and 0.2 < high < 0.4
 
 
-class KnownScene(KnownTrack):
-    """Stands for a video of a scene of one grey, in which a bright walker crosses."""
-
-    def __init__(self, grey: int, walker_grey: int) -> None:
-        super().__init__(0.5)
-        self.__dict__["thumbs"] = np.full((60, 32, 32), grey, np.uint8)
-        for number, thumb in enumerate(self.thumbs):
-            left = 5 + number * 0.35
-            thumb[3:16, int(left) : int(left) + 5] = walker_grey
-            self.__dict__["track"].loc[number, "left"] = left * 10
-        self.__dict__["track"]["width"] = 50.0
+def test_only_common_videos_are_compared():
+    first = random_predictions(0).rights()
+    other = (1 - first)[first.index.get_level_values("walker") != "w5"]
+    found = compare_rights(first, other, CONFIG)
+    assert (found.num_videos, found.num_walkers) == (66, 11)
+    nothing = compare_rights(first, other.iloc[:0], CONFIG)
+    assert (nothing.difference, nothing.p, nothing.num_videos) == (None, 1.0, 0)
 
 
-def test_scene_features_see_the_scene_and_not_the_walker():
-    dark, light, other_walker = KnownScene(60, 255), KnownScene(120, 255), KnownScene(60, 0)
-    assert scene_features(dark).shape == (256,)
-    assert np.allclose(scene_features(dark), 60) and np.allclose(scene_features(light), 120)
-    assert np.array_equal(scene_features(dark), scene_features(other_walker))
+def test_few_walkers_can_show_nothing_and_comparisons_are_corrected():
+    walkers = np.repeat(["a", "b", "c"], 4)
+    assert sign_flip_test(np.ones(12), walkers, CONFIG) == pytest.approx(2 / 2**3)
+    assert sign_flip_test(np.zeros(12), walkers, CONFIG) == 1.0
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06]) and holm([]) == []
 
 
-def test_scene_that_gives_the_emotion_away_is_found_out():
-    labels = np.tile([0, 1], 12)
-    videos = [KnownScene(60 + 40 * label, 200) for label in labels]
-    guesses = predict_baselines(videos, labels, videos[:6], 0)
-    assert guesses["background_only"].tolist() == labels[:6].tolist()
+@pytest.mark.parametrize("seed", range(2))
+def test_knowing_the_walker_is_not_better_than_chance(seed):
+    rng = np.random.default_rng(seed)
+    walkers = np.repeat(np.arange(10), 8)
+    labels = np.where(rng.random(80) < 0.7, walkers % 3, rng.integers(0, 3, 80))
+    assert permutation_p(labels, walkers % 3, walkers, CONFIG) == 1.0
+    assert permutation_p(labels, labels, walkers, CONFIG) < 0.01
 
 
-def test_majority_is_that_of_the_training_videos():
-    videos = [KnownTrack(0.5, seed=n) for n in range(7)]
-    guesses = predict_baselines(videos, np.array([0, 1, 1, 2, 1, 0, 2]), videos[:3], seed=0)
-    assert guesses["majority"].tolist() == [1, 1, 1]
+def test_p_values_of_guesses_are_uniform():
+    rng, walkers = np.random.default_rng(1), np.repeat(np.arange(6), 10)
+    config = make_config(num_resamples=100)
+    drawn = [(rng.integers(0, 3, 60), rng.integers(0, 3, 60)) for _ in range(100)]
+    values = np.array([permutation_p(*pair, walkers, config) for pair in drawn])
+    assert (values <= 0.1).mean() < 0.2 and 0.4 < values.mean() < 0.7
 
 
-def test_chance_is_one_in_so_many_with_the_spread_of_guessers():
-    entry = chance_accuracy(4, 100)
-    guesses = np.random.default_rng(0).binomial(100, 0.25, 50_000) / 100
-    low, high = entry["accuracy_ci95"]
-    assert entry["accuracy"] == 0.25
-    assert ((guesses >= low) & (guesses <= high)).mean() >= 0.945
-    assert ((guesses > low) & (guesses < high)).mean() < 0.95
+def draw(seed: int, number: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    """Draw probabilities, and labels that follow them exactly."""
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.full(3, 0.8), number)
+    labels = (rng.random((number, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
+    return probabilities, np.minimum(labels, 2)
+
+
+def test_honest_confidence_scores_near_zero_and_boasting_does_not():
+    probabilities, labels = draw(2)
+    boasting = probabilities**4 / (probabilities**4).sum(axis=1, keepdims=True)
+    honest, boasted = (measure_calibration(one, labels) for one in (probabilities, boasting))
+    assert honest.expected_calibration_error < 0.03 and boasted.expected_calibration_error > 0.15
+    assert boasted.log_loss > honest.log_loss and boasted.brier_score > honest.brier_score
+    assert honest.brier_score == pytest.approx(((probabilities - np.eye(3)[labels]) ** 2).sum(axis=1).mean())
+
+
+def test_reliability_and_coverage_in_closed_form():
+    probabilities, labels = np.tile([0.8, 0.2], (10, 1)), np.repeat([0, 1], 5)
+    assert reliability_table(probabilities, labels, 1).iloc[0].tolist() == pytest.approx([0.8, 0.5, 10])
+    table = reliability_table(*draw(4, 103))
+    assert np.ptp(table["num_videos"]) <= 1 and table["num_videos"].sum() == 103
+    assert table["confidence"].is_monotonic_increasing
+    covered = coverage_table(np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]), np.array([0, 1, 1]))
+    assert covered["accuracy"].tolist() == pytest.approx([1, 1, 2 / 3])
+    assert covered["coverage"].tolist() == pytest.approx([1 / 3, 2 / 3, 1])
+    assert covered["threshold"].tolist() == pytest.approx([0.9, 0.8, 0.6])
+
+
+def make_data(num_walkers: int = 6, num_folds: int = 0, emotions=EMOTIONS, walker: str = "w") -> RunData:
+    """Return videos of every walker with every emotion, two takes each."""
+    rows = [
+        (f"{emotion}/w{number}_{take}.mp4", emotion, f"{walker}{number}", f"{emotion}{number}{take}", number)
+        for emotion in emotions
+        for number in range(num_walkers)
+        for take in (1, 2)
+    ]
+    videos = pd.DataFrame(rows, columns=["video", "emotion", "walker", "digest", "number"])
+    videos["fold"] = videos["number"] % num_folds + 1 if num_folds else 0
+    videos["split"] = np.where(videos["fold"] == 1 if num_folds else videos["number"] < 3, "test", "train")
+    videos = videos.assign(num_clips=2, path=videos["video"], agreement=0.6, reference="")
+    return RunData(videos, pd.DataFrame(columns=["video", "reason"]), make_config(folds=num_folds))
+
+
+def judge(data: RunData, fold: int, seed: int, share_right: float) -> Judgement:
+    """Return the answers of a model that is right so often, beside a baseline that is always right."""
+    is_mine = data.videos["fold"] == fold if data.config.folds else data.videos["split"] == "test"
+    videos, rng = data.videos[is_mine].reset_index(drop=True), np.random.default_rng([fold, seed])
+    labels = videos["emotion"].map(data.emotions.index).to_numpy()
+    said = np.where(rng.random(len(labels)) < share_right, labels, (labels + 1) % 3)
+    probabilities = 0.2 + 0.4 * np.eye(3)[said]
+    answers = Predictions(videos, data.emotions, probabilities, np.full(len(labels), 1.0 + fold))
+    rest = {"test_walkers": sorted(set(videos["walker"])), "num_videos": len(videos), "best_epoch": 4}
+    rest |= {"model": "gait_forest" if fold < 3 else "gait_logistic", "accuracy": answers.is_right.mean()}
+    baselines = {"majority": np.eye(3)[0 * labels], "box_forest": np.eye(3)[labels]}
+    return Judgement(FitScore(fold=fold, seed=seed, temperature=1.0 + fold, **rest), answers, baselines)
+
+
+@pytest.fixture()
+def crossed():
+    """Return a cross-validation of three folds and two seeds."""
+    data, config = make_data(num_folds=3), make_config(folds=3, seeds=2, num_resamples=300)
+    judgements = [judge(data, fold, seed, 0.7) for fold in (1, 2, 3) for seed in (0, 1)]
+    return combine(judgements, data, config), judgements, data, config
+
+
+def test_every_video_counts_once_by_the_first_seed(crossed):
+    evaluation, judgements, data, _ = crossed
+    assert evaluation.predictions.videos["video"].tolist() == data.rows("judged")["video"].tolist()
+    right = sum(part.predictions.is_right.sum() for part in judgements[::2])
+    assert evaluation.test.accuracy == pytest.approx(right / len(data.videos))
+    assert evaluation.chosen == "gait_forest"
+    assert [(fit.fold, fit.seed) for fit in evaluation.fits] == [
+        (1, 0),
+        (1, 1),
+        (2, 0),
+        (2, 1),
+        (3, 0),
+        (3, 1),
+    ]
+    assert [fold.model for fold in evaluation.folds] == ["gait_forest", "gait_forest", "gait_logistic"]
+    assert evaluation.folds[2].test_walkers == ["w2", "w5"]
+
+
+def test_ladder_holds_every_baseline_and_the_lead_over_it(crossed):
+    evaluation = crossed[0]
+    assert set(evaluation.baselines) == {"chance", "majority", "box_forest", "rater_ceiling"}
+    best = evaluation.baselines["box_forest"]
+    assert best.difference == pytest.approx(evaluation.test.accuracy - 1) and best.difference_ci95[1] < 0
+    assert evaluation.baselines["rater_ceiling"].accuracy == pytest.approx(0.6)
+    ladder = evaluation.ladder().set_index("name")
+    assert set(ladder.index) == {*evaluation.baselines, "gait_forest"}
+    assert ladder["accuracy"].is_monotonic_decreasing and np.isnan(ladder.loc["gait_forest", "lead"])
+
+
+@pytest.mark.parametrize(("num_folds", "emotions"), [(0, EMOTIONS), (3, ("007", "1e3", "NA"))])
+def test_written_by_contract_and_read_back(num_folds, emotions, tmp_path, monkeypatch):
+    monkeypatch.setattr("gaitlib.evaluation.results.write_gait_parameters", lambda data, run_dir: None)
+    data = make_data(num_folds=num_folds, emotions=emotions, walker="=00")
+    config = make_config(folds=num_folds, num_resamples=100)
+    judgements = [judge(data, fold, 0, 0.7) for fold in range(1, max(2, num_folds + 1))]
+    evaluation = combine(judgements, data, config)
+    evaluation.effects = pd.DataFrame({"parameter": ["speed"], "effect": [0.5]})
+    write_results(tmp_path, evaluation, data, config)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {"schema_version", "config", "versions", "git_commit", "data", "duration_seconds"} <= set(results)
+    assert {"accuracy", "accuracy_ci95", "per_class", "labels", "baselines"} <= set(results["test"])
+    assert set(results["baselines"]["majority"]) >= {"accuracy", "accuracy_ci95"}
+    assert results["chosen"] == "gait_forest" and ("folds" in results) == bool(num_folds)
+    again = read_evaluation(tmp_path)
+    assert again.model_dump() == evaluation.model_dump()
+    pd.testing.assert_frame_equal(again.predictions.to_table(), evaluation.predictions.to_table())
+    assert again.predictions.calibrated == pytest.approx(evaluation.predictions.calibrated)
+    assert again.effects.equals(evaluation.effects)
+    assert (pd.read_csv(tmp_path / "predictions.csv")["walker"].str[:2] == "'=").all()
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_commit_is_that_of_the_projects_own_repository(is_own, tmp_path, monkeypatch):
+    project = tmp_path if is_own else tmp_path / "EmotionGait-main"
+    (project / "notebooks").mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("x")
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "unrelated"]):
+        subprocess.run(["git", "-C", tmp_path, *command], check=True)
+    monkeypatch.chdir(project)
+    commit = git_commit()
+    assert commit is not None and len(commit) == 40 if is_own else commit is None
+
+
+@pytest.mark.parametrize("num_folds", [0, 3])
+def test_leaking_split_shares_walkers_and_tests_judged_videos_only(num_folds):
+    data, config = make_data(num_folds=num_folds), make_config(folds=num_folds)
+    leaking = leaking_split(data, config)
+    test, train = leaking.rows("test"), leaking.rows("train")
+    assert set(test["walker"]) & set(train["walker"])
+    assert set(test["digest"]) <= set(data.rows("judged")["digest"]) - set(train["digest"])
+    assert set(test["emotion"]) == set(EMOTIONS)
+    assert len(leaking.rows("validation")) > 0
+
+
+def test_oracle_knows_synthetic_walks_only(tmp_path):
+    truth = sample_truth(range(8))
+    truth.to_csv(tmp_path / TRUTH_NAME, index=False)
+    videos = truth[["emotion", "walker"]].assign(path=[str(tmp_path / name) for name in truth["video"]])
+    is_test = videos["walker"].isin(["walker06", "walker07"])
+    said = predict_oracle(videos[~is_test], videos[is_test], 0)
+    assert (said == videos[is_test]["emotion"]).mean() > 0.6
+    assert predict_oracle(videos[~is_test], videos[is_test].assign(path="/nowhere/happy/a_1.mp4"), 0) is None
+
+
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_planted_effect_is_found_whoever_walks(is_relative, monkeypatch):
+    """Happy walks are faster by one unit; walkers differ by ten, which hides it unless they are compared."""
+    rng = np.random.default_rng(0)
+    names = effects_module.GAIT_PARAMETERS["name"][:2].tolist()
+    rows = [
+        {"walker": f"w{walker}", "emotion": emotion, "video": f"{emotion}{walker}{take}", "is_valid": True}
+        | {names[0]: 10 * (walker % 5) + (emotion == "happy") + rng.normal(0, 0.5), names[1]: 1.0}
+        for walker in range(20)
+        for emotion in (EMOTIONS if is_relative else EMOTIONS[walker % 3 : walker % 3 + 1])
+        for take in (1, 2)
+    ]
+    rows.append({**rows[0], names[0]: 1e6, "is_valid": False})
+    monkeypatch.setattr(effects_module, "gait_table", lambda data: pd.DataFrame(rows))
+    table = effect_sizes(None, CONFIG).set_index(["emotion", "parameter"])
+    happy = table.loc[("happy", names[0])]
+    assert happy["is_relative"] == is_relative
+    assert (happy["low"] > 1) == is_relative
+    assert np.isnan(table.loc[("happy", names[1]), "effect"])
+    assert {"title", "unit", "family", "num_walkers"} <= set(table)
+
+
+def test_finished_run_holds_the_whole_evaluation(trained):
+    evaluation = read_evaluation(trained.folder)
+    names = {"chance", "majority", "speed_only", "box_forest", "background_only", "oracle", "cnn_lstm"}
+    assert names | {"gait_forest", "gait_logistic"} == set(evaluation.baselines)
+    assert evaluation.leak_lesson.num_videos > 0 and evaluation.ablation and len(evaluation.effects)
+    assert evaluation.choices[0]["table"] and evaluation.chosen == evaluation.fits[0].model
+    table = pd.read_csv(trained.folder / "gait_parameters.csv")
+    assert {"video", "walker", "bout", "is_valid", "cadence_steps_per_min"} <= set(table)

@@ -2,44 +2,21 @@
 
 import json
 import os
-import re
-from dataclasses import replace
-from types import SimpleNamespace
+from collections import Counter
 
-import nbformat
-import numpy as np
-import optuna
 import pandas as pd
 import pytest
-import yaml
-from commands import PROJECT, is_one_sentence, kill_hard, run_gaitlib, run_python, start_python, wait_until
-from test_accessibility import RULES, axe
-from test_browser import OpenedPage
-from test_folds import make_table
+from commands import PROJECT, kill_hard, start_python
+from conftest import TINY
+from test_evaluation import make_data
 
-from gaitlib.comparison import compare, holm, sign_flip_test
-from gaitlib.config import InputError, make_config
-from gaitlib.experiment_data import ExperimentData
-from gaitlib.experiment_page import make_experiment
-from gaitlib.experiment_results import make_results
-from gaitlib.experiment_words import difference_sentences, different_videos, unfinished_table
-from gaitlib.experiments import Outcome, TrialRecord
-from gaitlib.rundata import RunData
-from gaitlib.search_space import list_candidates, make_plan, read_plan
-from gaitlib.studies import JOURNAL_NAME, open_storage
-
-NOTEBOOK = PROJECT / "notebooks" / "07_experiments.ipynb"
-TINY = {
-    **{"num_frames": 8, "frame_size": 32, "max_clips_per_video": 2, "epochs": 1, "batch_size": 32},
-    **{"num_resamples": 100},
-}
-
-
-def write_plan(folder, **content):
-    """Write an experiment as YAML (JSON is YAML too) and return its path."""
-    path = folder / "trial.yaml"
-    path.write_text(json.dumps({"settings": TINY, **content}))
-    return path
+from gaitlib.config import make_config
+from gaitlib.errors import InputError
+from gaitlib.evaluation import holm
+from gaitlib.experiments import describe_settings, list_candidates, make_plan, read_plan, run_experiment
+from gaitlib.experiments import study as study_module
+from gaitlib.experiments.folds import ExperimentFolds
+from gaitlib.experiments.ranking import TrialRecord, make_results
 
 
 def test_numbers_as_yaml_writes_them(tmp_path):
@@ -47,40 +24,42 @@ def test_numbers_as_yaml_writes_them(tmp_path):
     path.write_text("method: random\nsearch: {learning_rate: {low: 1e-4, high: 1.0e-3, log: true}}\n")
     plan = read_plan(path)
     assert plan.name == "look"
-    assert plan.search == {"learning_rate": {"low": 0.0001, "high": 0.001, "log": True, "step": None}}
+    assert (plan.search["learning_rate"].low, plan.search["learning_rate"].high) == (0.0001, 0.001)
+    assert make_plan({"name": "a", "settings": {"learning_rate": "1e-4"}}).settings["learning_rate"] == 0.0001
 
 
-def test_grid_lists_every_combination():
+def test_grid_lists_every_combination_and_settings_read_well():
     plan = make_plan({"name": "a", "search": {"batch_size": [2, 4], "augment": [True, False]}})
-    assert len(list_candidates(plan)) == 4
-    assert {"batch_size": 4, "augment": False} in list_candidates(plan)
+    assert len(list_candidates(plan)) == 4 and {"batch_size": 4, "augment": False} in list_candidates(plan)
+    assert (
+        describe_settings({"model": "cnn_gru", "l2_strength": 0.00012345}) == "cnn_gru, l2_strength 0.000123"
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"serach": {}}, "Unknown key 'serach' in the experiment. Did you mean 'search'?"),
+        ({"serach": {}}, "Unknown key 'serach'. Did you mean 'search'?"),
         ({"search": {"learning_rat": [1]}}, "Unknown setting 'learning_rat'. Did you mean 'learning_rate'?"),
         ({"settings": {"epoch": 3}}, "Unknown setting 'epoch'. Did you mean 'epochs'?"),
-        ({"search": {"model": ["cnn_lstn"]}}, "Unknown model 'cnn_lstn' in the experiment. Did you mean"),
+        ({"search": {"model": ["cnn_lstn"]}}, "Unknown model 'cnn_lstn'. Did you mean"),
         ({"search": {"epochs": [3, 0]}}, "Setting 'epochs' is 0: input should be greater than or equal to 1"),
-        ({"search": {"epochs": [[[1]]]}}, "Setting 'epochs' is a list: expected a number"),
+        ({"search": {"epochs": [[1]]}}, "Setting 'epochs' is .1.: input should be a valid integer"),
         ({"search": {"epochs": []}}, "expected a list of values, or low and high"),
         ({"search": {"epochs": {"low": 1, "high": 3}}}, "A grid needs a list of values for 'epochs'"),
         ({"method": "tpe"}, "Method tpe needs settings to search"),
-        ({"method": "tpe", "search": {"epochs": {"low": 3, "high": 1}}}, "low is 3, which is not below high"),
+        ({"method": "tpe", "search": {"epochs": {"low": 3, "high": 1}}}, "Low is 3, which is not below high"),
         ({"method": "tpe", "search": {"epochs": {"low": 3, "hihg": 1}}}, "Did you mean 'high'?"),
-        (
-            {"method": "tpe", "search": {"augment": {"low": False, "high": True}}},
-            "no number: list its values",
-        ),
-        ({"method": "random", "search": {"epochs": [1]}, "inner_folds": 0}, "so it needs inner_folds"),
+        ({"method": "tpe", "search": {"epochs": {"low": 1, "high": 3, "step": 0}}}, "step"),
+        ({"method": "tpe", "search": {"augment": {"low": False, "high": True}}}, "Setting 'augment' is 0"),
+        ({"method": "random", "search": {"epochs": [1]}, "inner_folds": 0}, "and inner_folds to score them"),
         ({"settings": {"folds": 3}}, "is decided by the experiment: use outer_folds"),
         ({"search": {"demo_walkers": [8, 9]}}, "must be the same in all trials"),
         ({"settings": {"seed": 1}, "search": {"seed": [1]}}, "leave one of them out"),
         ({"inner_folds": 1}, "expected 0 .nothing is chosen. or at least 2"),
-        ({"outer_folds": "many"}, "Experiment's 'outer_folds'"),
-        ({"name": "../up"}, "Experiment's 'name'"),
+        ({"outer_folds": "many"}, "Experiment 'outer_folds'"),
+        ({"name": "../up"}, "Experiment 'name'"),
+        ({"search": 3}, "Experiment 'search'"),
         ({"baseline": {"model": "cnn_lstm"}}, "The baseline .cnn_lstm. is no combination"),
         ({"candidates": [{}], "search": {"epochs": [1]}}, "Give either search or candidates"),
         ({"search": {"epochs": list(range(1, 60)), "seed": list(range(60))}}, "more than 2000"),
@@ -91,23 +70,45 @@ def test_what_cannot_be_is_refused(content, message):
         make_plan({"name": "a", **content})
 
 
-@pytest.mark.parametrize("text", ["", "- a\n", "a: [", "!!python/object/apply:os.getcwd []\n", "\x00"])
-def test_file_that_holds_no_experiment(tmp_path, text):
-    path = tmp_path / "a.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match="holds no experiment|is no YAML"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "holds no experiment"),
+        ("- a\n", "holds no experiment"),
+        ("a: [", "is no YAML"),
+        ("a: " + "[" * 3000, "is no YAML"),
+        ("!!python/object/apply:os.getcwd []\n", "is no YAML"),
+        ("method: grid\nmethod: tpe\n", "has the key 'method' twice"),
+        ("name: m\u00fcde".encode("latin-1"), "no YAML in UTF-8"),
+        (None, "no regular file"),
+    ],
+)
+def test_faulty_file_is_one_sentence(tmp_path, content, message):
+    path = tmp_path / "plan.yaml"
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message):
         read_plan(path)
 
 
-def plan_data(num_walkers: int = 10, drops: str = "", **content) -> ExperimentData:
-    """Make the folds of an experiment whose videos need no preparation; short clips drop a walker."""
+@pytest.mark.parametrize("path", sorted((PROJECT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_of_the_project_can_be_read(path):
+    plan = read_plan(path)
+    assert plan.name == path.stem and list_candidates(plan)
+
+
+def plan_folds(num_walkers: int = 10, drops: str = "", **content) -> ExperimentFolds:
+    """Make the folds of an experiment whose videos need no preparation; long clips drop a walker."""
     plan = make_plan({"name": "a", "search": {"num_frames": [30, 60]}, **content})
 
-    def prepare(config) -> RunData:
-        videos = make_table(num_walkers)
-        return RunData(videos[(videos["walker"] != drops) | (config.num_frames < 60)], pd.DataFrame())
+    def prepare(config):
+        data = make_data(num_walkers, num_folds=config.folds)
+        is_kept = (data.videos["walker"] != drops) | (config.num_frames < 60)
+        return type(data)(data.videos[is_kept].reset_index(drop=True), data.skipped, config)
 
-    return ExperimentData(plan, prepare)
+    return ExperimentFolds(plan, prepare)
 
 
 def walkers_of(fit, *splits) -> set[str]:
@@ -116,412 +117,224 @@ def walkers_of(fit, *splits) -> set[str]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_trial_sees_a_walker_of_its_outer_fold(seed):
-    data = plan_data(outer_folds=3, inner_folds=3, settings={"seed": seed})
-    config = make_config(seed=seed)
+    folds, config = plan_folds(outer_folds=3, inner_folds=3, settings={"seed": seed}), make_config(seed=seed)
     for outer in (1, 2, 3):
-        strangers = walkers_of(data.outer_fit(outer, config), "test")
-        inner = [data.inner_fit(outer, number, config) for number in (1, 2, 3)]
+        held_out = walkers_of(folds.fit(config, outer), "test")
+        inner = [folds.fit(config, outer, number) for number in (1, 2, 3)]
         for fit in inner:
-            assert not strangers & walkers_of(fit, "train", "validation", "test")
+            assert not held_out & walkers_of(fit, "train", "validation", "test")
             assert not walkers_of(fit, "train", "validation") & walkers_of(fit, "test")
             assert not walkers_of(fit, "train") & walkers_of(fit, "validation")
         tested = [walker for fit in inner for walker in walkers_of(fit, "test")]
-        assert sorted(tested) == sorted(walkers_of(data.outer_fit(outer, config), "train", "validation"))
-
-
-def test_walker_under_two_names_in_both_parts_stops_the_trial():
-    data = plan_data(outer_folds=2, inner_folds=2)
-    videos = data.first.videos
-    known = next(walker for walker, fold in data._outer.items() if fold == 1)
-    stranger = next(walker for walker, fold in data._outer.items() if fold == 2)
-    videos.loc[videos["walker"] == stranger, "walker"] = known.upper()
-    data._outer[known.upper()] = 2
-    with pytest.raises(InputError, match="The same walker is in training and test"):
-        data.inner_fit(1, 1, data.config)
+        assert sorted(tested) == sorted(walkers_of(folds.fit(config, outer), "train", "validation"))
 
 
 def test_walkers_stay_in_their_folds_whatever_a_trial_tries():
-    data = plan_data(outer_folds=3, inner_folds=2, drops="w3")
+    folds = plan_folds(outer_folds=3, inner_folds=2, drops="w3")
     configs = make_config(), make_config(seed=5, num_frames=60, batch_size=8)
-    for outer in (1, 2, 3):
-        fits = [(data.outer_fit(outer, config), data.inner_fit(outer, 1, config)) for config in configs]
-        for first, second in zip(*fits, strict=True):
-            assert walkers_of(first, "test") - {"w3"} == walkers_of(second, "test")
+    for outer, inner in ((1, 0), (2, 1), (3, 2)):
+        first, second = (walkers_of(folds.fit(config, outer, inner), "test") for config in configs)
+        assert first - {"w3"} == second
 
 
 def test_too_few_walkers_for_nested_folds_are_refused_at_once():
-    with pytest.raises(InputError, match="fewer than 2 are left to learn from"):
-        plan_data(6, outer_folds=2, inner_folds=2)
+    with pytest.raises(InputError, match="fewer than 2 are left to learn from|need at least"):
+        plan_folds(4, outer_folds=2, inner_folds=2)
 
 
-def answers(right: np.ndarray, num_videos: int = 4) -> pd.DataFrame:
-    """Return answers of as many walkers as there are rows; a row holds its videos."""
-    walkers = np.repeat([f"w{number}" for number in range(len(right))], num_videos)
-    digests = [f"d{number}" for number in range(right.size)]
-    return pd.DataFrame({"digest": digests, "walker": walkers, "is_right": right.ravel().astype(float)})
-
-
-def test_real_difference_is_found_and_chance_is_not():
-    rng = np.random.default_rng(0)
-    base = rng.random((20, 4)) < 0.4
-    better, same = base | (rng.random((20, 4)) < 0.5), rng.random((20, 4)) < 0.4
-    found = compare(answers(base), [answers(better), answers(same)], 500, 0)
-    assert [row["is_real"] for row in found] == [True, False]
-    assert found[0]["difference"] == pytest.approx(better.mean() - base.mean())
-    assert found[0]["difference_ci95"][0] > 0
-    assert found[0]["p_holm"] == pytest.approx(2 * found[0]["p"])
-
-
-def test_only_common_videos_are_compared():
-    base, other = answers(np.ones((6, 4))), answers(np.ones((6, 4)))
-    fewer = other[other["walker"] != "w5"].assign(is_right=0.0)
-    (row,) = compare(base, [fewer], 200, 0)
-    assert (row["num_videos"], row["num_walkers"], row["difference"]) == (20, 5, -1.0)
-
-
-def test_few_walkers_can_show_nothing():
-    assert sign_flip_test(np.ones(12), np.repeat(["a", "b", "c"], 4), 999, 0) == pytest.approx(2 / 2**3)
-    assert sign_flip_test(np.zeros(12), np.repeat(["a", "b", "c"], 4), 999, 0) == 1.0
-
-
-def test_holm_counts_all_comparisons():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([]) == []
-
-
-@pytest.fixture(scope="module")
-def compared(tmp_path_factory, demo_folders):
-    """Compare settings, one of which fits no video, without choosing any."""
-    folder = tmp_path_factory.mktemp("compared")
-    candidates = [{"num_frames": 500}, {}, {"augment": False}]
-    path = write_plan(folder, name="plain", outer_folds=2, inner_folds=0, candidates=candidates, baseline={})
-    out = folder / "reports" / "plain"
-    arguments = ("--videos", demo_folders[0], "--videos-test", demo_folders[1], "--out", out)
-    process = run_gaitlib("experiment", path, *arguments)
-    assert process.returncode == 0, process.stderr
-    return out, process.stdout
-
-
-def test_plain_comparison_ranks_all_and_tests_every_walker_once(compared, demo_folders):
-    out, stdout = compared
-    results = json.loads((out / "results.json").read_text())
-    assert [entry["state"] for entry in results["ranking"]] == ["complete", "complete", "failed"]
-    assert "a clip needs 33.3 s" in results["ranking"][2]["reason"]
-    scores = [entry["accuracy"] for entry in results["ranking"][:2]]
-    assert scores == sorted(scores, reverse=True)
-    num_videos = sum(len(list(folder.glob("*/*.mp4"))) for folder in demo_folders)
-    for entry in results["ranking"][:2]:
-        assert entry["num_videos"] == num_videos
-        assert entry["num_weights"] > 0
-        assert entry["training_seconds"] > 0
-        assert entry["ms_per_clip"] > 0
-    assert results["comparisons"]["against"] == "the settings as given"
-    assert results["comparisons"]["num_comparisons"] == 1
-    table = pd.read_csv(out / "predictions.csv")
-    assert (table.groupby("settings")["video"].nunique() == num_videos).all()
-    right = (table["emotion"] == table["predicted"]).groupby(table["settings"]).mean()
-    assert {entry["label"]: entry["accuracy"] for entry in results["ranking"][:2]} == pytest.approx(
-        right.to_dict()
-    )
-    assert stdout.count("fold ") == 4
-    assert "Synthetic walkers" in stdout
-    assert "nested" not in results
-
-
-def test_unknown_setting_ends_before_anything_runs(tmp_path):
-    path = write_plan(tmp_path, search={"learning_rat": [0.1]})
-    process = run_gaitlib("experiment", path, "--out", tmp_path / "out")
-    assert process.returncode == 1
-    assert is_one_sentence(process)
-    assert "Did you mean 'learning_rate'?" in process.stderr
-    assert not (tmp_path / "out").exists()
-
-
-SEARCH = {
-    **{"name": "nested", "method": "tpe", "trials": 2, "outer_folds": 3, "inner_folds": 2},
-    "search": {"learning_rate": {"low": "1e-4", "high": "1e-2", "log": True}, "augment": [True, False]},
-}
-
-
-@pytest.fixture(scope="module")
-def nested(tmp_path_factory, demo_folders):
-    """Search, be killed after the first trial, go on; return the folder, what was printed, what was done."""
-    folder = tmp_path_factory.mktemp("nested")
-    path = write_plan(folder, **SEARCH)
-    out = folder / "reports" / "killed"
-    arguments = ["experiment", path, "--videos", demo_folders[0], "--videos-test", demo_folders[1]]
-    process = start_python("from gaitlib.cli import main; main()", *arguments, "--out", out)
-    journal = out / JOURNAL_NAME
-    wait_until(lambda: journal.exists() and journal.read_text().count('"fold1"') >= 2, process, 600)
-    kill_hard(process)
-    before = journal.read_text()
-    again = run_gaitlib(*arguments, "--out", out)
-    assert again.returncode == 0, again.stderr
-    return out, again.stdout, before
-
-
-def trials_of(out) -> dict[str, list[optuna.trial.FrozenTrial]]:
-    """Return the trials of each study in a run folder's journal, by the last word of its name."""
-    storage = open_storage(make_plan(SEARCH), out)
-    names = optuna.get_all_study_names(storage)
-    return {
-        name.split()[-1]: optuna.load_study(study_name=name, storage=storage).get_trials() for name in names
-    }
-
-
-def test_killed_search_does_no_finished_trial_again(nested):
-    _, stdout, before = nested
-    assert before.count('"state":1') >= 1
-    lines = [line for line in stdout.splitlines() if line.startswith("outer fold")]
-    assert not any("outer fold 1/3, trial 1," in line for line in lines)
-    assert len(lines) == 3 * 2 * 2 + 3 - before.count('"answers"')
-
-
-def test_killed_search_ends_like_one_that_was_not(nested, demo_folders, tmp_path):
-    out, _, _ = nested
-    plan = make_plan({"settings": TINY, **SEARCH})
-    text = make_experiment(plan, *demo_folders, None, tmp_path / "reports" / "straight")
-    results = [
-        json.loads((run / "results.json").read_text()) for run in (out, tmp_path / "reports" / "straight")
-    ]
-    assert results[0]["nested"]["confusion_matrix"] == results[1]["nested"]["confusion_matrix"]
-    tables = [pd.read_csv(run / "trials.csv") for run in (out, tmp_path / "reports" / "straight")]
-    columns = ["outer_fold", "trial", "state", "accuracy", "learning_rate", "augment"]
-    pd.testing.assert_frame_equal(tables[0][columns], tables[1][columns])
-    assert "no trial had seen" in text
-
-
-def test_final_score_is_of_walkers_that_no_trial_has_seen(nested):
-    out, _, _ = nested
-    results = json.loads((out / "results.json").read_text())["nested"]
-    studies = trials_of(out)
-    for fold in results["folds"]:
-        strangers = set(fold["test_walkers"])
-        trials = studies[str(fold["fold"])]
-        seen = {
-            walker
-            for trial in trials
-            for part in (1, 2)
-            for walker in trial.user_attrs[f"fold{part}"]["answers"]["walker"]
-        }
-        assert strangers
-        assert not strangers & seen
-        assert fold["best_score"] == max(trial.value for trial in trials)
-    tested = [walker for fold in results["folds"] for walker in fold["test_walkers"]]
-    assert len(tested) == len(set(tested)) == results["num_walkers"] == 6
-
-
-def test_optimism_is_the_best_score_less_the_nested_score(nested):
-    out, _, _ = nested
-    results = json.loads((out / "results.json").read_text())["nested"]
-    table = pd.read_csv(out / "predictions.csv")
-    right = table["emotion"] == table["predicted"]
-    assert results["accuracy"] == pytest.approx(right.mean())
-    assert results["best_score"] == pytest.approx(np.mean([fold["best_score"] for fold in results["folds"]]))
-    assert results["optimism"] == pytest.approx(results["best_score"] - results["accuracy"])
-    for name in ("accuracy", "best_score", "optimism"):
-        low, high = results[f"{name}_ci95"]
-        assert low <= results[name] <= high
-
-
-@pytest.mark.parametrize("kind", ["nested", "compared"])
-def test_page_opens_offline_for_everybody(browser, request, kind):
-    out = request.getfixturevalue(kind)[0]
-    opened = OpenedPage(browser, out / "index.html")
-    page = opened.page
-    assert [url for url in opened.requests if not url.startswith(("file:", "data:"))] == []
-    assert opened.complaints == []
-    assert page.locator("h1").count() == 1
-    assert "Synthetic walkers" in page.locator(".banner").inner_text()
-    assert all(len(image.get_attribute("alt")) > 30 for image in page.locator("main img").all())
-    for width in (1280, 400):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width + 1
-        found = axe.Axe().run(page, options=RULES).response["violations"]
-        assert found == [], [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found]
-    assert ("whom no trial had seen" in page.inner_text("main")) == (kind == "nested")
-    page.goto((out.parent / "index.html").as_uri())
-    assert re.search("chosen by a search|best of 3", page.inner_text("main"))
-    page.close()
-
-
-def test_notebook_does_the_same(compared, demo_folders, tmp_path):
-    """The trainings come from the cache: the notebook's experiment is that of the command."""
-    plan = compared[0].parents[1] / "trial.yaml"
-    values = {"experiment": plan, "out": tmp_path / "reports" / "stepped"}
-    values |= dict(zip(("videos", "videos_test"), demo_folders, strict=True))
-    options = [part for name, value in values.items() for part in ("-p", name, value)]
-    path = tmp_path / "out.ipynb"
-    process = run_python("-m", "papermill", NOTEBOOK, path, "--cwd", PROJECT, *options)
-    assert process.returncode == 0, process.stderr
-    cells = nbformat.read(path, as_version=4).cells
-    shown = "".join(str(output) for cell in cells for output in cell.get("outputs", []))
-    assert "a clip needs 33.3 s" in shown
-    assert "Nothing was chosen in this experiment" in shown
-    results = [json.loads((run / "results.json").read_text()) for run in (compared[0], values["out"])]
-    scores = [[entry.get("accuracy") for entry in result["ranking"]] for result in results]
-    assert scores[0] == scores[1]
-
-
-def test_page_of_models_has_every_candidate_and_the_nested_score(nested, tmp_path):
-    out, _, _ = nested
-    page = tmp_path / "models.md"
-    process = run_python("docs/make_models.py", f"{out}=walks", "--write", page)
-    assert process.returncode == 0, process.stderr
-    text, results = page.read_text(), json.loads((out / "results.json").read_text())
-    ranked = [entry for entry in results["ranking"] if "accuracy" in entry]
-    assert ranked
-    assert all(f"| {entry['label']} | {entry['accuracy']:.1%} |" in text for entry in ranked)
-    assert f"{results['nested']['accuracy']:.1%}" in text
-    assert "synthetic walkers" in text
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("a: " + "[" * 3000, "is no YAML"),
-        ("method: grid\nmethod: tpe\n", "has the key 'method' twice"),
-        ("name: m\u00fcde".encode("latin-1"), "save it as UTF-8"),
-        (
-            {"name": "a", "search": {"batch_size": {"low": 2, "high": 8, "step": 0.5}}},
-            "a whole number from 1",
-        ),
-    ],
-)
-def test_faulty_plan_is_one_sentence(tmp_path, content, message):
-    path = tmp_path / "plan.yaml"
-    text = yaml.safe_dump(content) if isinstance(content, dict) else content
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(InputError, match=message):
-        read_plan(path)
-
-
-def test_plan_from_a_pipe_is_refused_and_odd_file_names_are_no_fault(tmp_path):
-    os.mkfifo(tmp_path / "pipe.yaml")
-    with pytest.raises(InputError, match="no regular file"):
-        read_plan(tmp_path / "pipe.yaml")
-    (tmp_path / "my exp!.yaml").write_text("search: {model: [cnn_gru]}")
-    assert read_plan(tmp_path / "my exp!.yaml").name == "my exp_"
-
-
-def test_candidates_with_other_classes_are_each_scored_by_their_own(demo_folders, tmp_path):
-    """Each walker has one neutral walk: as a reference it is judged by nobody, else it is a class."""
-    candidates = [{"model": "gait_rf", "relative_to": way} for way in ("reference", "none", "walker-mean")]
-    plan = make_plan(
-        {"name": "ways", "outer_folds": 3, "inner_folds": 0, "settings": TINY, "candidates": candidates}
-    )
-    make_experiment(plan, *demo_folders, None, tmp_path / "out")
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    answers = pd.read_csv(tmp_path / "out" / "predictions.csv")
-    assert len(results["ranking"]) == 3
-    for entry in results["ranking"]:
-        own = answers[answers["settings"] == entry["label"]]
-        assert entry["accuracy"] == pytest.approx((own["emotion"] == own["predicted"]).mean())
-        assert entry["num_videos"] == len(own)
-        is_judged = "neutral" in set(own["emotion"])
-        assert is_judged == (entry["settings"]["relative_to"] != "reference")
-        assert entry["chance"] == pytest.approx(1 / (4 if is_judged else 3))
-
-
-def test_shared_study_gives_hopeless_trials_up_and_is_done_once(demo_folders, tmp_path):
-    """Five models of gait features, then a network that hardly moves: the database knows it all."""
-    candidates = [{"model": "gait_rf", "seed": seed} for seed in range(5)]
-    candidates.append({"model": "cnn_lstm", "learning_rate": 1e-12})
-    path = write_plan(tmp_path, name="shared", outer_folds=3, inner_folds=2, candidates=candidates)
-    url = f"sqlite:///{tmp_path / 'study.db'}"
-    arguments = ("--videos", demo_folders[0], "--videos-test", demo_folders[1], "--storage", url)
-    tables, outputs = [], []
-    for machine in ("here", "there"):
-        out = tmp_path / machine / "reports" / "shared"
-        process = run_gaitlib("experiment", path, *arguments, "--out", out, timeout=600)
-        assert process.returncode == 0, process.stderr
-        assert not (out / JOURNAL_NAME).exists()
-        outputs.append(process.stdout)
-        tables.append(pd.read_csv(out / "trials.csv"))
-    pruned = tables[0][tables[0]["state"] == "pruned"]
-    assert set(pruned["trial"]) == {6}
-    assert len(pruned) == 3
-    assert outputs[0].count("inner fold 2/2") == 3 * 5
-    assert "fold " not in outputs[1]
-    pd.testing.assert_frame_equal(*tables)
-    assert "given up" in (out / "index.html").read_text()
-
-
-def test_more_trials_make_a_new_choice_that_is_tested_anew(demo_folders, tmp_path):
-    """The score on strangers is that of the settings beside it, however often the search was prolonged."""
-    content = {
-        **{"name": "longer", "method": "random", "outer_folds": 3, "inner_folds": 2, "prune": False},
-        "settings": {**TINY, "class_weights": False},
-        "search": {"model": ["gait_rf", "gait_ensemble"], "seed": {"low": 0, "high": 50}},
-    }
-    for trials in (1, 4, 2):
-        make_experiment(make_plan({**content, "trials": trials}), *demo_folders, None, tmp_path / "out")
-        results = json.loads((tmp_path / "out" / "results.json").read_text())
-        answers = pd.read_csv(tmp_path / "out" / "predictions.csv")
-        assert results["num_trials"] == 3 * trials
-        for fold in results["nested"]["folds"]:
-            own = answers[answers["walker"].isin(fold["test_walkers"])]
-            assert set(own["settings"]) == {fold["label"]}
-            assert fold["best_trial"] <= trials
-            assert fold["accuracy"] == pytest.approx((own["emotion"] == own["predicted"]).mean())
-
-
-def test_results_of_another_run_are_not_overwritten(trained, compared, demo_folders, tmp_path):
-    before = {path.name: path.read_bytes() for path in trained.folder.glob("*.*")}
-    for out, name in ((trained.folder, "plain"), (compared[0], "another")):
-        path = write_plan(tmp_path, name=name, outer_folds=2, inner_folds=0, candidates=[{}])
-        process = run_gaitlib("experiment", path, "--videos", demo_folders[0], "--out", out)
-        assert process.returncode == 1 and is_one_sentence(process)
-        assert "holds another run" in process.stderr
-    assert {path.name: path.read_bytes() for path in trained.folder.glob("*.*")} == before
-
-
-def fold_of(walkers: str, share: float) -> dict[str, object]:
-    """Return what a fit answered on two videos of each walker, a share of them right."""
-    digests = [f"{walker}{take}" for walker in walkers for take in range(8)]
-    right = [number < share * len(digests) for number in range(len(digests))]
-    answers = {
-        "digest": digests,
-        "walker": [digest[0] for digest in digests],
-        "emotion": ["sad"] * len(digests),
-        "predicted": ["sad" if is_right else "angry" for is_right in right],
-    }
-    return {"answers": answers, "ms_per_clip": 1.0, "num_weights": 1, "training_seconds": 1.0}
+def fold_of(walkers: str, share: float) -> dict:
+    """Return what a fit answered on eight videos of each walker, a share of them right."""
+    videos = [f"{walker}{take}" for walker in walkers for take in range(8)]
+    predicted = ["sad" if place < share * len(videos) else "angry" for place in range(len(videos))]
+    emotions = ["sad"] * len(videos)
+    answers = {"video": videos, "walker": [video[0] for video in videos], "emotion": emotions}
+    return {**answers, "predicted": predicted, "training_seconds": 1.0}
 
 
 def test_settings_given_up_in_some_folds_come_after_those_that_were_not():
-    """Else a candidate would be ranked by the one fold in which it did well."""
     records = [
-        TrialRecord(1, 1, {"seed": 1}, "complete", 0.9, "", [fold_of("ab", 0.9)]),
-        TrialRecord(2, 1, {"seed": 1}, "pruned", None, "", [fold_of("c", 0.1)]),
-        TrialRecord(1, 2, {"seed": 2}, "complete", 0.7, "", [fold_of("ab", 0.7)]),
-        TrialRecord(2, 2, {"seed": 2}, "complete", 0.7, "", [fold_of("cd", 0.7)]),
+        TrialRecord(1, 1, {"seed": 1}, "complete", folds=(fold_of("ab", 0.9),)),
+        TrialRecord(2, 1, {"seed": 1}, "pruned", folds=(fold_of("c", 0.1),)),
+        TrialRecord(1, 2, {"seed": 2}, "complete", folds=(fold_of("ab", 0.7),)),
+        TrialRecord(2, 2, {"seed": 2}, "complete", folds=(fold_of("cd", 0.7),)),
+        TrialRecord(1, 3, {"seed": 3}, "failed", "No memory."),
     ]
-    data = SimpleNamespace(config=make_config(num_resamples=100), first=SimpleNamespace(summary=dict))
-    plan = make_plan({"name": "partly", "search": {"seed": [1, 2]}, "outer_folds": 2})
-    results = make_results(plan, Outcome(records, [replace(records[3], outer=2)]), data)
-    assert [entry["settings"]["seed"] for entry in results["ranking"]] == [2, 1]
-    assert "given up in 1 of 2 outer folds" in str(unfinished_table(results).to_dict())
-    assert "given up in some outer folds" in different_videos(results)
+    plan = make_plan({"name": "a", "search": {"seed": [1, 2, 3]}, "outer_folds": 2, "baseline": {"seed": 3}})
+    results = make_results(plan, records, [records[0]], make_data())
+    assert [entry["settings"]["seed"] for entry in results["ranking"]] == [2, 1, 3]
+    assert [entry["state"] for entry in results["ranking"]] == ["complete", "pruned", "failed"]
+    assert results["ranking"][2]["reason"] == "No memory." and results["ranking"][2]["accuracy"] is None
+    assert results["comparisons"]["is_baseline_lost"]
+    with pytest.raises(InputError, match="No trial succeeded. The first: No memory."):
+        make_results(plan, records[4:], [], make_data())
 
 
-def test_baseline_without_a_score_is_told():
+def test_differences_are_corrected_for_the_number_of_comparisons():
+    walkers = "abcdefghijkl"
     records = [
-        TrialRecord(0, 1, {"seed": 1}, "failed", None, "No memory.", []),
-        TrialRecord(0, 2, {"seed": 2}, "complete", 0.7, "", [fold_of("ab", 0.7)]),
-        TrialRecord(0, 3, {"seed": 3}, "complete", 0.5, "", [fold_of("ab", 0.5)]),
+        TrialRecord(0, place, {"seed": place}, "complete", folds=(fold_of(walkers, share),))
+        for place, share in enumerate((1.0, 0.0, 1.0))
     ]
-    data = SimpleNamespace(config=make_config(num_resamples=100), first=SimpleNamespace(summary=dict))
-    plan = make_plan(
-        {"name": "lost", "search": {"seed": [1, 2, 3]}, "inner_folds": 0, "baseline": {"seed": 1}}
-    )
-    sentences = difference_sentences(make_results(plan, Outcome(records, []), data))
-    assert sentences[0] == "The baseline, seed 1, gave no score: the best takes its place."
-    assert sentences[1].startswith("1 comparison with seed 2,")
+    plan = make_plan({"name": "a", "search": {"seed": [0, 1, 2]}, "inner_folds": 0})
+    rows = make_results(plan, records, [], make_data())["comparisons"]["rows"]
+    assert [row["difference"] for row in rows] == [0, -1]
+    assert [row["p_holm"] for row in rows] == pytest.approx(holm([row["p"] for row in rows]))
+    assert [row["is_real"] for row in rows] == [False, True]
 
 
-@pytest.mark.parametrize("path", sorted((PROJECT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_experiment_of_the_project_can_be_read(path):
-    plan = read_plan(path)
-    assert plan.name == path.stem or path.stem in ("gait",)
-    assert list_candidates(plan)
+SEARCH = {"name": "nested", "method": "tpe", "trials": 3, "outer_folds": 2, "inner_folds": 2, "prune": False}
+SEARCH |= {"search": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "augment": [True, False]}}
+
+
+def answer_by_settings(fit) -> dict:
+    """Answer at once: the nearer the learning rate to 0.001, the more videos are right."""
+    if fit.config.model == "cnn_gru":
+        raise InputError("These settings fit no video.")
+    rows = fit.data.rows("test")
+    share = 0.9 - abs(float(fit.config.learning_rate) - 0.001) * 50
+    said = [one if place < share * len(rows) else "angry" for place, one in enumerate(rows["emotion"])]
+    rows = rows[["video", "walker", "emotion"]].assign(predicted=said)
+    return {**rows.to_dict("list"), "training_seconds": 0.1}
+
+
+@pytest.fixture()
+def quick(monkeypatch):
+    """Let experiments run on videos that need no preparation, with a model that answers at once."""
+    monkeypatch.setattr(study_module, "answer_fit", answer_by_settings)
+    prepare = lambda videos, test, config, labels_path: make_data(9, num_folds=config.folds)  # noqa: E731
+    monkeypatch.setattr(study_module, "prepare_data", prepare)
+    return lambda content, out: run_experiment(make_plan(content), out, out, None, out)
+
+
+def test_final_score_is_of_walkers_that_no_trial_has_seen(quick, tmp_path):
+    results = quick(SEARCH, tmp_path)
+    nested = results["nested"]
+    tested = [walker for fold in nested["folds"] for walker in fold["test_walkers"]]
+    assert len(tested) == len(set(tested)) == nested["num_walkers"] == 9
+    table, trials = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("predictions", "trials"))
+    assert nested["accuracy"] == pytest.approx((table["emotion"] == table["predicted"]).mean())
+    for fold in nested["folds"]:
+        own = trials[trials["outer_fold"] == fold["fold"]]
+        assert len(own) == 3 and fold["best_score"] == pytest.approx(own["accuracy"].max())
+    assert nested["optimism"] == pytest.approx(nested["best_score"] - nested["accuracy"])
+    for name in ("accuracy", "best_score", "optimism"):
+        low, high = nested[f"{name}_ci95"]
+        assert low <= nested[name] <= high
+
+
+def test_stopped_search_ends_like_one_that_was_not(quick, tmp_path, monkeypatch):
+    stopped = Counter()
+
+    def stop_sometimes(fit):
+        stopped["fits"] += 1
+        if stopped["fits"] in (3, 8):
+            raise KeyboardInterrupt
+        return answer_by_settings(fit)
+
+    monkeypatch.setattr(study_module, "answer_fit", stop_sometimes)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            quick(SEARCH, tmp_path / "stopped")
+    quick(SEARCH, tmp_path / "stopped")
+    # A stopped trial is begun again: beside its own fit, at most one finished one is done twice.
+    assert stopped["fits"] <= 2 * (3 * 2 + 1) + 2 * 2
+    monkeypatch.setattr(study_module, "answer_fit", answer_by_settings)
+    quick(SEARCH, tmp_path / "straight")
+    tables = [pd.read_csv(tmp_path / name / "trials.csv") for name in ("stopped", "straight")]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_more_trials_go_on_and_make_a_new_choice(quick, tmp_path):
+    first = quick(SEARCH, tmp_path)
+    more = quick({**SEARCH, "trials": 5}, tmp_path)
+    assert (first["num_trials"], more["num_trials"]) == (6, 10)
+    trials = pd.read_csv(tmp_path / "trials.csv")
+    for fold in more["nested"]["folds"]:
+        own = trials[trials["outer_fold"] == fold["fold"]]
+        assert fold["best_score"] == pytest.approx(own["accuracy"].max())
+
+
+def test_failed_trial_is_told_and_hopeless_ones_are_given_up(quick, tmp_path):
+    rates = [0.001, 0.0011, 0.0012, 0.0013, 0.0014, 0.01]
+    candidates = [*({"learning_rate": rate} for rate in rates), {"model": "cnn_gru"}]
+    content = {**SEARCH, "method": "grid", "search": {}, "candidates": candidates, "prune": True}
+    results = quick(content, tmp_path)
+    states = {json.dumps(entry["settings"]): entry["state"] for entry in results["ranking"]}
+    assert states['{"model": "cnn_gru"}'] == "failed" and states['{"learning_rate": 0.01}'] == "pruned"
+    assert results["ranking"][-1]["reason"] == "These settings fit no video."
+    assert results["ranking"][0]["settings"] == {"learning_rate": 0.001}
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nodb://here/x", "postgresql+psycopg://a@127.0.0.1:9/x"])
+def test_storage_that_cannot_be_reached_and_folder_of_another_run(quick, tmp_path, url):
+    with pytest.raises(InputError, match="The storage of the experiment cannot be opened: "):
+        quick({**SEARCH, "storage": url}, tmp_path)
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(InputError, match="holds another run"):
+        quick(SEARCH, tmp_path)
+
+
+WORKER = f"""
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {str(PROJECT / "tests")!r})
+from gaitlib.experiments import study
+from test_experiments import SEARCH, answer_by_settings, make_data, make_plan
+study.HEARTBEAT_SECONDS, study.GRACE_SECONDS = 1, 2
+study.prepare_data = lambda videos, test, config, labels_path: make_data(9, num_folds=config.folds)
+def answer(fit):
+    time.sleep(float(sys.argv[3]))
+    print("begun", flush=True)
+    return answer_by_settings(fit)
+study.answer_fit = answer
+out = Path(sys.argv[1])
+study.run_experiment(make_plan({{**SEARCH, "storage": sys.argv[2]}}), out, out, None, out)
+"""
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_killed_search_goes_on_here_or_elsewhere(quick, tmp_path, is_shared):
+    url = f"sqlite:///{tmp_path / 'shared.db'}" if is_shared else ""
+    outs = [tmp_path / "one", tmp_path / ("other" if is_shared else "one")]
+    first = start_python(WORKER, outs[0], url, 0.3)
+    printed = [first.stdout.readline() for _ in range(8)]  # two lines a fit
+    kill_hard(first)
+    second = start_python(WORKER, outs[1], url, 0)
+    output = second.communicate(timeout=120)[0]
+    assert second.returncode == 0, "".join(printed) + output
+    quick(SEARCH, tmp_path / "straight")
+    tables = [pd.read_csv(folder / "trials.csv") for folder in (outs[1], tmp_path / "straight")]
+    pd.testing.assert_frame_equal(*tables)
+    assert output.count("begun") < 2 * 3 * 2 + 2
+
+
+def test_two_processes_share_a_study(quick, tmp_path):
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    both = [start_python(WORKER, tmp_path / name, url, 0.5) for name in ("one", "other")]
+    outputs = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], "".join(outputs)
+    fits = [sum("inner fold" in line for line in output.splitlines()) for output in outputs]
+    assert min(fits) > 0 and 12 <= sum(fits) <= 16
+    pd.testing.assert_frame_equal(*(pd.read_csv(tmp_path / name / "trials.csv") for name in ("one", "other")))
+
+
+def test_real_models_are_ranked_on_real_videos(demo_folders, tmp_path):
+    """With a reference walk a walker's neutral one is judged by nobody: scores are of fewer classes."""
+    candidates = [{"model": "gait_logistic"}, {"model": "gait_forest"}]
+    candidates.append({"model": "gait_forest", "relative_to": "reference"})
+    content = {"name": "plain", "outer_folds": 2, "inner_folds": 0, "baseline": candidates[1]}
+    settings = {key: value for key, value in TINY.items() if key != "sweep_walkers"}
+    plan = make_plan({**content, "settings": settings, "candidates": candidates})
+    results = run_experiment(plan, *demo_folders, None, tmp_path / "out")
+    scores = [entry["accuracy"] for entry in results["ranking"]]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+    assert results["comparisons"]["against"] == "gait_forest" and "nested" not in results
+    table = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    for entry in results["ranking"]:
+        own = table[table["settings"] == entry["label"]]
+        assert entry["state"] == "complete" and entry["num_videos"] == len(own)
+        assert entry["accuracy"] == pytest.approx((own["emotion"] == own["predicted"]).mean())
+        is_alone = "relative_to" not in entry["settings"]
+        assert ("neutral" in set(own["emotion"])) == is_alone and entry["chance"] == 1 / (
+            4 if is_alone else 3
+        )

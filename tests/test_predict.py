@@ -1,192 +1,198 @@
-"""Any video gets an answer or a reason; the page and the table say the same (about 40 s)."""
+"""One video to one verdict: read, warned, abstained or refused, and all that is written of it."""
 
+import json
 import shutil
-from dataclasses import asdict
+from pathlib import Path
 
+import av
 import numpy as np
+import pandas as pd
 import pytest
-from media import write_video
-from test_walker import draw_person, textured, with_noise
+from commands import is_one_sentence, run_gaitlib
 
-from gaitlib.answering import feature_model
-from gaitlib.batches import make_clip_set
 from gaitlib.clips import prepare_video
-from gaitlib.config import make_config
-from gaitlib.files import read_json
-from gaitlib.models import build_model
-from gaitlib.novelty import fit_novelty, novelty_of
-from gaitlib.predict import PredictOutputs, predict_files
-from gaitlib.predict_page import page_entry, write_predictions
-from gaitlib.saving import load_model
-from gaitlib.verdict import Verdict, predict_video
-
-EMOTIONS = ("angry", "happy", "neutral", "sad")
-
-
-@pytest.fixture(scope="module")
-def model():
-    return build_model("cnn_lstm", 8, 32, 1, 4)
-
-
-def verdict_on(pictures, folder, model, config) -> Verdict:
-    size = pictures[0].shape[1], pictures[0].shape[0]
-    stamps = [number / 15 for number in range(len(pictures))]
-    path = write_video(folder / "video.mp4", stamps, size=size, pictures=list(pictures))
-    return predict_video(path, model, config, EMOTIONS)
-
-
-def test_black_frozen_and_noise_are_said_and_not_classified(tmp_path, model, tiny_config):
-    draw = np.random.default_rng(0)
-    videos = {
-        "black": np.zeros((40, 120, 160), np.uint8),
-        "frozen": np.repeat(draw.integers(0, 255, (1, 120, 160), np.uint8), 40, axis=0),
-        "noise": draw.integers(0, 255, (40, 120, 160), np.uint8),
-    }
-    for word, pictures in videos.items():
-        verdict = verdict_on(pictures, tmp_path, model, tiny_config)
-        assert (verdict.status, verdict.emotion, verdict.timeline) == ("abstained", None, [])
-        assert word in verdict.notes[-1]
-        assert verdict.frames_read == 40
-
-
-def test_too_short_a_video_is_said_to_be(tmp_path, model, demo_video):
-    verdict = predict_video(demo_video, model, make_config(num_frames=90), EMOTIONS)
-    assert verdict.status == "abstained"
-    assert "too short" in verdict.notes[-1]
-
-
-def test_something_that_is_no_person_gets_no_word(tmp_path, model, tiny_config):
-    """A wide thing that moves: the whole picture is kept for training, but not answered."""
-    pictures = np.full((45, 240, 320), 90, np.uint8)
-    for number, picture in enumerate(pictures):
-        picture[150:200, 10 + 4 * number : 110 + 4 * number] = 200
-    verdict = verdict_on(pictures, tmp_path, model, tiny_config)
-    assert (verdict.status, verdict.emotion) == ("abstained", None)
-    assert "no person could be made out" in verdict.notes[-1]
-
-
-def drawn(num_frames, *people, size=(240, 480)) -> np.ndarray:
-    """Return pictures of people; each is a function of the picture's number: place, foot, height, phase."""
-    frames = np.repeat(textured(*size)[None], num_frames, axis=0)
-    for number, frame in enumerate(frames):
-        for person in people:
-            draw_person(frame, *person(number))
-    return with_noise(frames)
-
-
-@pytest.mark.parametrize(
-    ("pictures", "status", "word"),
-    [
-        (drawn(75, lambda n: (100 + 1.2 * n, 150, 17, n / 8)), "abstained", "the walker is too small"),
-        (drawn(60, lambda n: (240, 215, 150, 0.25)), "abstained", "nobody was found"),
-        (
-            drawn(75, lambda n: (60 + 5 * n, 215, 150, n / 8), lambda n: (420 - 4 * n, 200, 130, n / 8)),
-            "warned",
-            "Up to 2 people are seen at the same time: the one who walks most was read.",
-        ),
-        (
-            drawn(75, lambda n: (160 + 3 * np.sin(n / 5), 215, 160, n / 8), size=(240, 320)),
-            "warned",
-            "Walks on the spot",
-        ),
-    ],
-    ids=["too small", "standing", "several", "on the spot"],
+from gaitlib.errors import InputError
+from gaitlib.explain import explain_video
+from gaitlib.models import load_trained
+from gaitlib.predict import (
+    judge_files,
+    judge_video,
+    write_annotated,
+    write_keypoints,
+    write_page,
+    write_verdicts,
 )
-def test_reason_or_remark_is_given(tmp_path, model, tiny_config, pictures, status, word):
-    verdict = verdict_on(pictures, tmp_path, model, tiny_config)
-    assert word in " ".join(verdict.notes)
-    assert (verdict.emotion is None) == (status == "abstained")
-    assert (verdict.status == "abstained") == (status == "abstained")
+from gaitlib.video import VideoWriter, read_video
+
+STATUSES = {"ok", "warned", "abstained", "refused"}
 
 
-@pytest.fixture(scope="module")
-def clips(demo_folders, tiny_config):
-    """Return clips of 16 training and of 8 other videos of synthetic walkers, and their files."""
-    sets = []
-    for folder in demo_folders:
-        videos = [prepare_video(path, tiny_config) for path in sorted(folder.glob("*/*.mp4"))]
-        sets.append(make_clip_set(videos, np.zeros(len(videos), int), tiny_config))
-    return sets
+@pytest.fixture(scope="session")
+def model(trained):
+    return load_trained(trained.folder)
 
 
-def test_noise_lies_farther_from_training_than_other_walkers(model, clips):
-    train, others = clips
-    fitted = fit_novelty(model, train, train)
-    features, _ = feature_model(model).predict(np.stack([others.read(0), others.read(1)]), verbose=0)
-    noise = np.random.default_rng(0).integers(0, 255, (2, 8, 32, 32, 1), np.uint8)
-    strange, _ = feature_model(model).predict(noise, verbose=0)
-    assert novelty_of(strange, fitted) > 2 * novelty_of(features, fitted)
-    assert len(fitted["mean"]) == 32
-    assert np.shape(fitted["whitening"]) == (32, 32)
+@pytest.fixture()
+def at_speed(demo_video, tmp_path):
+    """Return a function that plays the demo video at another speed."""
+
+    def played(factor: float) -> Path:
+        with av.open(str(demo_video)) as container:
+            rate_hz = float(container.streams.video[0].average_rate)
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        path = tmp_path / f"at_{factor}.mp4"
+        # Long enough for a few strides at any speed.
+        with VideoWriter(path, rate_hz * factor, frames[0].shape[1], frames[0].shape[0]) as writer:
+            for frame in frames:
+                writer.write(frame)
+        return path
+
+    return played
 
 
-def test_limit_is_set_only_where_there_are_videos_enough(model, clips, tiny_config):
-    train, _ = clips
-    assert fit_novelty(model, train, train)["threshold"] is None  # 16 videos
-    twice = make_clip_set(train.videos * 2, np.zeros(32, int), tiny_config)
-    fitted = fit_novelty(model, train, twice)
-    features, _ = feature_model(model).predict(
-        np.stack([train.read(k) for k in range(len(train))]), verbose=0
-    )
-    distances = [novelty_of(features[train.video_numbers == k], fitted) for k in range(16)]
-    assert fitted["threshold"] == pytest.approx(max(distances), rel=1e-3)
-    assert fitted["num_videos"] == 32
-    low, high = fitted["false_alarm_ci95"]
-    assert low <= fitted["false_alarm_rate"] <= high
+def test_every_file_gets_an_entry_in_order(model, demo_video, tmp_path):
+    text, empty = tmp_path / "a.mp4", tmp_path / "film.mp4.d"
+    text.write_text("this is no video")
+    empty.mkdir()
+    verdicts = judge_files([text, demo_video, tmp_path / "none.mp4", empty], model)
+    assert [Path(verdict.video).name for verdict in verdicts] == [
+        "a.mp4",
+        "walk.mp4",
+        "none.mp4",
+        "film.mp4.d",
+    ]
+    assert [verdict.status for verdict in verdicts][::2] == ["refused", "refused"]
+    assert verdicts[3].status == "refused"
+    assert all(verdict.notes for verdict in verdicts if verdict.status != "ok")
 
 
-def test_unlike_pictures_get_no_word_and_like_ones_do(demo_video, model, clips, tiny_config):
-    fitted = fit_novelty(model, clips[0], clips[0])
-    far, near = ({**fitted, "threshold": limit} for limit in (1e-6, 1e6))
-    verdict = predict_video(demo_video, model, tiny_config, EMOTIONS, far)
-    assert (verdict.status, verdict.emotion, verdict.timeline) == ("abstained", None, [])
-    assert "unlike any in training" in verdict.notes[-1]
-    verdict = predict_video(demo_video, model, tiny_config, EMOTIONS, near)
-    assert verdict.status == "ok"
-    assert verdict.notes == []
-    verdict = predict_video(demo_video, model, tiny_config, EMOTIONS)
-    assert verdict.emotion is not None
-    assert "could not be checked" in verdict.notes[-1]
-
-
-def test_outputs_agree_and_hostile_names_stay_text(trained, demo_video, tmp_path):
-    folder = tmp_path / "videos"
-    folder.mkdir()
-    shutil.copy(demo_video, folder / "a <script>alert(1)<script>.mp4")
-    (folder / "b.mp4").write_text("no video")
-    table = predict_files(
-        [folder],
-        trained.folder / "model.keras",
-        PredictOutputs(tmp_path / "out.json", tmp_path / "seen", tmp_path / "out.html"),
-    )
-    walk, broken = read_json(tmp_path / "out.json")["videos"]
-    page = (tmp_path / "out.html").read_text()
-    assert "<script>alert" not in page and "&lt;script&gt;alert" in page
-    assert page.count("<h1") == 1
-    assert page.count("<img") == page.count('alt="8 pictures') == 1
-    assert "synthetic walkers" in page.split("<main>")[0]
-    assert "http://" not in page and "https://" not in page
-    if walk["emotion"]:
-        assert walk["emotion"] in page
-        assert f"{walk['confidence']:.0%}" in page and f"{walk['confidence']:.0%}" in table
-    assert (broken["status"], "not readable" in page) == ("refused", True)
-    assert [path.suffix for path in (tmp_path / "seen").iterdir()] == [".mp4"]
-
-
-def test_page_says_how_often_it_is_wrong_to_call_a_video_unlike(demo_video, tmp_path, tiny_config):
-    novelty = {"threshold": 3.0, "false_alarm_rate": 0.05, "false_alarm_ci95": [0.01, 0.17], "num_videos": 40}
-    verdict = Verdict("a.mp4", "abstained", notes=["The pictures are unlike any in training."])
-    entry = page_entry(asdict(verdict), prepare_video(demo_video, tiny_config), EMOTIONS)
-    write_predictions(tmp_path / "page.html", [entry], "model.keras", False, novelty)
-    page = (tmp_path / "page.html").read_text()
-    assert "5% of the 40 validation videos (95 % interval 1% to 17%)" in page
-    assert 'class="banner"' not in page
-    assert "no verdict" in page
-
-
-def test_a_model_without_the_measure_still_predicts(trained, demo_video):
-    loaded, card = load_model(trained.folder / "model.keras")
-    config = make_config(**card["config"])
-    verdict = predict_video(demo_video, loaded, config, card["emotions"], None)
-    assert verdict.status == "ok"
+def test_verdict_of_a_walk_holds_together(model, demo_video):
+    verdict = judge_video(demo_video, model)
+    assert verdict.status in {"ok", "warned", "abstained"}
     assert sum(verdict.probabilities.values()) == pytest.approx(1)
+    assert set(verdict.probabilities) == {"angry", "happy", "neutral", "sad"}
+    starts = [moment.start_seconds for moment in verdict.timeline]
+    assert starts == sorted(starts)
+    assert 0.8 < verdict.seconds_used < 3
+    assert len(verdict.gait) >= 1
+
+
+def test_mirror_image_gets_the_same_word(model, demo_video, tmp_path):
+    chunk, _ = read_video(demo_video, 30.0, color=True)
+    height, width = chunk.frames.shape[1:3]
+    path = tmp_path / "mirrored.mp4"
+    with VideoWriter(path, 30.0, width, height) as writer:
+        for frame in chunk.frames:
+            writer.write(np.ascontiguousarray(frame[:, ::-1]))
+    one, other = (judge_video(each, model) for each in (demo_video, path))
+    assert one.emotion == other.emotion
+    assert max(abs(one.probabilities[name] - other.probabilities[name]) for name in one.probabilities) < 0.25
+
+
+@pytest.mark.parametrize(("factor", "word"), [(0.4, "slowed down"), (2.2, "sped up")])
+def test_film_at_another_speed_gets_a_note_or_no_verdict(model, at_speed, factor, word):
+    verdict = judge_video(at_speed(factor), model)
+    assert verdict.status in {"abstained", "warned"}
+    assert any(
+        word in note or "slowed down or sped up" in note or "too short" in note for note in verdict.notes
+    )
+
+
+def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):
+    path = tmp_path / "black.mp4"
+    with VideoWriter(path, 15.0, 320, 240) as writer:
+        for _ in range(45):
+            writer.write(np.zeros((240, 320, 3), np.uint8))
+    verdict = judge_video(path, model)
+    assert (verdict.status, verdict.emotion, verdict.confidence) == ("abstained", None, None)
+    assert verdict.notes
+
+
+def test_cut_file_is_read_with_a_warning(model, demo_video):
+    content = demo_video.read_bytes()
+    mkv = demo_video.with_suffix(".mkv")
+    with av.open(str(demo_video)) as source, av.open(str(mkv), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    content = mkv.read_bytes()
+    mkv.write_bytes(content[: int(0.8 * len(content))])
+    verdict = judge_video(mkv, model)
+    assert verdict.status in {"warned", "abstained"}
+    assert any(
+        "end" in note or "damaged" in note or "shorter" in note or "missing" in note for note in verdict.notes
+    )
+
+
+def test_files_written_tell_the_same(model, demo_video, tmp_path):
+    broken = tmp_path / "<b>broken<b>.mp4"
+    broken.write_bytes(b"no video")
+    verdicts = judge_files([demo_video, broken], model)
+    write_verdicts(verdicts, model, tmp_path / "out.json")
+    write_page(verdicts, model, tmp_path / "out.html")
+    content = json.loads((tmp_path / "out.json").read_text())
+    page = (tmp_path / "out.html").read_text()
+    assert [video["status"] for video in content["videos"]] == [verdict.status for verdict in verdicts]
+    assert content["videos"][0]["gait"]
+    assert {"start_seconds", "end_seconds", "probabilities"} <= set(content["videos"][0]["timeline"][0])
+    assert "<b>broken" not in page
+    assert "&lt;b&gt;broken" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert 'alt="8 frames' in page
+
+
+def test_annotated_copy_shows_the_walker_and_keypoints_load(model, demo_video, tmp_path):
+    verdicts = judge_files([demo_video], model)
+    write_annotated(verdicts, tmp_path / "annotated")
+    write_keypoints(verdicts, tmp_path / "keypoints")
+    (copy,) = (tmp_path / "annotated").glob("*.mp4")
+    chunk, _ = read_video(copy, 15.0, color=True)
+    original, _ = read_video(demo_video, 15.0, max_side_px=640, color=True)
+    height = original.frames.shape[1] // 2 * 2
+    middle = len(original.frames) // 2
+    changed = (
+        np.abs(chunk.frames[middle, :height].astype(int) - original.frames[middle, :height]).max(axis=2) > 60
+    )
+    assert 20 < changed.sum() < 0.2 * changed.size
+    (table,) = (tmp_path / "keypoints").glob("*.csv")
+    keypoints = pd.read_csv(table, header=[0, 1, 2], index_col=0)
+    assert keypoints.shape[1] == 33 * 3
+    assert {"x", "y", "likelihood"} == set(keypoints.columns.get_level_values(2))
+
+
+def test_explained_page_names_reasons(model, demo_video, tmp_path):
+    page = explain_video(demo_video, model, tmp_path / "why.html").read_text()
+    assert "neutral" in page
+    assert "data:image/png" in page
+
+
+def test_explaining_nothing_is_refused(model, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a\.mp4"):
+        explain_video(tmp_path / "a.mp4", model, tmp_path / "why.html")
+
+
+def test_command_predicts_a_folder(trained, demo_video, tmp_path):
+    shutil.copy(demo_video, demo_video.with_name("z.mp4"))
+    done = run_gaitlib(
+        "predict", demo_video.parent, "--model", trained.folder, "--json", tmp_path / "out.json"
+    )
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert len(content["videos"]) == 2
+    assert {video["status"] for video in content["videos"]} <= STATUSES
+    assert "held-out walkers" in done.stdout
+
+
+def test_command_without_a_model_says_so(demo_video, tmp_path):
+    done = run_gaitlib("predict", demo_video, "--model", tmp_path / "none")
+    assert done.returncode == 1
+    assert is_one_sentence(done)
+
+
+def test_same_video_is_prepared_once(model, demo_video):
+    one, two = (prepare_video(demo_video, model.config) for _ in range(2))
+    assert one.folder == two.folder

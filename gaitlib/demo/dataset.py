@@ -1,10 +1,8 @@
-"""Files: folders of synthetic walking videos, with the truth about each of them.
+"""Folders of synthetic walking videos, with the truth about each of them; each file's metadata says so."""
 
-The videos show nobody: every walker is drawn by this package, and each file's metadata says so.
-"""
-
-import dataclasses
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,29 +13,23 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from gaitlib.demo.folders import DemoError, build_aside, check_free
-from gaitlib.demo.parameters import DEFAULT_ALPHA, EMOTIONS, WalkParameters
-from gaitlib.demo.rendering import iterate_frames
+from gaitlib.demo.parameters import EMOTIONS, WalkParameters
+from gaitlib.demo.rendering import WalkPainter
 from gaitlib.demo.scene import HEIGHT_PX, WIDTH_PX, SceneParameters
 from gaitlib.demo.truth import CLIP_SECONDS, TRUTH_NAME, sample_truth
+from gaitlib.errors import InputError
+from gaitlib.files import make_folder, temporary_folder
 
 # Raise when the same seed draws other videos: drawn ones are kept and used again.
-DEMO_VERSION = 1
+DEMO_VERSION = 2
 SYNTHETIC_COMMENT = "Synthetic walker made by gaitlib demo"
-ENCODER_OPTIONS = {"preset": "superfast", "crf": "22", "threads": "1", "tune": "fastdecode"}
+_ENCODER_OPTIONS = {"preset": "superfast", "crf": "22", "threads": "1", "tune": "fastdecode"}
+_KEPT_NAMES = ("README.md", ".gitkeep")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class DemoSummary:
-    """What `make_demo` wrote.
-
-    Parameters
-    ----------
-    num_videos, num_test_videos : int
-        Videos for training and for the test.
-    num_walkers, num_test_walkers : int
-        Synthetic people in each; nobody is in both.
-    """
+    """How many videos and walkers `make_demo` wrote for training and for the test."""
 
     num_videos: int
     num_test_videos: int
@@ -45,148 +37,83 @@ class DemoSummary:
     num_test_walkers: int
 
 
-@dataclasses.dataclass(frozen=True)
-class DemoOptions:
-    """Options of `make_demo` that seldom change.
-
-    Parameters
-    ----------
-    alpha : float
-        Share of the acted emotion; 1 is acting, about 0.25 a felt emotion.
-    clip_seconds : tuple of two floats
-        Shortest and longest clip.
-    num_jobs : int
-        Parallel workers, -1 for one a core.
-    show_progress : bool
-        Show a progress bar.
-    """
-
-    alpha: float = DEFAULT_ALPHA
-    clip_seconds: tuple[float, float] = CLIP_SECONDS
-    num_jobs: int = -1
-    show_progress: bool = True
-
-
-def write_video(row: Mapping, path: Path) -> None:
-    """Render and encode one synthetic video as H.264.
-
-    Parameters
-    ----------
-    row : mapping of str to value
-        A row of the truth table.
-    path : Path
-        The file to write; its folder exists.
-    """
-    scene = SceneParameters.from_row(row)
-    frames = iterate_frames(WalkParameters.from_row(row), scene)
-    with av.open(str(path), "w", format="mp4") as container:
-        container.metadata["comment"] = SYNTHETIC_COMMENT
-        stream = container.add_stream("libx264", rate=scene.frame_rate_hz, options=ENCODER_OPTIONS)
-        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
-        stream.codec_context.thread_count = 1
-        stream.codec_context.time_base = Fraction(1, scene.frame_rate_hz)
-        for frame_number, frame in enumerate(frames):
-            planes = cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420)
-            picture = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
-            picture.pts = frame_number
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-
-
-def _write_alone(row: Mapping, folder: Path) -> None:
-    """Write one video on a single core, so that parallel videos don't fight for cores."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        write_video(row, folder / row["video"])
-    finally:
-        cv2.setNumThreads(threads)
-
-
-def _write_all(truths: Mapping[Path, pd.DataFrame], options: DemoOptions) -> None:
-    """Write the videos and the truth tables of all folders, in parallel over videos."""
-    tasks = []
-    for folder, truth in truths.items():
-        for emotion in EMOTIONS:
-            (folder / emotion).mkdir()
-        tasks += [(row, folder) for row in truth.to_dict("records")]
-        truth.to_csv(folder / TRUTH_NAME, index=False, lineterminator="\n")
-    parallel = joblib.Parallel(n_jobs=options.num_jobs, return_as="generator_unordered")
-    done = parallel(joblib.delayed(_write_alone)(row, folder) for row, folder in tasks)
-    quiet = not options.show_progress
-    for _ in tqdm(done, "Synthetic walkers", len(tasks), disable=quiet, unit="video"):
-        pass
-
-
-def _check_numbers(num_walkers: int, seed: int, num_takes: int, options: DemoOptions) -> None:
-    """Raise `DemoError` for numbers that make no set of videos."""
-    if num_walkers < 1 or num_takes < 1 or seed < 0:
-        raise DemoError(
-            f"{num_walkers} walkers, {num_takes} takes, seed {seed} make no synthetic walkers; "
-            "give at least 1, 1 and 0."
-        )
-    shortest, longest = options.clip_seconds
-    if not 0.2 <= shortest <= longest:
-        raise DemoError(
-            f"Clips of {shortest} to {longest} s cannot be made; give at least 0.2 s, "
-            "and the shorter length first."
-        )
-
-
 def make_demo(
     videos_dir: Path | str,
     videos_test_dir: Path | str,
-    num_walkers: int = 24,
+    num_walkers: int = 16,
     seed: int = 0,
     num_takes: int = 2,
-    options: DemoOptions | None = None,
+    clip_seconds: tuple[float, float] = CLIP_SECONDS,
 ) -> DemoSummary:
-    """Write synthetic walkers for training and, other people, for the test.
+    """Write synthetic walkers for training and, other people, for the test; a seed gives the same files.
 
-    Each of `num_walkers` training walkers, and of a third as many test walkers but at least two,
-    walks in four emotions. Both folders are built aside and renamed when complete. The same seed
-    gives the same bytes, however many workers share the work.
-
-    Parameters
-    ----------
-    videos_dir, videos_test_dir : path-like
-        Folders to write; absent, or without anything but ``README.md`` and ``.gitkeep``.
-    num_walkers : int, default 24
-        Training walkers.
-    seed : int, default 0
-        Seed of everything.
-    num_takes : int, default 2
-        Videos per walker and emotion.
-    options : DemoOptions, optional
-        What seldom changes.
-
-    Returns
-    -------
-    DemoSummary
-
-    Raises
-    ------
-    DemoError
-        If a number makes no sense, or a folder is not free or cannot be written.
-
-    Examples
-    --------
-    >>> make_demo("videos", "videosTest", num_walkers=3)  # doctest: +SKIP
-    DemoSummary(num_videos=24, num_test_videos=16, num_walkers=3, num_test_walkers=2)
+    The folders are absent, or hold nothing but ``README.md`` and ``.gitkeep``. Each of `num_walkers` training
+    walkers, and of half as many test walkers but at least two, walks `num_takes` times in each of four
+    emotions; the shortest and the longest video last `clip_seconds`.
+    Raises `InputError` if a number makes no sense or a folder is not free, `StorageError` if it cannot be
+    written.
     """
-    options = options or DemoOptions()
-    _check_numbers(num_walkers, seed, num_takes, options)
+    if num_walkers < 1 or num_takes < 1 or seed < 0 or not 0.2 <= clip_seconds[0] <= clip_seconds[1]:
+        raise InputError(
+            f"{num_walkers} walkers, {num_takes} takes, seed {seed} and videos of {clip_seconds} s make no "
+            "synthetic walkers: give at least 1, 1, 0 and 0.2 s, the shorter length first."
+        )
     folders = [Path(videos_dir).resolve(), Path(videos_test_dir).resolve()]
-    num_test_walkers = max(2, round(num_walkers / 3))
-    last = num_walkers + num_test_walkers
-    truths = [
-        sample_truth(walkers, num_takes, options.alpha, options.clip_seconds, seed)
-        for walkers in (range(1, num_walkers + 1), range(num_walkers + 1, last + 1))
-    ]
-    try:
-        check_free(folders)
-        with build_aside(folders) as asides:
-            _write_all(dict(zip(asides, truths, strict=True)), options)
-    except OSError as error:
-        raise DemoError(f"The synthetic walkers could not be written: {error}.") from error
-    return DemoSummary(len(truths[0]), len(truths[1]), num_walkers, num_test_walkers)
+    _check_free(folders)
+    first_test, num_test = num_walkers + 1, max(2, round(num_walkers / 2))
+    groups = range(1, first_test), range(first_test, first_test + num_test)
+    truths = [sample_truth(walkers, num_takes, seconds=clip_seconds, seed=seed) for walkers in groups]
+    for folder, truth in zip(folders, truths, strict=True):
+        _write_folder(folder, truth)
+    return DemoSummary(len(truths[0]), len(truths[1]), num_walkers, num_test)
+
+
+def write_video(row: Mapping, path: Path) -> None:
+    """Render and encode one synthetic video as H.264 from a row of the truth table."""
+    cv2.setNumThreads(1)  # videos are written in parallel, one a core
+    scene = SceneParameters.from_row(row)
+    painter = WalkPainter(WalkParameters.from_row(row), scene)
+    with av.open(str(path), "w", format="mp4") as container:
+        container.metadata["comment"] = SYNTHETIC_COMMENT
+        stream = container.add_stream("libx264", rate=scene.frame_rate_hz, options=_ENCODER_OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.time_base = Fraction(1, scene.frame_rate_hz)
+        for number in range(scene.num_frames):
+            planes = cv2.cvtColor(painter.paint(number), cv2.COLOR_RGB2YUV_I420)
+            frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _write_folder(folder: Path, truth: pd.DataFrame) -> None:
+    """Write the videos aside, in parallel, then move them into place with the truth table last."""
+    make_folder(folder)
+    with temporary_folder(folder, "demo") as aside:
+        for emotion in EMOTIONS:
+            (aside / emotion).mkdir()
+        rows = truth.to_dict("records")
+        tasks = (joblib.delayed(write_video)(row, aside / row["video"]) for row in rows)
+        done = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")(tasks)
+        for _ in tqdm(done, "Drawing synthetic walkers", len(rows), unit="video", mininterval=1.0):
+            pass
+        truth.to_csv(aside / TRUTH_NAME, index=False, lineterminator="\n")
+        for name in (*EMOTIONS, TRUTH_NAME):
+            os.replace(aside / name, folder / name)
+
+
+def _check_free(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file: give a folder for the synthetic walkers.")
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+        held = next((name for name in names if name not in _KEPT_NAMES), None)
+        if held:
+            raise InputError(
+                f"{folder} already holds {held}: empty it or give another for the synthetic walkers."
+            )
+        if sum(other == folder or folder in other.parents for other in folders) > 1:
+            raise InputError(
+                f"{folder} cannot hold both sets of walkers: give two folders that lie beside each other."
+            )

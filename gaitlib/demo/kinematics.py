@@ -1,18 +1,133 @@
 """The whole body of a synthetic walker, joint by joint, from the walk's parameters.
 
-Axes: x along the path, y to the walker's left, z up, in metres; the ground is z = 0, and the pelvis
-passes x = 0 in the middle of the clip.
+Axes: x along the path, y to the walker's left, z up, in metres; the ground is z = 0, and the pelvis passes
+x = 0 in the middle of the clip. Feet roll and swing without sliding, in a plane, as complex numbers x + iz;
+knees and the height of the pelvis follow. The gait cycle of a foot runs from heel strike (0) to the next (1).
 """
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 
-from gaitlib.demo.legs import OVER_ANKLE_CYCLE, leg_joints
 from gaitlib.demo.parameters import WalkParameters
 
 # Segment lengths as shares of body height, after Drillis and Contini (1966).
-UPPER_ARM, FOREARM, HAND, SHOULDER_HALF_WIDTH = 0.175, 0.146, 0.075, 0.105
-HIP_TO_SHOULDER, NECK, HEAD_RADIUS = 0.283, 0.052, 0.058
+UPPER_ARM, FOREARM, HAND, SHOULDER_HALF_WIDTH, HIP_TO_SHOULDER = 0.175, 0.146, 0.075, 0.105, 0.283
+# The foot is flat from the first to the second of these places of the cycle. The pelvis passes over the
+# planted ankle at the third, and is highest at the fourth.
+FLAT_CYCLE, HEEL_OFF_CYCLE, OVER_ANKLE_CYCLE, MID_STANCE_CYCLE = 0.12, 0.30, 0.24, 0.31
+MAX_REACH_RATIO = 0.995
+# Shares of body height.
+ANKLE_HEIGHT, HEEL_BACK, BALL_AHEAD, TOE_AHEAD = 0.045, 0.032, 0.078, 0.040
+HIP_HALF_WIDTH, STEP_HALF_WIDTH = 0.052, 0.028
+# Ankle lifts tried for a walk's thigh range. Thighs between joint centres swing further than the
+# marker-based ranges of the table, by about this offset.
+LIFTS_M = np.linspace(0.03, 0.13, 6)
+THIGH_RANGE_OFFSET_DEG = 5.0
+# Delay in cycles, and the sign of y.
+SIDES = {"right": (0.0, -1.0), "left": (0.5, 1.0)}
 LEVEL_HEAD_PITCH_DEG = -9.0
+
+
+def _pitch_keys(walk: WalkParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Place in the cycle, sole's pitch (toes up) and its slope at strike, flat, heel-off, toe-off, strike."""
+    # Slow walkers stand longer.
+    toe_off = float(np.clip(0.62 + 0.06 * (1.3 - walk.speed_m_per_s), 0.57, 0.68))
+    # Longer steps roll more; the root keeps some roll in short ones.
+    stretch = float(np.sqrt(np.clip(walk.step_length_m / walk.leg_length_m / 0.84, 0.4, 1.3)))
+    pitch, slope = np.radians(stretch * np.array([[20, 0, 0, -55, 20], [-120, 0, 0, -200, -120]]))
+    return np.array([0.0, FLAT_CYCLE, HEEL_OFF_CYCLE, toe_off, 1.0]), pitch, slope
+
+
+def _foot(walk: WalkParameters, cycles: np.ndarray, lift_m: float) -> dict[str, np.ndarray]:
+    """Move a foot, lifted so far in mid-swing; strike 0 plants the flat foot's ankle at x = 0."""
+    strike = np.floor(cycles)
+    cycle, stride_m = cycles - strike, 2 * walk.step_length_m
+    places, pitches, slopes = _pitch_keys(walk)
+    pitch = CubicHermiteSpline(places, pitches, slopes)(cycle)
+    ends, turned = _rolling_ankle(pitches[3:], walk.height_m)
+    swing = CubicHermiteSpline(places[3:], ends + [0, stride_m], 1j * turned * slopes[3:])(cycle)
+    swing_share = np.clip((cycle - places[3]) / (1 - places[3]), 0.0, 1.0)
+    swing += 1j * lift_m * np.sin(np.pi * swing_share) ** 2
+    planted, _ = _rolling_ankle(pitch, walk.height_m)
+    ankle = np.where(swing_share > 0, swing, planted) + stride_m * strike
+    sole = walk.height_m * np.exp(1j * pitch)
+    ball = ankle + (BALL_AHEAD - 1j * ANKLE_HEIGHT) * sole
+    # The toes are flat while the heel lifts, then go with the sole as far as the ground allows.
+    lowest = -np.arcsin(np.clip(ball.imag / walk.height_m / TOE_AHEAD, 0.0, 1.0))
+    toe_pitch = np.maximum(np.clip(3 * swing_share, 0, 1) * pitch, lowest)
+    toe = ball + TOE_AHEAD * walk.height_m * np.exp(1j * np.where(pitch > 0, pitch, toe_pitch))
+    return {"ankle": ankle, "heel": ankle - (HEEL_BACK + 1j * ANKLE_HEIGHT) * sole, "ball": ball, "toe": toe}
+
+
+def _rolling_ankle(pitch: np.ndarray, height_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Place the ankle of a foot that rolls over its heel (pitch > 0) or ball; and its way from there."""
+    pivot = np.where(pitch > 0, -HEEL_BACK, BALL_AHEAD) * height_m
+    turned = (1j * ANKLE_HEIGHT * height_m - pivot) * np.exp(1j * pitch)
+    return pivot + turned, turned
+
+
+def _pelvis(walk: WalkParameters, cycles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move the pelvis around a constant height, and the right hip joint around the pelvis."""
+    turn = 2 * np.pi * cycles
+    from_mid = turn - 2 * np.pi * MID_STANCE_CYCLE
+    x_m = 2 * walk.step_length_m * (cycles - OVER_ANKLE_CYCLE)
+    y_m = -walk.lateral_sway_cm / 200.0 * np.cos(from_mid)
+    z_m = walk.hip_bounce_cm / 200.0 * np.cos(2 * from_mid)
+    # The hip moves forward with its leg, and the hip over the standing leg is the higher one.
+    yaw, roll = np.radians(8.0) * np.cos(turn), np.radians(3.0) * np.cos(from_mid)
+    hip = np.stack([np.sin(yaw), -np.cos(yaw), np.sin(roll)], axis=-1) * HIP_HALF_WIDTH * walk.height_m
+    return np.stack([x_m, y_m, z_m], axis=-1), hip
+
+
+def _leg(walk: WalkParameters, cycles: np.ndarray, lift_m: float, side: str) -> dict[str, np.ndarray]:
+    """Place a foot's joints and the hip of its side, which moves around z = 0."""
+    delay, sign = SIDES[side]
+    shift = [-2 * walk.step_length_m * delay, sign * STEP_HALF_WIDTH * walk.height_m, 0.0]
+    foot = _foot(walk, cycles + delay, lift_m)
+    points = {
+        name: np.stack([place.real, 0 * place.real, place.imag], axis=-1) + shift
+        for name, place in foot.items()
+    }
+    centre, right_hip = _pelvis(walk, cycles)
+    return points | {"hip": centre - sign * right_hip}
+
+
+def _knee(hip_m: np.ndarray, ankle_m: np.ndarray, bone_m: float) -> np.ndarray:
+    """Bend the knee forward so that two equal bones join hip and ankle."""
+    along = ankle_m - hip_m
+    distance = np.linalg.norm(along, axis=-1, keepdims=True)
+    forward = np.array([1.0, 0.0, 0.0]) - along * along[:, :1] / distance**2
+    forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
+    bend = np.sqrt(np.maximum(bone_m**2 - (distance / 2) ** 2, 0.0))
+    return (hip_m + ankle_m) / 2 + bend * forward
+
+
+def _height_and_range(walk: WalkParameters, lift_m: float) -> tuple[float, float]:
+    """Greatest height of the pelvis (m) at which no leg overstretches; range of the thigh then (deg)."""
+    leg = _leg(walk, np.arange(240) / 240.0, lift_m, "right")
+    ankle, hip = leg["ankle"], leg["hip"]
+    room = (MAX_REACH_RATIO * walk.leg_length_m) ** 2 - np.sum((ankle - hip)[:, :2] ** 2, axis=-1)
+    # A counterfactual step far beyond the legs' reach would leave nothing to stand on.
+    reach = np.sqrt(np.maximum(room, (0.25 * walk.leg_length_m) ** 2))
+    height_m = float(np.min(ankle[:, 2] + reach - hip[:, 2]))
+    hip = hip + [0.0, 0.0, height_m]
+    thigh = _knee(hip, ankle, walk.leg_length_m / 2) - hip
+    return height_m, float(np.ptp(np.degrees(np.arctan2(thigh[:, 0], -thigh[:, 2]))))
+
+
+def _legs(walk: WalkParameters, cycles: np.ndarray) -> dict[str, np.ndarray]:
+    """Place the pelvis and the joints of both legs, with the lift that comes nearest to the thigh range."""
+    ranges = [_height_and_range(walk, float(lift))[1] for lift in LIFTS_M]
+    wanted = walk.thigh_range_deg + THIGH_RANGE_OFFSET_DEG
+    lift_m = float(np.interp(wanted, np.maximum.accumulate(ranges), LIFTS_M))
+    raised = np.array([0.0, 0.0, _height_and_range(walk, lift_m)[0]])
+    joints = {"pelvis": _pelvis(walk, cycles)[0] + raised}
+    for side in SIDES:
+        leg = _leg(walk, cycles, lift_m, side)
+        leg["hip"] = leg["hip"] + raised
+        leg["knee"] = _knee(leg["hip"], leg["ankle"], walk.leg_length_m / 2)
+        joints |= {f"{side}_{name}": place for name, place in leg.items()}
+    return joints
 
 
 def _sagittal(angle_rad: np.ndarray, abduction_rad: float = 0.0) -> np.ndarray:
@@ -26,7 +141,7 @@ def _upward(lean_rad: float) -> np.ndarray:
     return np.array([np.sin(lean_rad), 0.0, np.cos(lean_rad)])
 
 
-def _trunk_joints(walk: WalkParameters, pelvis: np.ndarray) -> dict[str, np.ndarray]:
+def _trunk(walk: WalkParameters, pelvis: np.ndarray) -> dict[str, np.ndarray]:
     """Stack waist, chest and neck on the pelvis, and the head on them."""
     lean, slump = np.radians(walk.trunk_lean_deg), np.radians(walk.shoulder_slump_deg)
     pitch = np.radians(walk.head_pitch_deg - LEVEL_HEAD_PITCH_DEG)
@@ -36,11 +151,8 @@ def _trunk_joints(walk: WalkParameters, pelvis: np.ndarray) -> dict[str, np.ndar
     chest = waist + _upward(lean + slump / 3) * (0.60 * trunk_m)
     neck_lean = 0.6 * lean + slump + 0.45 * pitch + np.radians(12.0)
     neck = chest + _upward(neck_lean) * (0.05 * walk.height_m)
-    skull = neck + walk.height_m * (
-        0.075 * _upward(0.7 * pitch) + 0.012 * np.array([np.cos(pitch), 0, -np.sin(pitch)])
-    )
-    forward = np.array([np.cos(pitch), 0.0, -np.sin(pitch)]) * walk.height_m
-    upward = _upward(pitch) * walk.height_m
+    forward, upward = walk.height_m * _upward(pitch + np.pi / 2), walk.height_m * _upward(pitch)
+    skull = neck + 0.075 * walk.height_m * _upward(0.7 * pitch) + 0.012 * forward
     return {
         "waist": waist,
         "chest": chest,
@@ -54,57 +166,32 @@ def _trunk_joints(walk: WalkParameters, pelvis: np.ndarray) -> dict[str, np.ndar
     }
 
 
-def _arm_joints(
-    walk: WalkParameters, cycles: np.ndarray, chest: np.ndarray, side: str
-) -> dict[str, np.ndarray]:
+def _arm(walk: WalkParameters, cycles: np.ndarray, chest: np.ndarray, side: str) -> dict[str, np.ndarray]:
     """Swing one arm against the leg of the same side."""
     sign = 1.0 if side == "left" else -1.0
     # Cycles count from the right heel strike, when the left arm is in front.
     swing = sign * np.cos(2 * np.pi * (cycles - 0.03))
-    half_swing = walk.shoulder_swing_deg / 2
     elbow_change = min(0.16 * walk.shoulder_swing_deg, walk.elbow_flexion_deg - 2.0)
-    shoulder_rad = np.radians(half_swing * swing - 3.0 - 0.08 * walk.elbow_flexion_deg)
-    elbow_rad = np.radians(walk.elbow_flexion_deg + elbow_change * swing)
+    upper_rad = np.radians(walk.shoulder_swing_deg / 2 * swing - 3.0 - 0.08 * walk.elbow_flexion_deg)
+    fore_rad = upper_rad + np.radians(walk.elbow_flexion_deg + elbow_change * swing)
     yaw = np.radians(2.0 + 0.07 * walk.shoulder_swing_deg) * swing
     slump_m = 0.0006 * walk.shoulder_slump_deg * walk.height_m
     across = np.stack([np.sin(yaw), sign * np.cos(yaw), np.full(len(yaw), -0.06)], axis=-1)
     shoulder = chest + across * SHOULDER_HALF_WIDTH * walk.height_m + [slump_m, 0, -slump_m / 2]
     abduction = sign * np.radians(walk.arm_abduction_deg)
-    elbow = shoulder + _sagittal(shoulder_rad, abduction) * UPPER_ARM * walk.height_m
-    forearm = _sagittal(shoulder_rad + elbow_rad, abduction * 0.2)
-    wrist = elbow + forearm * FOREARM * walk.height_m
-    hand = wrist + _sagittal(shoulder_rad + elbow_rad + 0.15) * HAND * walk.height_m
-    names = ("shoulder", "elbow", "wrist", "hand")
-    places = (shoulder, elbow, wrist, hand)
-    return {f"{side}_{name}": place for name, place in zip(names, places, strict=True)}
+    elbow = shoulder + _sagittal(upper_rad, abduction) * UPPER_ARM * walk.height_m
+    wrist = elbow + _sagittal(fore_rad, abduction * 0.2) * FOREARM * walk.height_m
+    hand = wrist + _sagittal(fore_rad + 0.15) * HAND * walk.height_m
+    joints = {"shoulder": shoulder, "elbow": elbow, "wrist": wrist, "hand": hand}
+    return {f"{side}_{name}": place for name, place in joints.items()}
 
 
 def pose_walker(walk: WalkParameters, seconds: np.ndarray) -> dict[str, np.ndarray]:
-    """Place every joint of a synthetic walker.
-
-    Parameters
-    ----------
-    walk : WalkParameters
-        The walk.
-    seconds : ndarray of shape (num_frames,), float
-        Times of the frames; the pelvis is at x = 0 at time 0.
-
-    Returns
-    -------
-    dict of ndarray of shape (num_frames, 3), float
-        Joint name to place in metres.
-
-    Examples
-    --------
-    >>> joints = pose_walker(WalkParameters(), np.linspace(-1.0, 1.0, 5))
-    >>> joints["left_knee"].shape
-    (5, 3)
-    """
-    cycles = seconds / walk.stride_seconds + walk.start_cycle
-    joints = leg_joints(walk, cycles)
+    """Place every joint at times of shape (num_frames,): joint name to metres, shape (num_frames, 3)."""
+    cycles = seconds * walk.cadence_steps_per_min / 120.0 + walk.start_cycle
     middle = np.array([2 * walk.step_length_m * (walk.start_cycle - OVER_ANKLE_CYCLE), 0.0, 0.0])
-    joints = {name: place - middle for name, place in joints.items()}
-    joints |= _trunk_joints(walk, joints["pelvis"])
+    joints = {name: place - middle for name, place in _legs(walk, cycles).items()}
+    joints |= _trunk(walk, joints["pelvis"])
     for side in ("left", "right"):
-        joints |= _arm_joints(walk, cycles, joints["chest"], side)
+        joints |= _arm(walk, cycles, joints["chest"], side)
     return joints

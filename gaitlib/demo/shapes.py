@@ -1,7 +1,6 @@
 """Body parts of the synthetic walkers as outlines in the picture, with depths and boxes."""
 
-import itertools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,98 +16,56 @@ TURNS = 2 * np.pi * np.arange(CORNERS) / CORNERS
 CIRCLE = np.stack([np.cos(TURNS), np.sin(TURNS)], axis=-1)
 
 
-@dataclass(frozen=True)
-class Part:
-    """A body part: balls around joints, and the hulls that wrap them.
-
-    Parameters
-    ----------
-    name : str
-        Name of the part.
-    balls : tuple of (str, float)
-        Joint and radius, as a share of body height, of each ball.
-    cloth : str
-        Which colour of the scene it takes.
-    nearer_m : float
-        Drawn as if this much nearer to the camera, to settle ties.
-    is_chain : bool
-        Wrap each ball with the next one, as a limb that bends, rather than all at once.
-    """
+class Part(NamedTuple):
+    """Balls (joints and radii as shares of height) in one hull; in a chain, in one hull per pair."""
 
     name: str
-    balls: tuple[tuple[str, float], ...]
     cloth: str
-    nearer_m: float = 0.0
+    nearer_m: float
+    balls: dict[str, float]
     is_chain: bool = False
 
-    @property
-    def hulls(self) -> list[slice]:
-        """Which of the balls each hull wraps."""
-        if not self.is_chain:
-            return [slice(0, len(self.balls))]
-        return [slice(first, first + 2) for first in range(len(self.balls) - 1)]
 
-
-def _limbs(side: str, sleeves: str) -> list[Part]:
-    """Return the parts of one arm and one leg."""
-
-    def at(*balls: tuple[str, float]) -> tuple[tuple[str, float], ...]:
-        return tuple((f"{side}_{joint}", radius) for joint, radius in balls)
-
-    leg = at(("hip", 0.049), ("thigh", 0.046), ("knee", 0.033), ("calf", 0.033), ("ankle", 0.022))
-    foot = at(("ankle", 0.020), ("heel", 0.017), ("ball", 0.016))
-    upper_arm = at(("shoulder", 0.031), ("elbow", 0.024))
-    forearm = at(("elbow", 0.0235), ("wrist", 0.017))
-    if sleeves == "long":
-        arms = [Part(f"{side}_arm", upper_arm + forearm[1:], "shirt", 0.025, True)]
-    else:
-        arms = [
-            Part(f"{side}_upper_arm", upper_arm, "shirt", 0.035),
-            Part(f"{side}_forearm", forearm, "skin", 0.025),
-        ]
-    return [
-        Part(f"{side}_leg", leg, "trouser", 0.0, True),
-        Part(f"{side}_foot", foot, "shoe", -0.01),
-        Part(f"{side}_toes", at(("ball", 0.016), ("toe", 0.012)), "shoe", -0.012),
-        *arms,
-        Part(f"{side}_hand", at(("wrist", 0.014), ("palm", 0.020)), "skin", 0.03),
-    ]
+LEG_BALLS = {"hip": 0.049, "thigh": 0.046, "knee": 0.033, "calf": 0.033, "ankle": 0.022}
+LEG = [
+    Part("leg", "trouser", 0.0, LEG_BALLS, is_chain=True),
+    Part("foot", "shoe", -0.01, {"ankle": 0.020, "heel": 0.017, "ball": 0.016}),
+    Part("toes", "shoe", -0.012, {"ball": 0.016, "toe": 0.012}),
+]
+ARMS = {
+    "long": [Part("arm", "shirt", 0.025, {"shoulder": 0.031, "elbow": 0.024, "wrist": 0.017}, is_chain=True)],
+    "short": [
+        Part("upper_arm", "shirt", 0.035, {"shoulder": 0.031, "elbow": 0.024}),
+        Part("forearm", "skin", 0.025, {"elbow": 0.0235, "wrist": 0.017}),
+    ],
+}
+HAND = Part("hand", "skin", 0.03, {"wrist": 0.014, "palm": 0.020})
+TORSO_BALLS = {"left_collar": 0.036, "right_collar": 0.036, "breast": 0.066, "waist": 0.058, "belly": 0.060}
+TRUNK = [
+    Part("hips", "trouser", 0.02, {"left_hip": 0.050, "right_hip": 0.050, "pelvis": 0.058}),
+    Part("torso", "shirt", 0.03, TORSO_BALLS),
+    Part("neck", "skin", -0.02, {"neck": 0.030, "nape": 0.030}),
+    Part("face", "skin", 0.0, {"face": 0.054, "chin": 0.034}),
+    Part("nose", "skin", 0.001, {"nose": 0.010, "face": 0.03}),
+]
+HAIR = {
+    "short": [Part("hair", "hair", -0.005, {"hair": 0.062})],
+    "long": [Part("hair", "hair", -0.005, {"hair": 0.062, "nape": 0.048, "mane": 0.034})],
+    "bun": [Part("hair", "hair", -0.005, {"hair": 0.061}), Part("bun", "hair", -0.01, {"bun": 0.027})],
+}
 
 
 def body_parts(hair_style: str, sleeves: str) -> list[Part]:
-    """List the parts of a body.
-
-    Parameters
-    ----------
-    hair_style : str
-        ``"short"``, ``"long"`` or ``"bun"``.
-    sleeves : str
-        ``"short"`` or ``"long"``.
-
-    Returns
-    -------
-    list of Part
-    """
-    shoulders = (("left_collar", 0.036), ("right_collar", 0.036))
-    chest = (("breast", 0.066), ("waist", 0.058), ("belly", 0.060))
-    hips = (("left_hip", 0.050), ("right_hip", 0.050), ("pelvis", 0.058))
-    hair_balls = {
-        "short": (("hair", 0.062),),
-        "long": (("hair", 0.062), ("nape", 0.048), ("mane", 0.034)),
-        "bun": (("hair", 0.061),),
-    }
-    bun = [Part("bun", (("bun", 0.027),), "hair", -0.01)] if hair_style == "bun" else []
-    return [
-        *_limbs("left", sleeves),
-        *_limbs("right", sleeves),
-        Part("hips", hips, "trouser", 0.02),
-        Part("torso", shoulders + chest, "shirt", 0.03),
-        Part("neck", (("neck", 0.030), ("nape", 0.030)), "skin", -0.02),
-        Part("face", (("face", 0.054), ("chin", 0.034)), "skin"),
-        Part("nose", (("nose", 0.010), ("face", 0.03)), "skin", 0.001),
-        Part("hair", hair_balls[hair_style], "hair", -0.005),
-        *bun,
+    """List the parts of a body."""
+    limbs = [
+        part._replace(
+            name=f"{side}_{part.name}",
+            balls={f"{side}_{joint}": radius for joint, radius in part.balls.items()},
+        )
+        for side in ("left", "right")
+        for part in (*LEG, *ARMS[sleeves], HAND)
     ]
+    return [*limbs, *TRUNK, *HAIR[hair_style]]
 
 
 def _flesh_out(joints: dict[str, np.ndarray], height_m: float) -> dict[str, np.ndarray]:
@@ -117,11 +74,13 @@ def _flesh_out(joints: dict[str, np.ndarray], height_m: float) -> dict[str, np.n
     def between(first: str, second: str, share: float) -> np.ndarray:
         return (1 - share) * joints[first] + share * joints[second]
 
-    places = dict(joints)
-    places["breast"] = between("waist", "chest", 0.62)
-    places["belly"] = between("pelvis", "waist", 0.25)
-    places["bun"] = joints["nape"] + 0.9 * (joints["hair"] - joints["face"]) + [0, 0, 0.03]
-    places["mane"] = between("nape", "chest", 0.55) + 1.2 * (joints["hair"] - joints["face"])
+    back_of_head = joints["hair"] - joints["face"]
+    places = joints | {
+        "breast": between("waist", "chest", 0.62),
+        "belly": between("pelvis", "waist", 0.25),
+        "bun": joints["nape"] + 0.9 * back_of_head + [0, 0, 0.03],
+        "mane": between("nape", "chest", 0.55) + 1.2 * back_of_head,
+    }
     for side in ("left", "right"):
         places[f"{side}_collar"] = between("chest", f"{side}_shoulder", 0.72)
         places[f"{side}_palm"] = between(f"{side}_wrist", f"{side}_hand", 0.55)
@@ -134,92 +93,54 @@ def _flesh_out(joints: dict[str, np.ndarray], height_m: float) -> dict[str, np.n
     return places
 
 
-def light_direction(scene: SceneParameters, camera: Camera) -> np.ndarray:
-    """Return the unit vector to the light in world axes, shape (3,)."""
-    azimuth, elevation = np.radians([scene.light_azimuth_deg, scene.light_elevation_deg])
-    level = np.cos(elevation)
-    seen = np.array([np.sin(azimuth) * level, np.sin(elevation), -np.cos(azimuth) * level])
-    return seen @ camera.axes
-
-
 class BodyOutlines:
-    """Outlines of all parts in all frames.
-
-    Parameters
-    ----------
-    joints : dict of ndarray of shape (num_frames, 3), float
-        Joints in metres, as `gaitlib.demo.kinematics.pose_walker` places them.
-    walk : WalkParameters
-        For the size of the body.
-    scene : SceneParameters
-        For hair and light.
-    camera : Camera
-        The camera.
-
-    Attributes
-    ----------
-    parts : list of Part
-        The body parts.
-    order : ndarray of shape (num_frames, num_parts), int
-        Parts from far to near.
-    boxes : ndarray of shape (num_frames, 4), float
-        Left, top, width and height of the person, in pixels.
-    """
+    """Outlines of all parts in all frames; `order` sorts the parts of each frame from far to near."""
 
     def __init__(
-        self,
-        joints: dict[str, np.ndarray],
-        walk: WalkParameters,
-        scene: SceneParameters,
-        camera: Camera,
+        self, joints: dict[str, np.ndarray], walk: WalkParameters, scene: SceneParameters, camera: Camera
     ) -> None:
         self.parts = body_parts(scene.hair_style, scene.sleeves)
         places = _flesh_out(joints, walk.height_m)
-        balls = [ball for part in self.parts for ball in part.balls]
-        self._firsts = np.cumsum([0] + [len(part.balls) for part in self.parts])
+        balls = [ball for part in self.parts for ball in part.balls.items()]
         centres_m = np.stack([places[joint] for joint, _ in balls], axis=1)
         radii_m = np.array([radius for _, radius in balls]) * walk.height_m * walk.girth_ratio
-        light = light_direction(scene, camera)
-        self._circles = _ball_circles(centres_m, radii_m, light, camera)
-        self._shadows = _shadow_circles(centres_m, radii_m, light, camera)
-        _, depth = camera.project(centres_m)
-        self.order = self._sort_parts(depth)
-        self.boxes = _boxes(self._circles[:, :, 0])
+        azimuth, elevation = np.radians([scene.light_azimuth_deg, scene.light_elevation_deg])
+        level = np.cos(elevation)
+        light = np.array([np.sin(azimuth) * level, np.sin(elevation), -np.cos(azimuth) * level])
+        pixels, depth_m = camera.project(centres_m)
+        self._circles = _ball_circles(pixels, camera.focal_px * radii_m / depth_m, light)
+        self._shadows = _shadow_circles(centres_m, radii_m, light @ camera.axes, camera)
+        self._place_parts(depth_m)
 
-    def _sort_parts(self, depth_m: np.ndarray) -> np.ndarray:
-        """Order parts from far to near by the mean depth of their balls."""
-        pairs = itertools.pairwise(self._firsts)
-        mean = np.stack([depth_m[:, first:last].mean(axis=1) for first, last in pairs], axis=1)
-        keys = mean - np.array([part.nearer_m for part in self.parts])
-        return np.argsort(-keys, axis=1, kind="stable")
+    def _place_parts(self, depth_m: np.ndarray) -> None:
+        """Note the balls of each hull, and order the parts by the mean depth of their balls."""
+        first, self._hulls, depths = 0, [], []
+        for part in self.parts:
+            last = first + len(part.balls)
+            pairs = [slice(ball, ball + 2) for ball in range(first, last - 1)]
+            self._hulls.append(pairs if part.is_chain else [slice(first, last)])
+            depths.append(depth_m[:, first:last].mean(axis=1) - part.nearer_m)
+            first = last
+        self.order = np.argsort(-np.stack(depths, axis=1), axis=1, kind="stable")
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """Left, top, width and height of the body in pixels, shape (num_frames, 4)."""
+        low, high = (extreme(self._circles[:, :, 0], axis=(1, 2)) for extreme in (np.min, np.max))
+        # One pixel more: a box reaches from the first pixel to the end of the last.
+        return np.concatenate([low / (1 << SHIFT_BITS), (high - low) / (1 << SHIFT_BITS) + 1.0], axis=1)
 
     def outlines(self, frame: int, part: int, shade: int) -> list[np.ndarray]:
-        """Return the outlines of a part's hulls in one frame and shade.
+        """Return the outlines of a part's hulls in one frame and shade."""
+        return self._wrapped(self._circles[frame, :, shade], part)
 
-        Parameters
-        ----------
-        frame, part, shade : int
-            Which frame, which of `parts`, which of `SHADES`.
+    def shadow_outlines(self, frame: int) -> list[np.ndarray]:
+        """Return the outlines of the shadow on the ground, like `outlines`, of all parts."""
+        shadows = self._shadows[frame]
+        return [outline for part in range(len(self.parts)) for outline in self._wrapped(shadows, part)]
 
-        Returns
-        -------
-        list of ndarray of shape (num_corners, 1, 2), int32
-            Column and row in fixed point with `SHIFT_BITS` bits.
-        """
-        circles = self._circles[frame, self._firsts[part] : self._firsts[part + 1], shade]
-        return [cv2.convexHull(circles[hull].reshape(-1, 2)) for hull in self.parts[part].hulls]
-
-    def shadow_outlines(self, frame: int, part: int) -> list[np.ndarray]:
-        """Return the outlines of a part's shadow on the ground, like `outlines`."""
-        circles = self._shadows[frame, self._firsts[part] : self._firsts[part + 1]]
-        return [cv2.convexHull(circles[hull].reshape(-1, 2)) for hull in self.parts[part].hulls]
-
-    def shadow_box(self, frame: int) -> tuple[int, int, int, int]:
-        """Return left, top, right and bottom of the shadow in whole pixels."""
-        points = self._shadows[frame].reshape(-1, 2) >> SHIFT_BITS
-        left, top = points.min(axis=0) - 3
-        right, bottom = points.max(axis=0) + 4
-        return int(left), int(top), int(right), int(bottom)
+    def _wrapped(self, circles: np.ndarray, part: int) -> list[np.ndarray]:
+        return [cv2.convexHull(circles[hull].reshape(-1, 2)) for hull in self._hulls[part]]
 
 
 def _fixed_point(pixels: np.ndarray) -> np.ndarray:
@@ -227,30 +148,15 @@ def _fixed_point(pixels: np.ndarray) -> np.ndarray:
     return np.round(pixels * (1 << SHIFT_BITS)).astype(np.int32)
 
 
-def _ball_circles(
-    centres_m: np.ndarray, radii_m: np.ndarray, light: np.ndarray, camera: Camera
-) -> np.ndarray:
-    """Circles of all balls, shape (num_frames, num_balls, num_shades, num_corners, 2), int32."""
-    pixels, depth = camera.project(centres_m)
-    radii_px = (camera.focal_px * radii_m / depth)[..., None, None, None]
-    toward_light = np.array([light @ camera.axes[0], -(light @ camera.axes[1])])
+def _ball_circles(pixels: np.ndarray, radii_px: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Circles of all balls, shape (num_frames, num_balls, num_shades, CORNERS, 2), int32."""
     size, move = np.array(SHADES).T[:2, :, None, None]
-    return _fixed_point(pixels[:, :, None, None, :] + radii_px * (size * CIRCLE + move * toward_light))
+    rings = size * CIRCLE + move * np.array([light[0], -light[1]])
+    return _fixed_point(pixels[:, :, None, None, :] + radii_px[..., None, None, None] * rings)
 
 
-def _shadow_circles(
-    centres_m: np.ndarray, radii_m: np.ndarray, light: np.ndarray, camera: Camera
-) -> np.ndarray:
-    """Shadows of all balls on the ground, shape (num_frames, num_balls, corners, 2), int32."""
-    fallen = centres_m - light * (centres_m[..., 2:] / light[2])
+def _shadow_circles(centres: np.ndarray, radii: np.ndarray, light: np.ndarray, camera: Camera) -> np.ndarray:
+    """Shadows of all balls (metres) on the ground, shape (num_frames, num_balls, CORNERS / 2, 2), int32."""
+    fallen = centres - light * (centres[..., 2:] / light[2])
     ring = np.concatenate([CIRCLE[::2], np.zeros((CORNERS // 2, 1))], axis=1)
-    points = fallen[:, :, None, :] + radii_m[:, None, None] * ring
-    return _fixed_point(camera.project(points)[0])
-
-
-def _boxes(circles: np.ndarray) -> np.ndarray:
-    """Boxes around circles of shape (num_frames, num_balls, num_corners, 2), in fixed point."""
-    low = circles.min(axis=(1, 2)) / (1 << SHIFT_BITS)
-    high = circles.max(axis=(1, 2)) / (1 << SHIFT_BITS)
-    # One pixel more: a box reaches from the first pixel to the end of the last.
-    return np.concatenate([low, high - low + 1.0], axis=1)
+    return _fixed_point(camera.project(fallen[:, :, None, :] + radii[:, None, None] * ring)[0])

@@ -1,22 +1,31 @@
-"""Gait features in physical terms: cadence, speed, bounce, lean and more, from the silhouette alone."""
+"""How somebody walks in physical terms: parameters of each walking bout, and what gait classifiers read."""
 
-from gaitlib.gait.box import box_features
-from gaitlib.gait.classifiers import make_gait_forest, make_gait_logistic
-from gaitlib.gait.features import GAIT_FEATURES
-from gaitlib.gait.measuring import gait_features, measure_gait, measure_track
-from gaitlib.gait.motion import MOTION_FEATURES, motion_features
-from gaitlib.gait.truth import compare_with_truth, pair_with_truth
+from gaitlib.gait.features import (
+    bout_features,
+    box_features,
+    feature_families,
+    gait_feature_names,
+    gait_features,
+    speed_feature,
+)
+from gaitlib.gait.measuring import (
+    GAIT_PARAMETERS,
+    cadence_steps_per_min,
+    gait_parameters,
+    measure_gait,
+    step_events,
+)
 
 __all__ = [
-    "GAIT_FEATURES",
-    "MOTION_FEATURES",
+    "GAIT_PARAMETERS",
+    "bout_features",
     "box_features",
-    "compare_with_truth",
+    "cadence_steps_per_min",
+    "feature_families",
+    "gait_feature_names",
     "gait_features",
-    "make_gait_forest",
-    "make_gait_logistic",
+    "gait_parameters",
     "measure_gait",
-    "measure_track",
-    "motion_features",
-    "pair_with_truth",
+    "speed_feature",
+    "step_events",
 ]

@@ -1,116 +1,125 @@
-"""What each gait feature is, in which unit, after whom, and when it can be trusted."""
+"""What gait classifiers read of a video: few features with a physical meaning, and the plain box baseline."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
 import pandas as pd
 
-_ALL = "walks of at least 2 s whose silhouette is known, from any side"
-_SIDE = "at least 1 s of it seen from the side (within about 45 degrees) with the silhouette known"
-_ROWS = [
-    (
-        "cadence_steps_per_min",
-        "Cadence",
-        "Steps of either foot a minute, from the autocorrelation of the legs' width and the head's height.",
-        "steps/min",
-        "Moe-Nilssen & Helbostad 2004",
-        f"{_ALL}; where the steps repeat (regularity above 0.2)",
-    ),
-    (
-        "speed_heights_per_s",
-        "Speed",
-        "Median speed along the way, in body heights a second.",
-        "heights/s",
-        "Gross, Crane & Fredrickson 2012",
-        "walks that get anywhere in the picture; from ahead or behind it is an estimate",
-    ),
-    (
-        "step_length_heights",
-        "Step length",
-        "Speed divided by cadence: how far one step carries.",
-        "heights",
-        "Gross, Crane & Fredrickson 2012",
-        "where speed and cadence are",
-    ),
-    (
-        "leg_spread_heights",
-        "Leg spread",
-        "How much the width of the legs changes with the steps: 90th minus 10th percentile.",
-        "heights",
-        "Roether et al. 2009",
-        _SIDE,
-    ),
-    (
-        "arm_spread_heights",
-        "Arm spread",
-        "How much the width of the upper body changes as the arms swing: a wave fitted to it, peak to peak.",
-        "heights",
-        "Roether et al. 2009",
-        f"{_SIDE}, and the cadence valid",
-    ),
-    (
-        "bounce_heights",
-        "Vertical bounce",
-        "Travel of the top of the head up and down with the steps: a wave fitted to it, peak to peak.",
-        "heights",
-        "Michalak et al. 2009",
-        "where the cadence is, except with a camera that shakes",
-    ),
-    (
-        "trunk_lean_deg",
-        "Trunk lean",
-        "Angle at which a trunk from the middle of the legs to the shoulders leans, forward positive.",
-        "deg",
-        "Michalak et al. 2009",
-        _SIDE,
-    ),
-    (
-        "head_forward_heights",
-        "Head drop",
-        "How far the head is ahead of the shoulders: a bowed head comes forward.",
-        "heights",
-        "Michalak et al. 2009",
-        _SIDE,
-    ),
-    (
-        "openness",
-        "Openness",
-        "Mean width of the body over its height.",
-        "heights",
-        "Crane & Gross 2013",
-        _SIDE,
-    ),
-    (
-        "hull_openness",
-        "Hull openness",
-        "Mean area of the convex hull over the squared body height.",
-        "heights²",
-        "Kleinsmith & Bianchi-Berthouze 2013",
-        _SIDE,
-    ),
-    (
-        "jerk_heights_per_s3",
-        "Jerk",
-        "Root mean square of the third derivative of the head's height, which is rough in jerky walks.",
-        "heights/s³",
-        "Flash & Hogan 1985",
-        "as the cadence, except with a camera that shakes",
-    ),
-    (
-        "step_regularity",
-        "Step regularity",
-        "Autocorrelation one step later: 1 where every step is like the one before.",
-        "1",
-        "Moe-Nilssen & Helbostad 2004",
-        _ALL,
-    ),
-    (
-        "stride_regularity",
-        "Stride regularity",
-        "Autocorrelation two steps later: 1 where every step of a foot is like its last one.",
-        "1",
-        "Moe-Nilssen & Helbostad 2004",
-        "walks of at least four steps, silhouette known",
-    ),
-]
-# One row a feature, by its name in code.
-GAIT_FEATURES = pd.DataFrame(
-    _ROWS, columns=["feature", "title", "definition", "unit", "source", "valid_when"]
-).set_index("feature")
+from gaitlib.clips import PreparedVideo
+from gaitlib.gait.measuring import GAIT_PARAMETERS, bout_outline, measure_bout
+from gaitlib.gait.outlines import BAND_EDGES_HZ, SHAPES, SPECTRA, outline_features
+
+# Sizes are read as logarithms: relative to a reference they are ratios.
+_LOGARITHMS = (
+    *("speed_legs_per_s", "cadence_steps_per_min", "bounce_legs", "hand_travel_legs", "foot_clearance_legs"),
+)
+_FROM_KEYPOINTS = (
+    *("speed_legs_per_s", "cadence_steps_per_min", "bounce_legs", "arm_abduction_deg", "hand_height_legs"),
+    *("hand_travel_legs", "foot_clearance_legs", "trunk_lean_deg", "head_pitch_deg"),
+)
+_FROM_SILHOUETTES = (
+    *("speed_legs_per_s", "cadence_steps_per_min", "head_forward_legs"),
+    *(*(f"{name}_heights" for name in SHAPES), "centre_of_mass_heights"),
+    *(f"{group}_{low:g}_{high:g}_hz" for group in SPECTRA for low, high in pairwise(BAND_EDGES_HZ)),
+)
+# The family of what is read of outlines alone, by the first word of its name.
+_FAMILIES = {"vertical": "bounce", "arms": "arms", "legs": "legs", "outline": "arms", "shoulders": "arms"}
+_FAMILIES |= {"hips": "arms", "hull": "posture", "centre": "posture"}
+NUM_BOX_FEATURES = 13
+
+
+def gait_feature_names(body: str) -> tuple[str, ...]:
+    """Return the names of the features, in the order of `gait_features`."""
+    return _FROM_KEYPOINTS if body == "keypoints" else _FROM_SILHOUETTES
+
+
+def feature_families(body: str) -> dict[str, list[int]]:
+    """Return the places of the features of each family: speed, rhythm, bounce, arms, legs, posture."""
+    families: dict[str, list[int]] = {}
+    for place, name in enumerate(gait_feature_names(body)):
+        known = name in GAIT_PARAMETERS.index
+        family = GAIT_PARAMETERS.loc[name, "family"] if known else _FAMILIES[name.split("_")[0]]
+        families.setdefault(str(family), []).append(place)
+    return families
+
+
+def gait_features(videos: Sequence[PreparedVideo]) -> np.ndarray:
+    """Return the features of videos: the mean over their bouts, weighted by length; NaN where unknown.
+
+    Returns
+    -------
+    ndarray of shape (num_videos, num_features), float
+    """
+    rows = []
+    for video in videos:
+        values = bout_features(video)
+        seconds = np.array([bout.distinct_seconds for bout in video.own_bouts]).reshape(-1, 1)
+        weights = np.isfinite(values) * seconds
+        total = weights.sum(axis=0)
+        rows.append(
+            np.where(total > 0, (np.nan_to_num(values) * weights).sum(axis=0) / (total + 1e-12), np.nan)
+        )
+    return np.array(rows).reshape(len(videos), -1)
+
+
+@lru_cache(8192)
+def bout_features(video: PreparedVideo) -> np.ndarray:
+    """Return the features of each bout of a video, of shape (num_bouts, num_features), float."""
+    names = gait_feature_names("silhouette" if video.keypoints is None else "keypoints")
+    rows = []
+    for bout in video.own_bouts:
+        values = dict(measure_bout(video, bout))
+        for name in values.keys() & set(_LOGARITHMS):
+            values[name] = np.log(max(values[name], 1e-6))
+        outline = bout_outline(video, bout) if video.keypoints is None else None
+        if outline is not None:
+            values |= outline_features(outline)
+        rows.append([values.get(name, np.nan) for name in names])
+    table = np.array(rows, float).reshape(-1, len(names))
+    return np.where(np.isfinite(table), table, np.nan)
+
+
+def speed_feature(video: PreparedVideo) -> float:
+    """Return the median speed of the walker across the frame, body heights per second; 0 where unknown."""
+    return float(box_features(video)[0])
+
+
+def box_features(video: PreparedVideo) -> np.ndarray:
+    """Describe a walk by the box around the walker: the least that any classifier should make use of.
+
+    Returns
+    -------
+    ndarray of shape (13,), float
+        Median speed (body heights per second); mean, SD, 10th and 90th percentile of width over height; SD
+        of the centre's height about its path, of the height and of its change (body heights); cadence (Hz)
+        and its strength from the autocorrelation of the width; mean change of the width; 90th percentile
+        and SD of the speed. Zeros where no box was found.
+    """
+    track = video.track
+    track = track[(track["bout"] >= 0) & track["height"].notna()]
+    if len(track) < 5:
+        return np.zeros(NUM_BOX_FEATURES)
+    body = track["square_side"].to_numpy(float)
+    width, tall = track["width"].to_numpy(float) / body, track["height"].to_numpy(float) / body
+    sway = (track["top"] + track["height"] / 2 - track["square_y"]).to_numpy(float) / body
+    speed = track["speed_heights_per_s"].to_numpy(float)
+    features = [
+        np.median(speed),
+        *(width.mean(), width.std(), *np.quantile(width, (0.1, 0.9))),
+        *(sway.std(), tall.std(), np.diff(tall).std()),
+        *_box_cadence(pd.Series(width), video.meta["frame_rate_hz"]),
+        *(np.abs(np.diff(width)).mean(), np.quantile(speed, 0.9), speed.std()),
+    ]
+    return np.nan_to_num(np.array(features))
+
+
+def _box_cadence(width: pd.Series, rate_hz: float) -> tuple[float, float]:
+    """Return steps per second and how regular they are: the box is widest once a step."""
+    lags = np.arange(max(2, round(0.3 * rate_hz)), min(round(1.3 * rate_hz), len(width) // 2) + 1)
+    if not len(lags) or width.std() == 0:
+        return 0.0, 0.0
+    correlation = np.nan_to_num([width.autocorr(int(lag)) for lag in lags])
+    best = int(np.argmax(correlation))
+    return rate_hz / lags[best], float(correlation[best])

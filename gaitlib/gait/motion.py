@@ -1,184 +1,132 @@
-"""Many small numbers about how a silhouette moves, for classifiers that choose among them.
+"""One walking bout of keypoints in the body's own axes: forward, left and up, whatever the camera saw."""
 
-`gait_features` has few features, each with a meaning and a source. Here every band of the body and
-every measure of the outline is described in the same way: how wide it is, how much and how fast it
-changes, and in which rhythm. All lengths are in body heights, so that distance and size do not count.
-"""
-
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import pandas as pd
-from scipy.signal import welch
+from scipy.signal import medfilt, savgol_filter
 
-from gaitlib.files import write_aside
-from gaitlib.gait.box import NUM_BOX_FEATURES, box_features
-from gaitlib.gait.features import GAIT_FEATURES
-from gaitlib.gait.measuring import measure_gait
-from gaitlib.prepared import PreparedVideo
+from gaitlib.walker.keypoints import MIRRORED, Keypoints
 
-# Raise when the features of the same pictures come out differently.
-FEATURES_VERSION = 1
-NUM_BANDS = 8
-# Edges of the rhythm bands: slow sway, strides, steps slow to fast, and what is faster than steps.
-RHYTHM_EDGES_HZ = (0.3, 0.8, 1.3, 1.8, 2.4, 3.5, 6.0)
-WELCH_SECONDS = 4.3
-# Measures of the outline, lengths and areas, and those that are places beside the walker's path.
-LENGTHS = ("shape_shoulders_width", "shape_hips_width", "shape_legs_width", "width", "height")
-AREAS = ("shape_area", "shape_hull_area")
-PLACES = ("shape_top", "shape_centre_y")
-UPPER_PARTS = ("shape_head_x", "shape_shoulders_x", "shape_hips_x")
-
-_BAND_STATISTICS = ("spread_mean", "spread_sd", "spread_speed", "centre_sd", "centre_speed")
-_SERIES_STATISTICS = ("mean", "sd", "speed_sd", "acceleration_sd", *(f"band{n}" for n in range(1, 7)))
-_POSTURE_STATISTICS = ("forward", "distance", "sd", "change_sd")
-MOTION_FEATURES: tuple[str, ...] = (
-    *(f"rows{band + 1}_{name}" for band in range(NUM_BANDS) for name in _BAND_STATISTICS),
-    *(f"{part}_{name}" for part in (*LENGTHS, *AREAS, *PLACES) for name in _SERIES_STATISTICS),
-    *(f"{part}_{name}" for part in UPPER_PARTS for name in _POSTURE_STATISTICS),
-    *(f"speed_{name}" for name in ("mean", "sd", "q10", "q50", "q90")),
-    *(f"box_{number + 1}" for number in range(NUM_BOX_FEATURES)),
-    *GAIT_FEATURES.index,
-)
+# Focal length in longer sides of the frame: phones have 0.7 to 0.9. It scales the depth alone.
+FOCAL_LENGTH = 0.8
+# Path, size and direction change slowly; what changes faster is noise or the steps.
+SMOOTHING_SECONDS = 1.5
+# A pass ends with a gap, or where somebody grows (log) or moves (metres) more from one frame to the next.
+MAX_GAP_SECONDS, MAX_GROWTH, MAX_JUMP_M = 0.35, 0.15, 0.5
+MIN_FRAMES, MIN_PASS_FRAMES = 10, 6
+# Slower than this, the way somebody goes does not tell which way the body faces; metres per second.
+MIN_SPEED_M_PER_S = 0.25
+# Shoulders, hips, knees and ankles; in pairs of left and right.
+_TRUNK_AND_LEGS, _SHOULDERS, _HIPS = [11, 12, 23, 24, 25, 26, 27, 28], [11, 12], [23, 24]
 
 
-def motion_features(videos: Sequence[PreparedVideo]) -> np.ndarray:
-    """Describe walks by their motion: silhouette bands, rhythms, posture, speed, box and gait features.
+@dataclass(frozen=True)
+class BodyMotion:
+    """The frames of one bout in which the whole body is known.
 
-    The features of a video are kept in its cache entry.
-
-    Parameters
+    Attributes
     ----------
-    videos : sequence of PreparedVideo
-        Prepared with ``crop="silhouette"``; otherwise the bands are NaN.
-
-    Returns
-    -------
-    ndarray of shape (num_videos, num_features), float64
-        Columns in the order of `MOTION_FEATURES`; NaN where something could not be measured.
+    times_seconds, speed_m_per_s : ndarray of shape (num_frames,)
+    passes : ndarray of shape (num_frames,), int
+        Number of the unbroken pass: a loop that starts again, a gap or a cut begins a new one.
+    body_m : ndarray of shape (num_frames, 33, 3)
+        Forward, left and up from the middle of the hips, metres.
+    image_m : ndarray of shape (num_frames, 33, 2)
+        Right and up from the middle of the frame, metres at the walker's distance.
+    heading_deg : ndarray of shape (num_frames,)
+        Where the body faces: 0 right, 90 towards the camera.
     """
-    return np.stack([_cached(video) for video in videos])
+
+    times_seconds: np.ndarray
+    passes: np.ndarray
+    body_m: np.ndarray
+    image_m: np.ndarray
+    speed_m_per_s: np.ndarray
+    heading_deg: np.ndarray
+
+    def both(self, part: str, image: bool = False) -> np.ndarray:
+        """Return a paired keypoint, shape (num_frames, 2 sides, axes): left, then right."""
+        places = [Keypoints.index(f"left_{part}"), Keypoints.index(f"right_{part}")]
+        return (self.image_m if image else self.body_m)[:, places]
+
+    def middle(self, part: str, image: bool = False) -> np.ndarray:
+        """Return the middle of a paired keypoint, shape (num_frames, axes)."""
+        return self.both(part, image).mean(axis=1)
+
+    @cached_property
+    def leg_m(self) -> float:
+        """Length of thigh and shank, metres: the unit of lengths."""
+        joints = np.stack([self.both(part) for part in ("hip", "knee", "ankle")])
+        return float(np.median(np.linalg.norm(np.diff(joints, axis=0), axis=3).sum(axis=0)))
+
+    @cached_property
+    def trunk_m(self) -> float:
+        """Distance from the hips to the shoulders, metres."""
+        return float(np.median(np.linalg.norm(self.middle("shoulder"), axis=1)))
 
 
-def _cached(video: PreparedVideo) -> np.ndarray:
-    path = video.folder / f"motion_{FEATURES_VERSION}.npy"
-    try:
-        return np.load(path)
-    except (OSError, ValueError, EOFError):  # not there yet, or spoilt
-        features = describe_motion(video)
-        with write_aside(path) as aside:
-            np.save(aside, features)
-        return features
+def body_motion(keypoints: Keypoints) -> BodyMotion | None:
+    """Turn the keypoints of one bout into the body's axes; None where fewer than 10 frames show the body.
 
-
-def describe_motion(video: PreparedVideo) -> np.ndarray:
-    """Return the motion features of one video, shape (num_features,), float64."""
-    track = video.track[video.track["segment"] >= 0]
-    pictures = video.read(0, video.meta["num_pictures"])[..., 0].astype(np.float32)
-    bands = band_features(pictures, video.rate_hz)
-    if video.meta["crop"] != "silhouette":
-        bands = np.full_like(bands, np.nan)
-    parts = [bands, outline_features(track, video.rate_hz), posture_features(track), speed_features(track)]
-    return np.concatenate([*parts, box_features(video), measure_gait(video)["value"].to_numpy()])
-
-
-def band_features(pictures: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Describe eight bands of the body, from head to foot.
-
-    Parameters
-    ----------
-    pictures : ndarray of shape (num_frames, frame_size, frame_size), float
-        Silhouettes in the steady square.
-    rate_hz : float
-
-    Returns
-    -------
-    ndarray of shape (40,), float64
-        For each band, in shares of the square's side: mean and standard deviation of how far its mass
-        spreads, mean speed of that, standard deviation of the centre of its mass and mean speed of it.
+    Nobody walks backwards: sides are exchanged where the body faces away from where it goes.
     """
-    size = pictures.shape[1]
-    columns = np.arange(size) / size
-    described = []
-    for rows in np.array_split(np.arange(size), NUM_BANDS):
-        mass = pictures[:, rows].sum(axis=1) + 1e-3
-        total = mass.sum(axis=1)
-        centre = mass @ columns / total
-        spread = np.sqrt((mass * (columns - centre[:, None]) ** 2).sum(axis=1) / total)
-        described.append(
-            [
-                spread.mean(),
-                spread.std(),
-                _mean_speed(spread, rate_hz),
-                centre.std(),
-                _mean_speed(centre, rate_hz),
-            ]
-        )
-    return np.array(described).ravel()
+    rate_hz, size_px = keypoints.frame_rate_hz, np.array(keypoints.frame_size_px)
+    is_known = np.isfinite(keypoints.world_m).all((1, 2)) & np.isfinite(keypoints.image_px).all((1, 2))
+    scale = np.full(len(keypoints), np.nan)
+    scale[is_known] = _metres_per_pixel(keypoints.world_m[is_known], keypoints.image_px[is_known])
+    passes = _find_passes(keypoints, scale)
+    is_known &= np.bincount(passes, is_known)[passes] >= MIN_PASS_FRAMES
+    if is_known.sum() < MIN_FRAMES:
+        return None
+    known, passes = keypoints.part(is_known), passes[is_known]
+    world, image = known.world_m.astype(float), known.image_px - size_px / 2
+    scale = smooth(scale[is_known], passes, rate_hz)
+    path = scale[:, None] * np.column_stack(
+        [image[:, _HIPS, 0].mean(axis=1), np.full(len(known), FOCAL_LENGTH * size_px.max())]
+    )
+    velocity = smooth(path, passes, rate_hz, derivative=1)
+    speed = np.linalg.norm(velocity, axis=1)
+    left = (world[:, _HIPS] + world[:, _SHOULDERS])[..., [0, 2]]
+    left = left[:, 0] - left[:, 1]
+    # Left of who goes to (x, z) is (-z, x), with z away from the camera.
+    is_wrong = (left[:, 1] * velocity[:, 0] < left[:, 0] * velocity[:, 1]) & (speed > MIN_SPEED_M_PER_S)
+    world[is_wrong], image[is_wrong] = world[is_wrong][:, MIRRORED], image[is_wrong][:, MIRRORED]
+    left[is_wrong] *= -1
+    left = smooth(left / (np.linalg.norm(left, axis=1, keepdims=True) + 1e-9), passes, rate_hz)
+    x, z = (left / (np.linalg.norm(left, axis=1, keepdims=True) + 1e-9)).T
+    axes = np.stack([np.stack([z, 0 * x, -x]), np.stack([x, 0 * x, z]), np.stack([0 * x, 0 * x - 1, 0 * x])])
+    body = np.einsum("ijt,tkj->tki", axes, world - world[:, _HIPS].mean(axis=1, keepdims=True))
+    image *= scale[:, None, None] * np.array([1, -1])
+    return BodyMotion(known.times_seconds, passes, body, image, speed, np.degrees(np.arctan2(x, z)))
 
 
-def outline_features(track: pd.DataFrame, rate_hz: float) -> np.ndarray:
-    """Describe how the outline's measures change: how much, how fast, how jerkily, in which rhythm.
-
-    Parameters
-    ----------
-    track : DataFrame
-        Rows in which somebody walks, see `PreparedVideo.track`.
-    rate_hz : float
-
-    Returns
-    -------
-    ndarray of shape (90,), float64
-        For each measure: mean (places: 0), standard deviation, that of the first and second derivative,
-        and the root of the power in six bands between 0.3 and 6 Hz (Welch 1967).
-    """
-    height = track["square_side"].median()
-    series = [track[name] / height for name in LENGTHS]
-    series += [track[name] / height**2 for name in AREAS]
-    series += [(track[name] - track["square_y"]) / height for name in PLACES]
-    described = [_describe_series(_filled(values), rate_hz) for values in series]
-    for values in described[-len(PLACES) :]:
-        values[0] = 0.0
-    return np.concatenate(described)
+def smooth(values: np.ndarray, passes: np.ndarray, rate_hz: float, derivative: int = 0) -> np.ndarray:
+    """Smooth each pass by a parabola that moves along (Savitzky & Golay 1964), or return its slope."""
+    result = np.zeros_like(values, dtype=float)
+    for number in np.unique(passes):
+        part = values[passes == number]
+        window = min(2 * int(SMOOTHING_SECONDS * rate_hz / 2) + 1, len(part) - 1 + len(part) % 2)
+        if window > 3:
+            part = savgol_filter(part, window, 2, deriv=derivative, delta=1 / rate_hz, axis=0)
+        result[passes == number] = part
+    return result
 
 
-def posture_features(track: pd.DataFrame) -> np.ndarray:
-    """Describe where head, shoulders and hips are above the legs.
-
-    Returns
-    -------
-    ndarray of shape (12,), float64
-        For each part, in body heights: mean ahead of the legs, mean distance, standard deviation, that
-        of the change from picture to picture.
-    """
-    height = track["square_side"].median()
-    forward = np.sign(np.gradient(track["square_x"].to_numpy()))
-    described = []
-    for name in UPPER_PARTS:
-        away = _filled((track[name] - track["shape_legs_x"]) / height)
-        described.append([(away * forward).mean(), np.abs(away).mean(), away.std(), np.diff(away).std()])
-    return np.array(described).ravel()
+def _metres_per_pixel(world: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Return the scale of each frame: the one that lays the body in metres over the body in pixels."""
+    metres, pixels = world[:, _TRUNK_AND_LEGS, :2], image[:, _TRUNK_AND_LEGS]
+    metres = metres - metres.mean(axis=1, keepdims=True)
+    scale = (metres**2).sum((1, 2)) / np.maximum((metres * pixels).sum((1, 2)), 1e-6)
+    return medfilt(scale, 3) if len(scale) > 3 else scale
 
 
-def speed_features(track: pd.DataFrame) -> np.ndarray:
-    """Return mean, standard deviation, 10th, 50th and 90th percentile of the speed, body heights a second."""
-    speed = track["speed_heights_per_s"].to_numpy()
-    return np.array([speed.mean(), speed.std(), *np.quantile(speed, (0.1, 0.5, 0.9))])
-
-
-def _describe_series(values: np.ndarray, rate_hz: float) -> np.ndarray:
-    change = np.diff(values) * rate_hz
-    spread = [values.mean(), values.std(), change.std(), (np.diff(change) * rate_hz).std()]
-    length = min(len(values), round(WELCH_SECONDS * rate_hz))
-    frequency_hz, power = welch(values - values.mean(), rate_hz, nperseg=length, nfft=max(256, length))
-    places = np.searchsorted(frequency_hz, RHYTHM_EDGES_HZ)
-    rhythm = [np.sqrt(part).mean() for part in np.split(power, places)[1:-1]]
-    return np.array([*spread, *rhythm])
-
-
-def _filled(values: pd.Series) -> np.ndarray:
-    return values.interpolate(limit_direction="both").to_numpy(float)
-
-
-def _mean_speed(values: np.ndarray, rate_hz: float) -> float:
-    return float(np.abs(np.diff(values)).mean() * rate_hz)
+def _find_passes(keypoints: Keypoints, scale: np.ndarray) -> np.ndarray:
+    known = np.flatnonzero(np.isfinite(scale))
+    step_px = np.linalg.norm(np.diff(keypoints.image_px[known].mean(axis=1), axis=0), axis=1)
+    is_new = np.diff(keypoints.times_seconds[known]) > MAX_GAP_SECONDS
+    is_new |= np.abs(np.diff(np.log(scale[known]))) > MAX_GROWTH
+    is_new |= step_px * scale[known[1:]] > MAX_JUMP_M
+    starts = np.zeros(len(scale), int)
+    starts[known[1:]] = is_new
+    return np.cumsum(starts)

@@ -1,25 +1,19 @@
 """Who shows what: folders, CSV manifests and rating sheets become one table of labelled videos."""
 
-from gaitlib.labels.finding import (
-    LabelledVideos,
-    check_emotions,
-    find_videos,
-    list_videos,
-    read_labels,
-    read_raters,
-)
+from gaitlib.labels.finding import LabelledVideos, find_videos, is_video_name, list_videos, read_labels
+from gaitlib.labels.naming import check_emotions, check_enough_walkers, inspect_labels
 from gaitlib.labels.ratings import rater_agreement
-from gaitlib.labels.tables import escape_cell
-from gaitlib.labels.walkers import join_spellings
+from gaitlib.labels.tables import normal_name
 
 __all__ = [
     "LabelledVideos",
     "check_emotions",
-    "escape_cell",
+    "check_enough_walkers",
     "find_videos",
-    "join_spellings",
+    "inspect_labels",
+    "is_video_name",
     "list_videos",
+    "normal_name",
     "rater_agreement",
     "read_labels",
-    "read_raters",
 ]

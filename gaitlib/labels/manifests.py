@@ -1,121 +1,56 @@
-"""Manifests: what a table with the columns video and emotion says, and which files it means."""
+"""Manifests: a table with the columns video and emotion, and which files its names mean."""
 
-import unicodedata
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import pandas as pd
 
-from gaitlib.config import InputError
-from gaitlib.names import is_inside, show_name, walker_from_name
+from gaitlib.errors import InputError
+from gaitlib.files import show_name
+from gaitlib.labels.tables import normal_name
 
-_OPTIONAL = ("walker", "reference")
-_ERROR_VALUES = {"#n/a", "#ref!", "#name?", "#value!", "#div/0!", "#null!", "#num!"}
+# "https://...", "concat:a|b", "C:\walks": names that mean something else than a file in the folder.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 
-def manifest_from_rows(rows: list[list[str]], name: str) -> pd.DataFrame:
-    """Turn a manifest into a table of labels.
+def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
+    """Return the `needed` columns, ``walker`` (None where not given), and ``reference`` if there is one.
 
-    Parameters
-    ----------
-    rows : list of list of str
-        The file, as `gaitlib.labels.tables.read_rows` returns it.
-    name : str
-        Name of the file, for messages.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``video``, ``emotion``, ``walker`` and ``reference`` if there is one, all text or
-        None; ``attrs["where"]`` tells for each the row of the file.
-
-    Raises
-    ------
-    InputError
-        If a column or a cell is missing, or two rows contradict each other.
+    Raises an `InputError` if a column or a needed cell is missing, or rows contradict each other.
     """
-    numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
-    header = [cell.casefold() for cell in numbered[0][1]]
-    for column in ("video", "emotion", *_OPTIONAL):
-        if header.count(column) > 1 or (column not in header and column not in _OPTIONAL):
-            fault = "no column" if column not in header else "more than one column"
+    table = table.set_axis([normal_name(cell) for cell in table.iloc[0]], axis=1)[1:]
+    for column in needed:
+        if list(table.columns).count(column) != 1:
+            found = show_name(", ".join(table.columns))[:200]
             raise InputError(
-                f"{name} has {fault} {column!r}, found {', '.join(numbered[0][1])}: expected a "
-                "header row with 'video', 'emotion' and optionally 'walker'."
+                f"{name} must have one column {column!r}, found {found}: expected a header row with "
+                f"{', '.join(needed)} and optionally walker, or a rating sheet."
             )
-    columns = ["video", "emotion", *(column for column in _OPTIONAL if column in header)]
-    records = []
-    for number, row in numbered[1:]:
-        if len(row) > len(header) and row[len(header)]:
-            raise InputError(
-                f"{name}: row {number} has more cells than the header has columns, {row[len(header)]!r} is "
-                "one too many: put names that hold the separator into quotes, or name the column."
-            )
-        cells = dict(zip(header, row, strict=False))
-        for column in ("video", "emotion"):
-            if not cells.get(column):
-                raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
-        faulty = [cells[column] for column in columns if cells.get(column, "").casefold() in _ERROR_VALUES]
-        if faulty:
-            raise InputError(f"{name}: row {number} holds the error value {faulty[0]}: mend the formula.")
-        if cells["emotion"].startswith("="):
-            raise InputError(
-                f"{name}: row {number} has the formula {show_name(cells['emotion'])} for an emotion: put its "
-                "value there."
-            )
-        records.append([cells.get(column) or None for column in columns] + [f"{name}: row {number}"])
-    _check_walkers([dict(zip((*columns, "where"), record, strict=True)) for record in records])
-    if not records:
+        for number in table.index[table[column] == ""]:
+            raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
+    for number in table.index[(table.loc[:, table.columns == ""] != "").any(axis=1)]:
+        raise InputError(f"{name}: row {number} has more cells than the header: put names in quotes.")
+    if table.empty:
         raise InputError(f"{name} has a header but no rows: expected one row a video.")
-    table = pd.DataFrame(records, columns=[*columns, "where"], dtype=object)
-    table["emotion"] = [normal_name(emotion) for emotion in table["emotion"]]
-    if "walker" not in table:
-        table.insert(2, "walker", None)
-    warnings: list[str] = []
-    table = drop_repeats(table, warnings)
-    where = table.pop("where")
-    table.attrs = {"source": "manifest", "warnings": warnings, "where": list(where)}
-    return table
+    columns = [*needed, "walker", *{"reference"}.intersection(table.columns)]
+    table = table.loc[:, ~table.columns.duplicated()].reindex(columns=columns, fill_value="").astype(object)
+    if "emotion" in table:
+        table["emotion"] = table["emotion"].map(normal_name)
+    return drop_repeats(table.where(table != "", None), name)
 
 
-def _check_walkers(records: list[dict[str, str | None]]) -> None:
-    """Refuse a row without a walker, where others have one and the video's name does not tell it."""
-    if not any(record.get("walker") for record in records):
-        return
-    for record in records:
-        if not record["walker"] and not walker_from_name(str(record["video"])):
-            raise InputError(
-                f"{record['where']} has no walker (merged cells?), and the name "
-                f"{show_name(record['video'])} does not tell: fill it in."
-            )
-
-
-def drop_repeats(table: pd.DataFrame, warnings: list[str]) -> pd.DataFrame:
-    """Drop rows that say the same again; raise if two rows say different things of one video."""
-    for column in [name for name in ("emotion", "walker", "reference") if name in table]:
+def drop_repeats(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Drop rows that say the same again; raise an `InputError` if two say different things of one video."""
+    for column in table.columns.intersection(["emotion", "walker", "reference"]):
         for video, values in table.groupby("video")[column]:
             if values.nunique(dropna=False) > 1:
-                places = " and ".join(table.loc[values.index, "where"].str.rpartition(": ")[2])
-                file = table.loc[values.index[0], "where"].rpartition(": ")[0]
-                shown = ", ".join(str(value) for value in values)
+                found = show_name(", ".join(map(str, values)))
                 raise InputError(
-                    f"{file}: {show_name(video)} has two different {column}s ({show_name(shown)} in "
-                    f"{places}): keep one row."
+                    f"{name}: {show_name(video)} has two different {column}s ({found}): keep one row."
                 )
-    repeated = table.duplicated("video")
-    if repeated.any():
-        file = table["where"].iloc[0].rpartition(": ")[0]
-        first = table.loc[repeated, "video"].iloc[0]
-        warnings.append(
-            f"{file}: {repeated.sum()} repeated row(s) left out, the first for {show_name(first)}."
-        )
-    return table[~repeated].reset_index(drop=True)
-
-
-def normal_name(text: str) -> str:
-    """Return a name in the form in which names compare: one case, one spelling of accents."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return table.drop_duplicates("video").reset_index(drop=True)
 
 
 def file_keys(files: Iterable[str]) -> dict[str, list[str]]:
@@ -128,12 +63,31 @@ def file_keys(files: Iterable[str]) -> dict[str, list[str]]:
     return keys
 
 
-def match_files(name: str, keys: dict[str, list[str]], where: str) -> list[str]:
+def match_files(name: str, keys: Mapping[str, list[str]], where: str) -> list[str]:
     """Return the files that a name in a label file stands for: one, none, or several by mistake."""
-    if not is_inside(name):
-        raise InputError(
-            f"{where}: {name!r} leads out of the videos folder: give names relative to the folder."
-        )
-    relative = PurePosixPath(name.replace("\\", "/")).as_posix()
-    files = keys.get(normal_name(relative), [])
-    return [relative] if relative in files else files
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or _SCHEME.match(name):
+        raise InputError(f"{where}: {name!r} leads out of the videos folder: name videos relative to it.")
+    files = keys.get(normal_name(path.as_posix()), [])
+    return [path.as_posix()] if path.as_posix() in files else files
+
+
+def match_videos(
+    table: pd.DataFrame, files: Iterable[str], name: str, skipped: dict[str, str], warnings: list[str]
+) -> pd.DataFrame:
+    """Put the files' names into a table of labels; what is missing, double or not listed is skipped."""
+    keys = file_keys(files)
+    matches = [match_files(video, keys, name) for video in table["video"]]
+    if not any(matches):
+        raise InputError(f"{name} lists no video that is there: check the names in the file, or the folder.")
+    for video, found in zip(table["video"], matches, strict=True):
+        if len(found) != 1:
+            fault = f"it is the name of several: {', '.join(found)}." if found else "not there."
+            skipped[show_name(video)] = f"Listed in {name}, but {fault}"
+    if num_missing := matches.count([]):
+        warnings.append(f"{name} lists {len(table)} videos, of which {num_missing} are not there.")
+    table["video"] = [found[0] if len(found) == 1 else None for found in matches]
+    table = drop_repeats(table.dropna(subset="video"), name)
+    for video in set(files) - set(table["video"]):
+        skipped.setdefault(show_name(video), f"Not listed in {name}.")
+    return table

@@ -1,190 +1,91 @@
 """Rating sheets: several people rate each video for each emotion; means become labels.
 
-A sheet has the name of the video over each of its columns, the question below it, which ends in
-``- Happy``, ``- Angry`` and so on, and below that a row a rater with 1 to 5 or nothing.
+Row 1 has the video's name over each of its columns, row 2 the question, which ends in ``- Happy`` and so
+on, and then comes a row a rater with 1 to 5 or nothing.
 """
 
-import re
-from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from gaitlib.config import InputError
+from gaitlib.errors import InputError
+from gaitlib.files import show_name
+from gaitlib.labels.tables import normal_name, read_table
 
-_EMOTION = re.compile(r"[-–—]\s*([^-–—]+)$")
-_SUMMARY_ROWS = {"mean", "average", "median", "sd", "std", "stdev", "sum", "total", "count"}
-_SCALE = (1.0, 5.0)
-# Columns of the tables that an emotion's mean ratings stand beside.
-_COLUMNS = {
-    *("video", "path", "emotion", "walker", "where", "reference", "num_raters", "margin", "agreement"),
-    *("split", "fold", "digest", "entry", "num_clips", "walk_seconds", "method", "note", "comment"),
-}
+# First cells of rows that are no rater's.
+_SUMMARIES = {"mean", "average", "median", "sd", "std", "sum", "total", "count"}
 
 
-def is_rating_sheet(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether rows are a rating sheet: two header rows, the second of questions."""
-    filled = [row for row in rows if any(row)]
-    return len(filled) > 1 and sum(bool(_EMOTION.search(cell)) for cell in filled[1][1:]) >= 2
+def _rating_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``video`` and ``emotion`` of the columns of each rated video; other questions are left out."""
+    columns = table.iloc[:2, 1:].T.reindex(columns=table.index[:2]).set_axis(["video", "emotion"], axis=1)
+    if not columns["video"].duplicated().any():  # Qualtrics numbers the questions on a video
+        columns["video"] = columns["video"].str.replace(r"_\d+$", "", regex=True)
+    columns["emotion"] = columns["emotion"].str.extract(r"[-–—]([^-–—]+)$")[0].str.strip().str.casefold()
+    return columns[columns["video"].isin(columns.dropna()["video"])]
 
 
-def ratings_from_rows(rows: Sequence[Sequence[str]], name: str) -> pd.DataFrame:
-    """Turn a rating sheet into one row a rating.
+def is_rating_sheet(table: pd.DataFrame) -> bool:
+    """Tell whether a table is a rating sheet: no header of a manifest, and a second row of questions."""
+    is_manifest = "video" in map(normal_name, table.iloc[0])
+    return not is_manifest and len(table) > 1 and len(_rating_columns(table)) > 1
 
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        The sheet, as `gaitlib.labels.tables.read_rows` returns it.
-    name : str
-        Name of the file, for messages.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``video``, ``rater``, ``emotion`` (text) and ``rating`` (float, 1 to 5), in the
-        order of the sheet's columns.
-
-    Raises
-    ------
-    InputError
-        If a column lacks its video or emotion or comes twice, or a rating is not 1 to 5.
-    """
-    numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
-    (_, videos), (_, questions), *raters = numbered
-    columns = _columns(videos, questions, name)
-    records = [
-        (
-            video,
-            f"{row[0] or 'rater'} (row {number})",
-            emotion,
-            _rating(row[index], number, video, name),
-        )
-        for index, video, emotion in columns
-        for number, row in raters
-        if index < len(row) and row[index] and row[0].casefold() not in _SUMMARY_ROWS
-    ]
-    if not records:
-        raise InputError(f"{name} holds no rating: expected numbers from 1 to 5 below the questions.")
-    if taken := {emotion for _, _, emotion, _ in records} & _COLUMNS:
+def parse_ratings(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Turn a rating sheet into one row a rating: ``rater``, ``video``, ``emotion``, ``rating`` (1 to 5)."""
+    columns = _rating_columns(table) if len(table) > 1 else table[:0]
+    is_faulty = columns.isna().any(axis=1) | (columns == "").any(axis=1) | columns.duplicated()
+    for column in columns.index[is_faulty]:
         raise InputError(
-            f"{name} asks for {min(taken)!r}, which is the name of a column: rename the emotion."
+            f"{name}: column {column + 1} ({table.iloc[1, column]!r}) must have a video's name above it and "
+            "end in '- ' and an emotion, which no other column of this video has: mend the sheet."
         )
-    return pd.DataFrame(records, columns=["video", "rater", "emotion", "rating"])
+    is_rater = ~table[0].str.casefold().isin(_SUMMARIES)
+    is_rater &= ~table.apply(lambda cells: cells.str.contains("ImportId", regex=False)).any(axis=1)
+    ratings = (
+        table[is_rater].iloc[2:][columns.index].rename_axis("rater").melt(ignore_index=False).reset_index()
+    )
+    ratings = ratings[ratings["value"] != ""].join(columns, on="variable").reset_index(drop=True)
+    ratings["rating"] = pd.to_numeric(ratings["value"], errors="coerce")
+    for one in ratings[~ratings["rating"].between(1, 5)].itertuples():
+        what = f"{name}: row {one.rater} rates {one.video} {one.value!r}"
+        raise InputError(f"{what}: expected a number from 1 to 5 or nothing.")
+    if ratings.empty:
+        raise InputError(f"{name} holds no rating: expected 1 to 5 below questions that end in '- Happy'.")
+    return ratings[["rater", "video", "emotion", "rating"]]
 
 
-def mean_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Label each video with the emotion of the highest mean rating.
+def mean_ratings(ratings: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Label each video with the emotion of the highest mean rating, of a tie the first in the sheet.
 
-    A tie goes to the emotion that stands first in the sheet, with a warning: the means and a
-    ``margin`` of 0 say as much, so that such a video can be left out or used with soft labels.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        From `ratings_from_rows`.
-
-    Returns
-    -------
-    DataFrame
-        One row a video: ``video``, ``emotion``, one column of mean ratings per emotion,
-        ``num_raters``, ``margin`` (highest mean minus second), one column ``share_<emotion>`` (share
-        of the raters whose top emotion it is) and ``agreement`` (see `rater_agreement`; NaN with
-        one rater); ``attrs["warnings"]`` names ties.
+    Returns the table of `read_labels`, and a warning for each tie.
     """
-    emotions = list(ratings["emotion"].unique())
-    means = ratings.pivot_table("rating", "video", "emotion", aggfunc="mean", sort=False)[emotions]
-    ordered = np.sort(np.nan_to_num(means.to_numpy(), nan=0.0), axis=1)
+    means = ratings.pivot_table("rating", "video", "emotion", sort=False)[ratings["emotion"].unique()]
+    ordered, by_video = np.sort(means.fillna(0), axis=1), ratings.groupby("video", sort=False)
     table = means.reset_index().rename_axis(columns=None)
     table.insert(1, "emotion", means.idxmax(axis=1).to_numpy())
-    table["num_raters"] = ratings.groupby("video", sort=False)["rater"].nunique().to_numpy()
+    table.insert(2, "walker", None)
+    table["num_raters"] = by_video["rater"].nunique().to_numpy()
     table["margin"] = ordered[:, -1] - ordered[:, -2]
-    by_video = dict(list(ratings.groupby("video")))
-    shares = [_shares(by_video[video]) for video in table["video"]]
-    for emotion in emotions:
-        table[f"share_{emotion}"] = [float(share.get(emotion, 0.0)) for share in shares]
-    table["agreement"] = [
-        float(np.mean(_agreements(by_video[video]) or [np.nan])) for video in table["video"]
-    ]
-    ties = table[table["margin"] < 1e-9]
-    table.attrs["warnings"] = [
-        f"{video}: a tie of mean ratings, taken as {emotion}, the first of them in the sheet."
-        for video, emotion in zip(ties["video"], ties["emotion"], strict=True)
-    ]
-    return table
+    table["agreement"] = [_agreement(one) for _, one in by_video]
+    ties = table.loc[table["margin"] < 1e-9, ["video", "emotion"]].to_numpy()
+    return table, [f"{show_name(video)}: a tie of mean ratings, taken as {one}." for video, one in ties]
 
 
-def rater_agreement(ratings: pd.DataFrame) -> float:
-    """Return how often one rater agrees with the others, the ceiling for a model of these labels.
+def rater_agreement(path: str | Path) -> float:
+    """Return how often one rater's top emotion is that of the others' mean: the most a model can reach.
 
-    For each rater of each video, the rater's top emotion is compared with the top mean of the
-    video's other raters. Ties count as if broken by chance: a rater who gives two emotions a 5, one
-    of them the others' choice, agrees by a half.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        From `gaitlib.labels.read_raters`.
-
-    Returns
-    -------
-    float
-        Mean agreement over all pairs of rater and video, 0 to 1; NaN if no video has two raters.
+    Ties count as if broken by chance. Mean over all pairs of rater and video; NaN if no video has two.
     """
-    agreements = [value for _, one_video in ratings.groupby("video") for value in _agreements(one_video)]
-    return float(np.mean(agreements)) if agreements else float("nan")
+    table, _ = mean_ratings(parse_ratings(read_table(Path(path)), show_name(path)))
+    return float(np.repeat(table["agreement"], table["num_raters"]).mean())
 
 
-def _agreements(one_video: pd.DataFrame) -> list[float]:
-    """Return for each rater of a video the agreement with the others; empty for a single rater."""
+def _agreement(one_video: pd.DataFrame) -> float:
+    """Return the mean agreement of a video's raters with the others; NaN for a single rater."""
     table = one_video.pivot_table("rating", "rater", "emotion")
-    if len(table) < 2:
-        return []
-    return [
-        float((_top_share(table.loc[rater]) * _top_share(table.drop(index=rater).mean())).sum())
-        for rater in table.index
-    ]
-
-
-def _shares(one_video: pd.DataFrame) -> pd.Series:
-    """Return the share of a video's raters by their top emotion; a rater's ties are split."""
-    table = one_video.pivot_table("rating", "rater", "emotion")
-    return table.apply(_top_share, axis=1).mean()
-
-
-def _top_share(values: pd.Series) -> pd.Series:
-    is_top = np.isclose(values, values.max())
-    return pd.Series(is_top / is_top.sum(), index=values.index)
-
-
-def _columns(videos: Sequence[str], questions: Sequence[str], name: str) -> list[tuple[int, str, str]]:
-    """Return (column index, video, emotion) of every rating column."""
-    columns: dict[tuple[str, str], int] = {}
-    video = ""
-    for index, question in enumerate(questions[1:], start=1):
-        video = (videos[index] if index < len(videos) else "") or video  # one merged cell over a block
-        found = _EMOTION.search(question)
-        if not found and not question:
-            continue
-        if not found or not video:
-            missing = "the emotion after a '-'" if not found else "the video's name above it"
-            raise InputError(f"{name}: column {index + 1} ({question!r}) lacks {missing}.")
-        key = (video, found[1].strip().casefold())
-        if key in columns:
-            raise InputError(
-                f"{name}: {video} is rated for {key[1]} in two columns, {columns[key] + 1} and "
-                f"{index + 1}: remove or rename one."
-            )
-        columns[key] = index
-    return [(index, video, emotion) for (video, emotion), index in columns.items()]
-
-
-def _rating(cell: str, row_number: int, video: str, name: str) -> float:
-    try:
-        rating = float(cell.replace(",", "."))
-    except ValueError:
-        rating = float("nan")
-    if not _SCALE[0] <= rating <= _SCALE[1]:
-        raise InputError(
-            f"{name}: row {row_number} rates {video} {cell!r}: expected a number from 1 to 5 or nothing."
-        )
-    return rating
+    others = pd.DataFrame([table.drop(index=rater).mean() for rater in table.index], table.index)
+    tops = [part.sub(part.max(axis=1), axis=0) > -1e-9 for part in (table, others)]
+    agreements = (tops[0] & tops[1]).sum(axis=1) / tops[0].sum(axis=1) / tops[1].sum(axis=1)
+    return float(agreements.mean())

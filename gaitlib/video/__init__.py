@@ -1,23 +1,8 @@
-"""Read any video by its timestamps, at a steady rate, in memory that does not grow with its length."""
+"""Read any video by its time stamps, at a steady rate, in memory that does not grow with its length."""
 
-from gaitlib.video.ahead import read_ahead
-from gaitlib.video.pictures import shrink
-from gaitlib.video.reading import (
-    FrameChunk,
-    ReadReport,
-    VideoReader,
-    file_digest,
-    read_chunks,
-    read_video,
-)
+from gaitlib.video.decoding import ReadReport
+from gaitlib.video.frames import VideoWriter
+from gaitlib.video.opening import open_regular
+from gaitlib.video.reading import FrameChunk, VideoReader, read_video
 
-__all__ = [
-    "FrameChunk",
-    "ReadReport",
-    "VideoReader",
-    "file_digest",
-    "read_ahead",
-    "read_chunks",
-    "read_video",
-    "shrink",
-]
+__all__ = ["FrameChunk", "ReadReport", "VideoReader", "VideoWriter", "open_regular", "read_video"]

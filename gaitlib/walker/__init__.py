@@ -1,7 +1,20 @@
-"""Find the walking person in pictures, without downloaded weights, and cut a steady square around them."""
+"""The walker in a video: keypoints, or silhouettes where nobody can be recognised; walking or not."""
 
-from gaitlib.walker.crops import cut_crops
-from gaitlib.walker.finding import WalkerTrack, find_walker
-from gaitlib.walker.foreground import Background
+from gaitlib.walker.finding import WalkerFinder, why_nobody
+from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, SKELETON_EDGES, Keypoints
+from gaitlib.walker.track import WalkerTrack
+from gaitlib.walker.weights import ensure_weights, has_weights, weights_dir, weights_problem
 
-__all__ = ["Background", "WalkerTrack", "cut_crops", "find_walker"]
+__all__ = [
+    "KEYPOINT_NAMES",
+    "MIRRORED",
+    "SKELETON_EDGES",
+    "Keypoints",
+    "WalkerFinder",
+    "WalkerTrack",
+    "ensure_weights",
+    "has_weights",
+    "weights_dir",
+    "weights_problem",
+    "why_nobody",
+]

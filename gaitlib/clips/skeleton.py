@@ -1,0 +1,122 @@
+"""Walks as keypoints alone: turned to one heading, scaled by body height, drawn as a stick figure.
+
+No clothes, no scene, no camera: after PoseC3D (Duan et al. 2022), who draw keypoints as soft limbs so that
+ordinary convolutions learn from them.
+"""
+
+import cv2
+import numpy as np
+
+from gaitlib.walker.keypoints import MIRRORED, Keypoints
+
+# About two strides: shoulders and hips twist at each step, the heading does not.
+_HEADING_SECONDS = 2.0
+# What the lengths of legs, trunk and neck add up to, in body heights.
+_ANKLE_TO_NOSE = 0.87
+_LEGS = np.array([(23, 25), (25, 27), (24, 26), (26, 28)])
+# Limbs of the left and the right side: arm, leg and foot.
+_LIMBS = (
+    ((11, 13, 15, 19), (23, 25, 27), (27, 29, 31, 27)),
+    ((12, 14, 16, 20), (24, 26, 28), (28, 30, 32, 28)),
+)
+# How much of a frame's height the body fills, its hips in the middle; thickness in frame heights.
+_BODY_SHARE, _LIMB, _TRUNK, _HEAD = 0.8, 0.045, 0.085, 0.11
+# Grey of the far limbs, of the trunk and of the near limbs.
+_GREYS = (110, 180, 255)
+_SHIFT = 4
+
+
+def keypoint_sequence(keypoints: Keypoints, rows: np.ndarray) -> np.ndarray:
+    """Return the keypoints of a walk as seen from its side, walking right, whatever the camera saw.
+
+    Returns
+    -------
+    ndarray of shape (num_frames, 33, 3), float32
+        By `rows`, in any order; in body heights from the middle of the hips: x forward, y down, z to the
+        left of the body. Gaps are interpolated; zeros where nobody is found at all.
+    """
+    ordered, back = np.unique(rows, return_inverse=True)
+    world = _without_gaps(keypoints.world_m[ordered].astype(np.float64))
+    kernel = np.hanning(2 * round(_HEADING_SECONDS * keypoints.frame_rate_hz) + 3)
+    # Convolution in full, as a bout may be shorter than the kernel.
+    smooth = [np.convolve(part, kernel)[len(kernel) // 2 :][: len(world)] for part in _facing(world)]
+    cos, sin = (part[:, None] / np.maximum(np.hypot(*smooth), 1e-9)[:, None] for part in smooth)
+    x, y, z = np.moveaxis(world, -1, 0)
+    turned = np.stack([x * cos + z * sin, y, z * cos - x * sin], axis=-1) / _body_height(world)
+    return turned.astype(np.float32)[back]
+
+
+def _without_gaps(world: np.ndarray) -> np.ndarray:
+    flat, rows = world.reshape(len(world), -1), np.arange(len(world))
+    known = np.flatnonzero(np.isfinite(flat).all(axis=1))
+    if not len(known):
+        return np.zeros(world.shape)
+    return np.stack([np.interp(rows, known, column[known]) for column in flat.T], axis=1).reshape(world.shape)
+
+
+def _facing(world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much right and how much away the body faces, seen from above, from shoulders and hips."""
+    left = (world[:, [11, 23]] - world[:, [12, 24]]).sum(axis=1)
+    return left[:, 2], -left[:, 0]
+
+
+def face_ahead(keypoints: Keypoints, rows: np.ndarray, way: np.ndarray) -> None:
+    """Let the body face the way it goes (right, away), in place: with hidden faces front is taken for back.
+
+    Left and right change names then; which foot is nearer was mostly right.
+    """
+    facing = np.stack(_facing(keypoints.world_m[rows]), axis=1)
+    turned = rows[facing @ way < 0]
+    for values in (keypoints.image_px, keypoints.world_m, keypoints.visibility):
+        values[turned] = values[turned][:, MIRRORED]
+
+
+def _body_height(world: np.ndarray) -> float:
+    legs = np.linalg.norm(world[:, _LEGS[:, 0]] - world[:, _LEGS[:, 1]], axis=2).sum(axis=1) / 2
+    hips, shoulders = (world[:, pair].mean(axis=1) for pair in ([23, 24], [11, 12]))
+    trunk = np.linalg.norm(shoulders - hips, axis=1) + np.linalg.norm(world[:, 0] - shoulders, axis=1)
+    return max(float(np.median(legs + trunk)) / _ANKLE_TO_NOSE, 1e-6)
+
+
+def draw_skeleton(keypoints: Keypoints, rows: np.ndarray, size: int) -> np.ndarray:
+    """Draw rows of a walk as a stick figure seen from the side, walking right.
+
+    Returns
+    -------
+    ndarray of shape (num_frames, size, size), uint8
+        Black ground; the left limbs, which are far, darker than the right ones.
+    """
+    return draw_sequence(keypoint_sequence(keypoints, rows), size)[..., 0]
+
+
+def draw_sequence(sequence: np.ndarray, size: int, num_channels: int = 1) -> np.ndarray:
+    """Draw what `keypoint_sequence` returns; frames have `num_channels` equal channels."""
+    # All frames lie below each other on one canvas, so that each kind of limb is one call.
+    canvas = np.zeros((len(sequence) * size, size), np.uint8)
+    places = np.clip(size * (0.5 + _BODY_SHARE * sequence[..., :2]), 1, size - 1)
+    places[..., 1] += size * np.arange(len(sequence))[:, None]
+    places = ((places - 0.5) * 2**_SHIFT).round().astype(np.int32)
+
+    def draw(lines: np.ndarray, grey: int, width: float) -> None:
+        each = list(np.ascontiguousarray(lines, np.int32))
+        cv2.polylines(canvas, each, False, grey, max(1, round(width * size)), cv2.LINE_AA, _SHIFT)
+
+    hips, shoulders, ears = (places[:, pair].mean(axis=1) for pair in ([23, 24], [11, 12], [7, 8]))
+    for part in _LIMBS[0]:
+        draw(places[:, part], _GREYS[0], _LIMB)
+    draw(np.stack([hips, shoulders, ears], axis=1), _GREYS[1], _TRUNK)
+    draw(np.stack([ears, places[:, 0]], axis=1), _GREYS[1], _HEAD)
+    for part in _LIMBS[1]:
+        draw(places[:, part], _GREYS[2], _LIMB)
+    frames = canvas.reshape(len(sequence), size, size, 1)
+    return frames if num_channels == 1 else frames.repeat(num_channels, axis=3)
+
+
+def vary_sequence(sequence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Vary what `keypoint_sequence` returns: build, near side, view and the estimator's error."""
+    if rng.random() < 0.5:
+        sequence = sequence[:, MIRRORED] * (1, 1, -1)
+    angle, size = rng.uniform(-0.17, 0.17), rng.uniform(0.94, 1.06, 3) * rng.uniform(0.94, 1.06)
+    cos, sin = np.cos(angle), np.sin(angle)
+    moved = sequence * size + rng.normal(0, 0.006, (1, 33, 3)) + rng.normal(0, 0.002, sequence.shape)
+    return (moved @ np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])).astype(np.float32)

@@ -1,0 +1,234 @@
+"""What is known about the videos of a run, and how it travels from one step to the next."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from gaitlib.clips import PreparedVideo
+from gaitlib.config import RunConfig
+from gaitlib.data.references import reference_places
+from gaitlib.data.splits import hold_out_walkers, leave_out_walkers
+from gaitlib.errors import InputError
+from gaitlib.files import cache_dir, read_json, write_csv, write_json
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class VideoSet:
+    """Videos with labels, and with the walks that each is compared with."""
+
+    videos: tuple[PreparedVideo, ...]
+    labels: np.ndarray  # (num_videos,) int, places in the run's emotions
+    walkers: np.ndarray  # (num_videos,) str
+    reference_videos: tuple[PreparedVideo, ...] = ()
+    # For each video, places in `reference_videos`; empty where walks are compared with nothing.
+    references: tuple[np.ndarray, ...] = ()
+    # (num_videos, num_classes) float32, shares of the raters to train on instead of labels.
+    targets: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def chosen(self, places: Sequence[int] | np.ndarray) -> Self:
+        """Return the videos at `places` (numbers or a mask); they keep their references."""
+        places = np.arange(len(self))[np.asarray(places)]
+        return replace(
+            self,
+            videos=tuple(self.videos[place] for place in places),
+            labels=self.labels[places],
+            walkers=self.walkers[places],
+            references=tuple(self.references[place] for place in places) if self.references else (),
+            targets=None if self.targets is None else self.targets[places],
+        )
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The videos of a run and what became of each.
+
+    The columns of `videos`: `video`, `path`, `emotion`, `walker`, `split` (in a cross-validation, of the
+    first fold), `fold` (in which it is a test video; 0 for a single split), `digest`, `entry` (cache
+    folder), `num_clips`, `walk_seconds`, `distinct_seconds`, `method` (how the walker was found), `note`,
+    `reference` (digest of its reference walk, or empty); ratings where a sheet gave them.
+    """
+
+    videos: pd.DataFrame
+    skipped: pd.DataFrame  # video, reason
+    config: RunConfig  # with body and crop decided
+    warnings: tuple[str, ...] = ()
+    shared_walkers: tuple[str, ...] = ()  # in training and test, where that is allowed
+    num_synthetic: int = 0
+    references: pd.DataFrame = field(default_factory=pd.DataFrame)  # walks that serve for nothing else
+
+    @property
+    def body(self) -> str:
+        """How walkers are found, ``"keypoints"`` or ``"silhouette"``."""
+        return self.config.body
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """Class names in alphabetical order; a label is a place in it."""
+        is_learnt = (self.videos["split"] != "test") | (self.videos["fold"] > 0)
+        return tuple(sorted(self.videos.loc[is_learnt, "emotion"].unique()))
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether any of the walkers is synthetic."""
+        return self.num_synthetic > 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all videos, labels and splits: equal for equal data."""
+        columns = ["digest", "emotion", "walker", "split", "reference"]
+        everything = pd.concat([self.videos, self.references.assign(split="reference", reference="")])
+        rows = everything[columns].sort_values(columns).to_csv(index=False)
+        return hashlib.sha256(rows.encode()).hexdigest()[:16]
+
+    def rows(self, split: str) -> pd.DataFrame:
+        """Return the videos of one split, renumbered; ``"judged"``: in the order of the predictions."""
+        if split == "judged" and self.videos["fold"].any():
+            return self.videos.sort_values("fold", kind="stable", ignore_index=True)
+        is_part = self.videos["split"] == ("test" if split == "judged" else split)
+        return self.videos[is_part].reset_index(drop=True)
+
+    def with_references(self, is_part: pd.Series) -> pd.DataFrame:
+        """Return some of the videos and their reference walks, which must not be on another side."""
+        videos = self.videos[is_part]
+        if self.references.empty:
+            return videos
+        own = self.references[self.references["digest"].isin(videos["reference"])]
+        return pd.concat([videos, own.reindex(columns=videos.columns)], ignore_index=True)
+
+    def prepared(self, split: str) -> tuple[PreparedVideo, ...]:
+        """Return the cached videos of one split, in the order of `rows`."""
+        return prepared_rows(self.rows(split))
+
+    def video_set(self, split: str, config: RunConfig) -> VideoSet:
+        """Return the videos of one split with labels and references, with soft labels to train on."""
+        rows = self.rows(split)
+        labels = np.array([self.emotions.index(emotion) for emotion in rows["emotion"]], int)
+        is_soft = config.label_form == "soft" and split not in ("test", "judged")
+        targets = soft_targets(rows, self.emotions) if is_soft else None
+        videos = VideoSet(prepared_rows(rows), labels, rows["walker"].to_numpy(str), targets=targets)
+        if config.relative_to == "none":
+            return videos
+        beside = videos.videos + prepared_rows(self.references)
+        return replace(videos, reference_videos=beside, references=reference_places(rows, self.references))
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts and fingerprint as they stand in ``results.json``."""
+        num_folds = int(self.videos["fold"].max())
+        return {
+            "all": _count(self.videos),
+            **({} if num_folds else {split: _count(self.rows(split)) for split in SPLITS}),
+            "num_folds": num_folds,
+            "num_skipped": len(self.skipped),
+            "fingerprint": self.fingerprint,
+            "body": self.body,
+            "is_demo": self.is_demo,
+            "num_synthetic": self.num_synthetic,
+            "shared_walkers": list(self.shared_walkers),
+            "references": self.references.reindex(columns=["walker", "video"]).to_dict("records"),
+            "warnings": list(self.warnings),
+        }
+
+    def save(self, run_dir: Path) -> None:
+        """Write ``data.json`` (for the next step) and ``skipped.csv`` (for people) into a run folder."""
+        write_csv(run_dir / "skipped.csv", self.skipped)
+        tables = {name: getattr(self, name).to_dict("records") for name in ("videos", "references")}
+        others = {name: getattr(self, name) for name in ("warnings", "shared_walkers", "num_synthetic")}
+        write_json(run_dir / "data.json", {"config": self.config.model_dump(), **tables, **others})
+
+
+def load_data(run_dir: Path) -> RunData:
+    """Read back what `RunData.save` wrote; an `InputError` if the cache has been emptied since."""
+    content = read_json(run_dir / "data.json")
+    videos = pd.DataFrame(content["videos"])
+    if not all(Path(entry).is_dir() for entry in videos["entry"]):
+        where = f"{run_dir.name} are no longer in {cache_dir()}"
+        raise InputError(f"The prepared videos of {where}: run 01_preprocessing again.")
+    skipped = pd.read_csv(run_dir / "skipped.csv", dtype=str, keep_default_na=False)
+    texts = (tuple(content["warnings"]), tuple(content["shared_walkers"]))
+    others = (*texts, content["num_synthetic"], pd.DataFrame(content["references"]))
+    return RunData(videos, skipped, RunConfig.model_validate(content["config"]), *others)
+
+
+def prepared_rows(rows: pd.DataFrame) -> tuple[PreparedVideo, ...]:
+    """Return the cached videos of rows with columns `entry` and `digest`, in their order."""
+    places = zip(rows["entry"], rows["digest"], strict=True) if len(rows) else ()
+    return tuple(PreparedVideo(Path(entry), digest) for entry, digest in places)
+
+
+def _count(videos: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "num_videos": len(videos),
+        "num_walkers": int(videos["walker"].nunique()),
+        "num_clips": int(videos["num_clips"].sum()),
+        "emotions": {name: int(count) for name, count in videos["emotion"].value_counts().items()},
+    }
+
+
+def soft_targets(rows: pd.DataFrame, emotions: Sequence[str]) -> np.ndarray:
+    """Return mean ratings as shares of the emotions, shape (num_videos, num_classes), float32.
+
+    The lowest rating of a sheet, 1, says that the emotion is not there at all.
+    """
+    if not {*emotions, "num_raters"} <= set(rows) or rows[list(emotions)].isna().any(axis=None):
+        raise InputError(
+            "Setting label_form='soft' needs the ratings of several people: pass --labels with a rating "
+            "sheet, or take label_form='hard'."
+        )
+    shares = np.maximum(rows[list(emotions)].to_numpy(np.float32) - 1, 1e-3)
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One model to train: its fold (from 1), its seed, and the videos as it may see them.
+
+    The walkers of the folds do not depend on the seed, which `config` holds as its own.
+    """
+
+    fold: int
+    seed: int
+    data: RunData
+    config: RunConfig
+
+    @property
+    def name(self) -> str:
+        """Name of its folder in the run folder."""
+        return f"fold{self.fold}_seed{self.seed}"
+
+
+def list_fits(data: RunData, config: RunConfig) -> Iterator[Fit]:
+    """Yield every model that a run must train: each fold with each seed."""
+    for fold in range(1, max(1, config.folds) + 1):
+        for seed in range(config.seed, config.seed + config.seeds):
+            yield make_fit(data, fold, seed, config)
+
+
+def make_fit(data: RunData, fold: int, seed: int, config: RunConfig) -> Fit:
+    """Return one of the models that `list_fits` lists."""
+    own = config.model_copy(update={"seed": seed})
+    if not config.folds and seed == config.seed:
+        return Fit(fold, seed, data, own)
+    is_test = data.videos["fold"] == fold if config.folds else data.videos["split"] == "test"
+    return Fit(fold, seed, replace(data, videos=divide_training(data.videos, is_test, own)), own)
+
+
+def divide_training(videos: pd.DataFrame, is_test: pd.Series, config: RunConfig) -> pd.DataFrame:
+    """Return the videos with `split` set: the test as given, validation walkers held out of the rest.
+
+    Validation walkers choose the epoch and the temperature, so that no test walker chooses anything.
+    """
+    videos = videos.assign(split=np.where(is_test, "test", "train"))
+    training = videos.index[~is_test]
+    is_held = hold_out_walkers(videos.loc[training], config.validation_fraction, config.seed)
+    videos.loc[training[is_held], "split"] = "validation"
+    return leave_out_walkers(videos, config.training_walkers, config.seed)

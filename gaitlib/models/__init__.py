@@ -1,0 +1,49 @@
+"""Networks by name, gait classifiers, baselines; `TrainedModel`, the one thing that answers."""
+
+from gaitlib.models.baselines import BASELINES
+from gaitlib.models.calibration import Novelty, apply_temperature, fit_temperature
+from gaitlib.models.classifiers import (
+    describe_each,
+    fit_classifier,
+    gait_inputs,
+    label_shares,
+    predict_classes,
+)
+from gaitlib.models.networks import (
+    GAIT_NAMES,
+    MODEL_NAMES,
+    NETWORK_NAMES,
+    PUBLISHED,
+    SKELETON_NAMES,
+    build_model,
+    copy_weights,
+    layer_table,
+)
+from gaitlib.models.storage import INDEX_NAME, load_trained, save_model
+from gaitlib.models.trained import ClipAnswers, TrainedModel, make_clips
+
+__all__ = [
+    "BASELINES",
+    "GAIT_NAMES",
+    "INDEX_NAME",
+    "MODEL_NAMES",
+    "NETWORK_NAMES",
+    "PUBLISHED",
+    "SKELETON_NAMES",
+    "ClipAnswers",
+    "Novelty",
+    "TrainedModel",
+    "apply_temperature",
+    "build_model",
+    "copy_weights",
+    "describe_each",
+    "fit_classifier",
+    "fit_temperature",
+    "gait_inputs",
+    "label_shares",
+    "layer_table",
+    "load_trained",
+    "make_clips",
+    "predict_classes",
+    "save_model",
+]

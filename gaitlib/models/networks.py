@@ -1,0 +1,202 @@
+"""Networks by name: clips in, class probabilities out.
+
+Networks of frames take clips of shape (batch, num_frames, frame_size, frame_size, num_channels), 0 to 255;
+networks of keypoints sequences of shape (batch, num_frames, 33, 3) from `gaitlib.clips.keypoint_sequence`.
+All frames of all clips go through the frame layers at once: they are folded into the batch axis. The
+publication applies `TimeDistributed` to each layer instead: the same function, several times slower.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gaitlib.config import RunConfig
+from gaitlib.errors import InputError
+from gaitlib.models.backend import load_keras
+
+if TYPE_CHECKING:
+    import keras
+
+PUBLISHED = "cnn_lstm"
+_PUBLISHED_LAYERING = "cnn_lstm_timedistributed"
+NETWORK_NAMES = (PUBLISHED, _PUBLISHED_LAYERING, "cnn_gru", "cnn_tcn")
+SKELETON_NAMES = ("skeleton_gru", "skeleton_tcn")
+GAIT_NAMES = ("gait_logistic", "gait_forest", "gait_ensemble", "gait_all")
+MODEL_NAMES = (*NETWORK_NAMES, *SKELETON_NAMES, *GAIT_NAMES)
+
+_NUM_KEYPOINTS = 33
+# Numbers that describe the pose in one frame, and steps of the dilated convolutions, in frames.
+_POSE_FEATURES, _DILATIONS = 64, (1, 2, 4, 8)
+# The last layers of every network: the clip as one row of numbers, the Dense layer, the answer.
+_FEATURES, _DENSE, _ANSWER, _ENCODER = "over_time", "dense", "emotion", "encoder"
+
+
+def build_model(
+    name: str,
+    num_frames: int,
+    frame_size: int,
+    num_channels: int,
+    num_classes: int,
+    l2_strength: float = 0.01,
+) -> "keras.Model":
+    """Build a network with fresh weights.
+
+    Parameters
+    ----------
+    name : str
+        One of `NETWORK_NAMES` or `SKELETON_NAMES`.
+    num_frames, frame_size, num_channels : int
+        Shape of a clip; networks of keypoints use `num_frames` alone.
+    num_classes : int
+        Number of emotions.
+    l2_strength : float
+        L2 penalty on the weights of the Dense layer with 64 units.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> build_model("cnn_lstm", 30, 64, 1, 4).output_shape
+    (None, 4)
+    """
+    return _build(name, (num_frames, frame_size, frame_size, num_channels), num_classes, l2_strength, True)
+
+
+def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool = True) -> "keras.Model":
+    """Build the network for a run: with two inputs where walks are compared with reference walks.
+
+    `is_folded` false gives the layering of the publication, in plain Keras layers: same weights, same output.
+    """
+    shape = (config.num_frames, config.frame_size, config.frame_size, config.num_channels)
+    network = _build(name, shape, num_classes, config.l2_strength, is_folded)
+    return network if config.relative_to == "none" else _compare(network)
+
+
+def _build(
+    name: str, clip_shape: tuple[int, ...], num_classes: int, l2_strength: float, is_folded: bool
+) -> "keras.Model":
+    known = (*NETWORK_NAMES, *SKELETON_NAMES)
+    if name not in known:
+        gait = " (gait classifiers are fitted by training)" if name in GAIT_NAMES else ""
+        raise InputError(f"Unknown network {name!r}{gait}: expected one of {', '.join(known)}.")
+    keras, layers = load_keras(), load_keras().layers
+    if name in SKELETON_NAMES:
+        clip = keras.Input((clip_shape[0], _NUM_KEYPOINTS, 3), name="keypoints")
+        values = layers.Reshape((clip_shape[0], -1), name="joints")(clip)
+    else:
+        clip = keras.Input(clip_shape, name="clip")
+        values = layers.Rescaling(1 / 255, name="scale")(clip)
+        # Each clip gets mean 0 and variance 1, so that exposure and contrast cancel out: one group is the
+        # whole clip. (LayerNormalization over all axes comes back from an .h5 file with other axes.)
+        values = layers.GroupNormalization(1, center=False, scale=False, name="normalise")(values)
+    values = _read_over_time(name, values, is_folded and name != _PUBLISHED_LAYERING)
+    penalty = keras.regularizers.L2(l2_strength)
+    values = layers.Dense(64, activation="relu", kernel_regularizer=penalty, name=_DENSE)(values)
+    emotion = layers.Dense(num_classes, activation="softmax", name=_ANSWER)(values)
+    return keras.Model(clip, emotion, name=name)
+
+
+def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
+    """Turn a clip into one row of numbers: first each frame by itself, then the frames in order."""
+    from gaitlib.models.layers import ProjectedLSTM
+
+    layers = load_keras().layers
+    if name in NETWORK_NAMES:
+        values = _each_frame(values, _frame_layers(name, is_folded), is_folded)
+    if name in (PUBLISHED, _PUBLISHED_LAYERING):
+        return (ProjectedLSTM if is_folded else layers.LSTM)(32, name=_FEATURES)(values)
+    values = layers.Dense(_POSE_FEATURES, name="pose")(values)
+    if name.endswith("gru"):  # Cho et al. 2014, arXiv:1406.1078
+        return layers.GRU(48, name=_FEATURES)(values)
+    for step in _DILATIONS:  # ever longer spans of time: Bai, Kolter & Koltun 2018, arXiv:1803.01271
+        more = layers.LayerNormalization(name=f"normalise_{step}")(values)
+        convolution = layers.Conv1D(
+            64, 3, padding="same", dilation_rate=step, activation="relu", name=f"every_{step}"
+        )
+        more = layers.Dense(_POSE_FEATURES, name=f"mix_{step}")(convolution(more))
+        values = layers.Add(name=f"add_{step}")([values, more])
+    return layers.GlobalAveragePooling1D(name=_FEATURES)(values)
+
+
+def _frame_layers(name: str, is_folded: bool) -> "list[keras.Layer]":
+    """Return the layers of one frame: the published ones, or cheaper ones with strides in place of pools."""
+    layers = load_keras().layers
+    if name not in (PUBLISHED, _PUBLISHED_LAYERING):
+        sizes = ((16, 5, "edges"), (32, 3, "parts"), (32, 3, "shapes"))
+        options = {"strides": 2, "padding": "same", "activation": "relu"}
+        chain = [layers.Conv2D(number, side, name=part, **options) for number, side, part in sizes]
+        return [*chain, layers.MaxPooling2D(2, padding="same", name="pool"), layers.Flatten(name="flatten")]
+    # ReLU never changes which of four values is the largest: folded, it follows the pool, which leaves a
+    # quarter of the values.
+    chain = []
+    for number, part in ((16, "edges"), (32, "shapes")):
+        chain.append(layers.Conv2D(number, 3, activation=None if is_folded else "relu", name=part))
+        chain.append(layers.MaxPooling2D(2, name=f"pool_{part}"))
+        chain += [layers.ReLU(name=f"relu_{part}")] if is_folded else []
+    return [*chain, layers.Flatten(name="flatten")]
+
+
+def _each_frame(values: Any, frame_layers: "list[keras.Layer]", is_folded: bool) -> Any:
+    """Apply layers to each frame: (batch, num_frames, height, width, channels) to (batch, num_frames, n)."""
+    keras, num_frames = load_keras(), values.shape[1]
+    if is_folded:
+        values = keras.ops.reshape(values, (-1, *values.shape[2:]))
+    for layer in frame_layers:
+        apply = layer if is_folded else keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")
+        values = apply(values)
+    return keras.ops.reshape(values, (-1, num_frames, values.shape[1])) if is_folded else values
+
+
+def _compare(network: "keras.Model") -> "keras.Model":
+    """Turn a network of one clip into a network of a clip and a clip of a reference walk.
+
+    One encoder looks at both (Bromley et al. 1993, "Signature verification using a siamese time delay
+    neural network"); only the difference of what it finds reaches the answer, so that whatever is the same
+    in all walks of a person cancels out.
+    """
+    keras, answer = load_keras(), network.get_layer(_ANSWER)
+    encoder = keras.Model(network.input, network.get_layer(_DENSE).output, name=_ENCODER)
+    clips = [keras.Input(network.input.shape[1:], name=name) for name in ("clip", "reference")]
+    difference = keras.layers.Subtract(name="difference")([encoder(clip) for clip in clips])
+    emotion = type(answer).from_config(answer.get_config())(difference)
+    return keras.Model(clips, emotion, name=f"{network.name}_comparing")
+
+
+def split_network(network: "keras.Model") -> tuple["keras.Model", "keras.Model"]:
+    """Return two networks with the same layers: from a clip to features, and from features to the answer.
+
+    For a comparing network the second takes the difference of the features of two clips.
+    """
+    keras, names = load_keras(), [_ANSWER]
+    if len(network.inputs) == 2:
+        encoder = network.get_layer(_ENCODER)
+    else:
+        # What enters the Dense layer: its output keeps what serves the emotions, and drops what is odd.
+        encoder, names = keras.Model(network.input, network.get_layer(_FEATURES).output), [_DENSE, _ANSWER]
+    features = values = keras.Input(encoder.output.shape[1:])
+    for name in names:
+        values = network.get_layer(name)(values)
+    return encoder, keras.Model(features, values)
+
+
+def copy_weights(source: "keras.Model", target: "keras.Model") -> None:
+    """Give `target` the weights of `source`: the same numbers in the same order, perhaps in other shapes."""
+    pairs = zip(source.get_weights(), target.weights, strict=True)
+    target.set_weights([weight.reshape(place.shape) for weight, place in pairs])
+
+
+def layer_table(network: "keras.Model") -> pd.DataFrame:
+    """Return `layer`, `kind`, `output_shape` (without the batch axis) and `num_weights` of each layer."""
+    rows = [
+        (layer.name, type(layer).__name__, " x ".join(map(str, layer.output.shape[1:])), layer.count_params())
+        for layer in network.layers
+    ]
+    return pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "num_weights"])

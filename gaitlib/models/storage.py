@@ -1,0 +1,164 @@
+"""Trained models as files that can be opened without trusting whoever made them.
+
+A file holds weights and a card of plain JSON; no code in it is run. Networks are built anew by this project
+from what the card says, and pipelines may hold only types that skops trusts or `_TRUSTED_TYPES` names.
+"""
+
+import json
+import warnings
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gaitlib.errors import InputError
+from gaitlib.files import make_folder, read_json, show_name, write_aside
+from gaitlib.models.classifiers import predict_classes
+from gaitlib.models.networks import MODEL_NAMES, copy_weights, network_for
+from gaitlib.models.trained import TrainedModel
+
+if TYPE_CHECKING:
+    import keras
+
+# In a run folder: which files hold its models, and what has become known of the chosen one since.
+INDEX_NAME = "model.json"
+_CARD, _MAX_CARD_BYTES = "gaitlib.json", 1 << 24
+_TRUSTED_TYPES = {"numpy.dtype", "sklearn.tree._tree.Tree", "sklearn.utils._bunch.Bunch"}
+
+
+def save_model(model: TrainedModel, folder: Path, stem: str = "model") -> Path:
+    """Save a network as ``.keras`` and ``.h5``, a gait classifier as ``.skops``; return the first file.
+
+    Each file is read back and compared before it takes its name; `InputError` where it differs.
+    """
+    make_folder(folder)
+    paths = [
+        folder / (stem + suffix) for suffix in ((".skops",) if model.kind == "gait" else (".keras", ".h5"))
+    ]
+    for path in paths:
+        with write_aside(path) as aside:
+            _write(model, aside)
+            if not _is_same(model, _read(aside)):
+                raise InputError(f"{path} did not keep the model: save it to another disk.")
+    return paths[0]
+
+
+def _write(model: TrainedModel, path: Path) -> None:
+    card = model.model_dump_json()
+    if path.suffix == ".h5":
+        import h5py
+
+        plain = network_for(model.name, model.config, len(model.emotions), is_folded=False)
+        copy_weights(model.predictor, plain)
+        plain.save(path)
+        with h5py.File(path, "a") as file:
+            file.attrs[_CARD] = card
+        return
+    if path.suffix == ".keras":
+        model.predictor.save(path)
+    else:
+        from skops.io import dump
+
+        dump(model.predictor, path, compression=zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(_CARD, card)
+
+
+def _is_same(model: TrainedModel, copy: TrainedModel) -> bool:
+    rng, both = np.random.default_rng(0), (model.predictor, copy.predictor)
+    if model.kind == "gait":
+        features = rng.normal(size=(4, model.predictor.n_features_in_))
+        answers = [each.predict_proba(features) for each in both]
+    else:
+        clips = [rng.uniform(0, 255, (1, *part.shape[1:])) for part in model.predictor.inputs]
+        answers = [np.asarray(each(clips if len(clips) > 1 else clips[0])) for each in both]
+    return np.abs(answers[0] - answers[1]).max() < 1e-5 and copy.model_dump_json() == model.model_dump_json()
+
+
+def load_trained(path: str | Path) -> TrainedModel:
+    """Load a model from its file, or the chosen model of a run folder.
+
+    Raises
+    ------
+    InputError
+        If there is none, or the file is damaged, does not fit its card, or holds more than a model.
+    """
+    path = Path(path)
+    index_path = (path if path.is_dir() else path.parent) / INDEX_NAME
+    index = read_json(index_path) if path.is_dir() or index_path.exists() else {}
+    path = path / Path(index["chosen"]).name if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"There is no model at {show_name(path)}: train one first, or name the right file.")
+    try:
+        model = _read(path)
+    except Exception as error:  # Keras, skops and h5py raise many kinds for a bad file
+        cause = show_name((str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".:"))
+        raise InputError(
+            f"{show_name(path)} cannot be used as a model ({cause}): name a .keras, .h5 or .skops file that "
+            "this version of gaitlib has saved, or train again."
+        ) from error
+    return model.with_about(**index.get("about", {})) if index.get("chosen") == path.name else model
+
+
+def _read(path: Path) -> TrainedModel:
+    card, architecture = _read_texts(path)
+    model = TrainedModel.model_validate_json(card)
+    if model.name not in MODEL_NAMES or (path.suffix == ".skops") != (model.kind == "gait"):
+        raise ValueError(f"a {path.suffix} file cannot hold the model {model.name!r}")
+    if len(set(model.emotions)) < len(model.emotions) or not isinstance(model.about.get("is_demo"), bool):
+        raise ValueError("its card does not say what it was trained on")
+    read = _read_pipeline if model.kind == "gait" else _read_network
+    return model.model_copy(update={"predictor": read(path, model, architecture)})
+
+
+def _read_network(path: Path, model: TrainedModel, architecture: str | bytes) -> "keras.Model":
+    """Build the network that the card names and take the weights alone from the file."""
+    num_classes = len(model.emotions)
+    saved = network_for(model.name, model.config, num_classes, is_folded=path.suffix == ".keras")
+    foreign = _part_names(json.loads(architecture)) - _part_names(json.loads(saved.to_json()))
+    if foreign:
+        raise ValueError(f"it holds {min(foreign)}, which this project does not build")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # that some layers keep their random weights
+        saved.load_weights(path)
+    network = network_for(model.name, model.config, num_classes)
+    copy_weights(saved, network)
+    return network
+
+
+def _part_names(architecture: Any) -> set[str]:
+    """Return the classes and functions that an architecture names, wherever they stand in it."""
+    parts = architecture.values() if isinstance(architecture, dict) else architecture
+    names = set().union(*(_part_names(part) for part in parts if isinstance(part, dict | list)))
+    if isinstance(architecture, dict) and "class_name" in architecture:
+        names.add(str(architecture.get("registered_name") or architecture["class_name"]))
+    return names
+
+
+def _read_pipeline(path: Path, model: TrainedModel, _: str | bytes) -> Any:
+    from skops.io import get_untrusted_types, load
+
+    foreign = set(get_untrusted_types(file=path)) - _TRUSTED_TYPES
+    if foreign:
+        raise ValueError(f"it holds {min(foreign)}, which could run code")
+    pipeline = load(path, trusted=sorted(_TRUSTED_TYPES))
+    names = model.feature_names
+    if pipeline.n_features_in_ != len(names):
+        raise ValueError(f"it does not read the {len(names)} gait features that are measured now")
+    predict_classes(pipeline, np.zeros((1, len(names))), len(model.emotions))
+    return pipeline
+
+
+def _read_texts(path: Path) -> tuple[str | bytes, str | bytes]:
+    """Return the card and the architecture as JSON texts."""
+    if path.suffix == ".h5":
+        import h5py
+
+        with h5py.File(path) as file:
+            return file.attrs[_CARD], file.attrs["model_config"]
+    names = (_CARD, "schema.json" if path.suffix == ".skops" else "config.json")
+    with zipfile.ZipFile(path) as archive:
+        if max(archive.getinfo(name).file_size for name in names) > _MAX_CARD_BYTES:
+            raise ValueError("its card is too large")
+        return archive.read(names[0]), archive.read(names[1])

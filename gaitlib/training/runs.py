@@ -1,0 +1,137 @@
+"""All trainings of a run: what each fold and seed has learnt lies in the run folder."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from gaitlib.config import RunConfig
+from gaitlib.data import Fit, RunData, list_fits
+from gaitlib.errors import InputError
+from gaitlib.files import read_json, write_csv, write_json
+from gaitlib.models import INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
+from gaitlib.training.choosing import Choice, choose_model
+from gaitlib.training.cluster import run_many
+from gaitlib.training.fitting import TrainingResult, join_sets, train_model
+
+Which = Literal["chosen", "published"]
+# Settings that do not shape what a model learns.
+_OTHER_SETTINGS = {"scheduler", "tensorboard", "sweep_walkers", "leak_lesson", "num_resamples", "seeds"}
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What one fold and seed has learnt.
+
+    `chosen` is the model that the run is judged by. Where a model was named, `published` and `choice` are
+    None; where the published network was chosen, both are the same object.
+    """
+
+    fit: Fit
+    chosen: TrainingResult
+    published: TrainingResult | None = None
+    choice: Choice | None = None
+
+
+def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[FitResult]:
+    """Train and save the models of a run: for each fold and seed the published network and the chosen model.
+
+    The choice is made anew in every fold, by its training walkers. Finished trainings come from the cache: a
+    run that was stopped goes on with the fold, and there with the epoch, that it had reached.
+
+    Parameters
+    ----------
+    data : RunData
+    config : RunConfig
+        A `model` other than ``"auto"`` is trained alone; with a `scheduler`, Dask's workers train.
+    run_dir : Path
+        The models of the first fold and seed are saved there, others in ``fits/foldF_seedS/``.
+    """
+    fits, results = list(list_fits(data, config)), []
+    if config.scheduler:
+        # The workers leave what they learn in the cache, from where it is taken below.
+        list(run_many(_train_there, fits, config.scheduler, "Training"))
+    for fit in fits:
+        results.append(train_fit(fit))
+        _save(results[-1], fit_folder(run_dir, fit))
+    return results
+
+
+def _train_there(fit: Fit) -> None:
+    train_fit(fit)
+
+
+def train_fit(fit: Fit) -> FitResult:
+    """Train the models of one fold and seed."""
+    train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
+
+    def trained(name: str) -> TrainingResult:
+        result = train_model(name, train, validation, fit.config, fit.data.emotions)
+        about = {"is_demo": fit.data.is_demo, "fold": fit.fold, "seed": fit.seed}
+        return replace(result, model=result.model.with_about(**about))
+
+    if fit.config.model != "auto":
+        return FitResult(fit, trained(fit.config.model))
+    choice = choose_model(join_sets(train, validation), fit.config, fit.data.emotions)
+    published = trained(PUBLISHED)
+    return FitResult(fit, published if choice.name == PUBLISHED else trained(choice.name), published, choice)
+
+
+def fit_folder(run_dir: Path, fit: Fit) -> Path:
+    """Return where the models of a fit lie; those of the first, which are there to be used, at the top."""
+    is_first = fit.fold == 1 and fit.seed == fit.data.config.seed
+    return run_dir if is_first else run_dir / "fits" / fit.name
+
+
+def _save(result: FitResult, folder: Path) -> None:
+    index = {"name": result.chosen.model.name, "trained_on": _digest(result.fit)}
+    parts = {"published": result.published} if result.published else {}
+    for which, part in {**parts, "chosen": result.chosen}.items():
+        stem = "model" if part is result.published or not parts else "chosen"
+        index[which] = save_model(part.model, folder, stem).name
+        write_csv(folder / f"{stem}_history.csv".removeprefix("model_"), part.history)
+    if result.choice:
+        index["reason"] = result.choice.reason
+        write_csv(folder / "choice.csv", result.choice.table)
+    write_json(folder / INDEX_NAME, index)
+
+
+def load_fit(run_dir: Path, fit: Fit, which: Which = "chosen") -> TrainedModel | None:
+    """Load a model that `train_fits` has saved; None for a published network where a model was named.
+
+    Raises
+    ------
+    InputError
+        If it is missing, or was trained on other videos or with other settings.
+    """
+    folder = fit_folder(run_dir, fit)
+    index = read_json(folder / INDEX_NAME)
+    if index.get("trained_on") != _digest(fit):
+        raise InputError(
+            f"The models in {folder} were trained on other videos or with other settings than this run has "
+            "now: run 03_training again."
+        )
+    return load_trained(folder / index[which]) if which in index else None
+
+
+def read_history(run_dir: Path, fit: Fit, which: Which = "chosen") -> pd.DataFrame:
+    """Read the history of a training, one row an epoch."""
+    folder = fit_folder(run_dir, fit)
+    stem = Path(read_json(folder / INDEX_NAME)[which]).stem
+    return pd.read_csv(folder / f"{stem}_history.csv".removeprefix("model_"))
+
+
+def update_about(run_dir: Path, **entries: object) -> None:
+    """Add to what the chosen model of a run says about itself, such as its score on held-out walkers."""
+    index = read_json(run_dir / INDEX_NAME)
+    write_json(run_dir / INDEX_NAME, {**index, "about": {**index.get("about", {}), **entries}})
+
+
+def _digest(fit: Fit) -> str:
+    """Name what a fit learns from and how; a training that was stopped leaves older models behind."""
+    settings = fit.config.model_dump(exclude=_OTHER_SETTINGS)
+    text = json.dumps([fit.data.fingerprint, settings], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
