@@ -43,7 +43,7 @@ lock:
 
 # Makes docs/example_report.html, docs/result.png and the README's scores from the synthetic walkers.
 example: .venv/.installed
-	$(BIN)/python -m gaitlib report --out reports/example --folds 5 $(ARGS)
+	$(BIN)/python -m gaitlib report --out reports/example $(ARGS)
 	$(BIN)/python docs/make_example.py reports/example
 
 # Writes docs/ewalk.md from the EWalk videos: make ewalk ARGS="--videos FOLDER --ratings SHEET".

@@ -5,6 +5,7 @@ import platform
 import re
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 from gaitlib.evaluation import read_evaluation, read_results
@@ -24,13 +25,14 @@ def describe(run_dir: Path) -> str:
     )
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     minutes = sum(results["duration_seconds"].values()) / 60
-    return (
-        f"**On synthetic walkers**, the chosen model ({evaluation.chosen.replace('_', ' ')}) recognised the emotion in "
-        f"{test.accuracy:.1%} of {test.num_videos} videos of {test.num_walkers} held-out walkers (95 % interval "
-        f"{low:.1%} to {high:.1%}). On the same walkers: {others}. (`make example`, {results['created'][:10]}, "
-        f"{machine}, {minutes:.0f} minutes.) Synthetic walkers show that the method works, not how well it reads real "
-        "people."
+    sentences = (
+        f"**On synthetic walkers**, the chosen model ({evaluation.chosen.replace('_', ' ')}) recognised the",
+        f"emotion in {test.accuracy:.1%} of {test.num_videos} videos of {test.num_walkers} held-out walkers",
+        f"(95 % interval {low:.1%} to {high:.1%}). On the same walkers: {others}.",
+        f"(`make example`, {results['created'][:10]}, {machine}, {minutes:.0f} minutes.) Synthetic walkers",
+        "show that the method works, not how well it reads real people.",
     )
+    return "\n".join(textwrap.wrap(" ".join(sentences), 118))
 
 
 def main() -> None:

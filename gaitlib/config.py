@@ -71,7 +71,7 @@ class RunConfig(BaseModel):
     missing_reference: Literal["refuse", "skip", "walker-mean"] = Field(
         "refuse", description="what to do with a walker who has no reference walk"
     )
-    demo_walkers: int = Field(16, ge=4, le=500, description="synthetic training walkers")
+    demo_walkers: int = Field(10, ge=4, le=500, description="synthetic training walkers")
     scheduler: str = Field(
         "",
         pattern=r"^$|^(tcp|tls|ucx|ws|wss|inproc)://",

@@ -40,7 +40,7 @@ class DemoSummary:
 def make_demo(
     videos_dir: Path | str,
     videos_test_dir: Path | str,
-    num_walkers: int = 16,
+    num_walkers: int = 10,
     seed: int = 0,
     num_takes: int = 2,
     clip_seconds: tuple[float, float] = CLIP_SECONDS,
