@@ -107,9 +107,7 @@ def weights() -> None:
 def demo(
     videos: Annotated[Path, Option(help="New folder for the training videos.")],
     videos_test: Annotated[Path, Option(help="New folder for the test videos.")],
-    walkers: Annotated[
-        int, Option(min=2, max=500, help="Training walkers; half as many for the test.")
-    ] = 10,
+    walkers: Annotated[int, Option(min=2, max=500, help="Training walkers; half as many for the test.")] = 10,
     seed: Annotated[int, Option(min=0, help="Other walkers for another seed.")] = 0,
 ) -> None:
     """Write videos of synthetic walkers, to try everything without a camera."""

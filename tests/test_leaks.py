@@ -170,10 +170,10 @@ def test_the_same_footage_on_one_side_is_reported(clean, body, tmp_path):
 def test_what_was_compared_once_is_not_compared_again(clean, body, tmp_path):
     copy = copy_of(clean["path"][0], COPIES["mirrored"][0], tmp_path / "copy_1.mp4", body)
     videos = prepared_rows(pd.concat([clean[:5], copy]))
-    first = find_same_footage(videos, range(6))
+    first = find_same_footage(videos, range(6), "abcdef")
     assert first[["video", "other", "how"]].to_numpy().tolist() == [[0, 5, "mirrored copy"]]
     gone = [PreparedVideo(Path("no longer there") / video.folder.name, video.digest) for video in videos]
-    pd.testing.assert_frame_equal(find_same_footage(gone, range(6)), first)
+    pd.testing.assert_frame_equal(find_same_footage(gone, range(6), "abcdef"), first)
 
 
 @pytest.mark.parametrize("body", ["silhouette"], indirect=True)
