@@ -41,7 +41,7 @@ lock:
 	  uv pip compile --universal --python-version 3.11 --extra dev --extra cluster --no-header --no-annotate pyproject.toml; } > requirements.new
 	mv requirements.new requirements.txt
 
-# Makes docs/example_report.html, docs/result.png and the README's scores from the synthetic walkers.
+# Makes docs/result.png and the README's scores from the synthetic walkers.
 example: .venv/.installed
 	$(BIN)/python -m gaitlib report --out reports/example $(ARGS)
 	$(BIN)/python docs/make_example.py reports/example

@@ -1,4 +1,4 @@
-"""Make the example page, its picture and the README's scores: python docs/make_example.py reports/example."""
+"""Make the README's picture and scores: python docs/make_example.py reports/example."""
 
 import os
 import platform
@@ -24,21 +24,20 @@ def describe(run_dir: Path) -> str:
         f"{name.replace('_', ' ')} {entry.accuracy:.1%}" for name, entry in evaluation.baselines.items()
     )
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-    minutes = sum(results["duration_seconds"].values()) / 60
+    minutes = results["duration_seconds"]["total"] / 60
     sentences = (
         f"**On synthetic walkers**, the chosen model ({evaluation.chosen.replace('_', ' ')}) recognised the",
         f"emotion in {test.accuracy:.1%} of {test.num_videos} videos of {test.num_walkers} held-out walkers",
         f"(95 % interval {low:.1%} to {high:.1%}). On the same walkers: {others}.",
-        f"(`make example`, {results['created'][:10]}, {machine}, {minutes:.0f} minutes.) Synthetic walkers",
+        f"(`make example`, {results['created'][:10]}, {machine}, {minutes:.0f} minutes with videos prepared before.) Synthetic walkers",
         "show that the method works, not how well it reads real people.",
     )
     return "\n".join(textwrap.wrap(" ".join(sentences), 118))
 
 
 def main() -> None:
-    """Copy the page and its picture, and replace what stands between the README's marks."""
+    """Copy the picture, and replace what stands between the README's marks."""
     run_dir = Path(sys.argv[1])
-    shutil.copy(run_dir / "05_results.html", DOCS / "example_report.html")
     shutil.copy(run_dir / "figures" / "ladder.png", DOCS / "result.png")
     assert read_json(run_dir / "results.json")["data"]["is_demo"], "the example shows synthetic walkers only"
     text = README.read_text(encoding="utf-8")

@@ -147,7 +147,7 @@ def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig)
     every = pd.DataFrame(describe_each(videos.videos, gait_parameters), dtype=float)
     shown = every.groupby(np.array(emotions)[videos.labels]).median()
     return {
-        str(name): {**row.astype(float).to_dict(), "emotions": shown[name].to_dict()}
+        str(name): {**{str(key): float(row[key]) for key in row.index}, "emotions": shown[name].to_dict()}
         for name, row in described.iterrows()
     }
 
