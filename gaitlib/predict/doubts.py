@@ -1,5 +1,6 @@
 """What speaks against a verdict although the video was read: the film's speed, its picture, its people."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -50,7 +51,7 @@ def find_doubts(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -
     usual = gait[gait["is_valid"]].median(numeric_only=True)
     cadence = float(usual.get("cadence_steps_per_min", float("nan")))
     ratio = float(usual.get("step_length_legs", float("nan"))) / cadence
-    if cadence != cadence:
+    if math.isnan(cadence):
         return Doubts(["No regular steps were found, so that the speed of the film could not be checked."])
     if cadence < _MIN_CADENCE or ratio > _MAX_WALK_RATIO:
         return Doubts([], _speed_sentence(cadence, "slowed down", "slow for their length"))
