@@ -1,4 +1,4 @@
-"""Write docs/ewalk.md: the published system reproduced and corrected on the EWalk videos.
+"""Write docs/ewalk.md: scores on the EWalk videos, walkers held out.
 
 Run as ``python docs/make_ewalk.py --videos FOLDER --ratings SHEET [--acted CSV] [--networks]``. The folder
 holds the videos and a ``labels.csv`` that names their walkers; the sheet holds the crowd's ratings; the CSV
@@ -25,7 +25,7 @@ NETWORKS = {
     "published network, skeleton": {"model": "cnn_lstm", "crop": "skeleton"},
     "skeleton_gru": {"model": "skeleton_gru"},
 }
-INTRODUCTION = """# EWalk: the published system, reproduced and corrected
+INTRODUCTION = """# EWalk: real people, walkers held out
 
 Written by `make ewalk ARGS="--videos FOLDER --ratings SHEET --acted CSV"`, not by hand. The data cannot be
 passed on: EWalk (Randhavane et al. 2019, "Identifying Emotions from Walking using Affective and Deep
