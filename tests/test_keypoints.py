@@ -196,7 +196,8 @@ class TestSmoothing:
 
         def turn(points):
             points = points[:, MIRRORED].copy()
-            points[..., 2:] *= -1
+            # The face looks the other way; depth of the limbs follows where they stand in the picture.
+            points[:, :11, 2:] = 2 * points[:, [7, 8], 2:].mean(axis=1, keepdims=True) - points[:, :11, 2:]
             return points
 
         mended = smooth(changed(walk, rows, turn))

@@ -23,7 +23,7 @@ from gaitlib.files import cache_dir, file_digest, hold_lock, make_folder, show_n
 from gaitlib.walker import weights_problem
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def prepare_video(path: Path, config: RunConfig, num_threads: int = 0) -> PreparedVideo:

@@ -10,6 +10,7 @@ from gaitlib.walker.keypoints import MIRRORED, Keypoints
 
 # Knee, ankle, heel and toe; shoulder and hip.
 _LEFT_LEG, _RIGHT_LEG = np.arange(25, 33, 2), np.arange(26, 33, 2)
+_EARS = np.array([7, 8])
 _LEFT_TRUNK, _RIGHT_TRUNK = np.array([11, 23]), np.array([12, 24])
 # What it costs to take a frame's names for swapped, metres: legs are mistaken for a few frames, a back for
 # a front for longer.
@@ -78,11 +79,13 @@ def _close_gaps(keypoints: Keypoints) -> Keypoints:
 def _mend(
     image_px: np.ndarray, world_m: np.ndarray, visibility: np.ndarray, frame_rate_hz: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    # Taken for seen from behind: every side has the other's name and depth the other sign.
+    # Taken for seen from behind: every side has the other's name, and the face looks the other way. The limbs'
+    # depth is right: it follows where they stand in the picture.
     turned = _find_turned(image_px, world_m, frame_rate_hz)
     for array in (image_px, world_m, visibility):
         array[turned] = array[turned][:, MIRRORED]
-    world_m[turned, :, 2] *= -1
+    ears_z = world_m[turned][:, _EARS, 2].mean(axis=1, keepdims=True)
+    world_m[turned, :11, 2] = 2 * ears_z - world_m[turned, :11, 2]
     cost_m = np.tile([0, _LEG_COST_M], (len(world_m), 1))
     rows = np.flatnonzero(_find_swaps(world_m[:, _LEFT_LEG, :2], world_m[:, _RIGHT_LEG, :2], cost_m))[:, None]
     legs, twins = np.r_[_LEFT_LEG, _RIGHT_LEG], np.r_[_RIGHT_LEG, _LEFT_LEG]
