@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gaitlib.config import RunConfig, make_config
 from gaitlib.data import prepare_data
-from gaitlib.evaluation import evaluate
+from gaitlib.evaluation import evaluate, leak_lesson
 from gaitlib.files import temporary_folder
 from gaitlib.labels import rater_agreement
 from gaitlib.training import train_fits
@@ -19,12 +19,14 @@ from gaitlib.training import train_fits
 PAGE = Path(__file__).parent / "ewalk.md"
 GAIT = ("gait_logistic", "gait_forest", "gait_ensemble")
 NETWORKS = {
-    "chosen by inner folds": {"model": "auto"},
     "published network, whole frames": {"model": "cnn_lstm", "crop": "frame"},
     "published network, square": {"model": "cnn_lstm", "crop": "square"},
+    "published network, silhouette": {"model": "cnn_lstm", "crop": "silhouette"},
     "published network, skeleton": {"model": "cnn_lstm", "crop": "skeleton"},
     "skeleton_gru": {"model": "skeleton_gru"},
+    "skeleton_tcn": {"model": "skeleton_tcn"},
 }
+BASELINE_NAMES = ("majority", "speed_only", "box_forest", "background_only")
 INTRODUCTION = """# EWalk: real people, walkers held out
 
 Written by `make ewalk ARGS="--videos FOLDER --ratings SHEET --acted CSV"`, not by hand. The data cannot be
@@ -39,38 +41,50 @@ was acted.
 """
 
 
-def score_row(name: str, config: RunConfig, videos: Path, labels: Path) -> dict[str, str]:
-    """Cross-validate one model over walkers and return its row of the table."""
+def shown(value: float, limits: tuple[float, float]) -> str:
+    """Return a share and its interval in per cent."""
+    return f"{100 * value:.1f} ({100 * limits[0]:.0f} to {100 * limits[1]:.0f})"
+
+
+def score_rows(name: str, config: RunConfig, videos: Path, labels: Path, extras: bool) -> list[list[str]]:
+    """Cross-validate one model over walkers: its row of the table, and those of baselines and the leak."""
     data = prepare_data(videos, videos / "none", config, labels)
     with temporary_folder(PAGE.parent, "ewalk") as run_dir:
         train_fits(data, data.config, run_dir)
-        test = evaluate(data, data.config, run_dir).test
-
-    def shown(value: float, limits: tuple[float, float]) -> str:
-        return f"{100 * value:.1f} ({100 * limits[0]:.0f} to {100 * limits[1]:.0f})"
-
-    return {
-        "model": name,
-        "accuracy, %": shown(test.accuracy, test.accuracy_ci95),
-        "balanced, %": shown(test.balanced_accuracy, test.balanced_accuracy_ci95),
-        "videos": str(test.num_videos),
-        "walkers": str(test.num_walkers),
-    }
+        evaluation = evaluate(data, data.config, run_dir)
+        leak = leak_lesson(data, evaluation, data.config) if extras and config.model != "auto" else None
+    test = evaluation.test
+    balanced = shown(test.balanced_accuracy, test.balanced_accuracy_ci95)
+    rows = [[name, shown(test.accuracy, test.accuracy_ci95), balanced, str(test.num_videos)]]
+    for baseline in BASELINE_NAMES if extras and config.model == "auto" else ():
+        score = evaluation.baselines[baseline]
+        rows.append([baseline, shown(score.accuracy, score.accuracy_ci95), "", str(test.num_videos)])
+    for kind, one in (
+        ("the same videos, walkers held out", "held_out"),
+        ("split by video: a leak", "leaking"),
+    ):
+        if leak is not None:
+            score = getattr(leak, one)
+            rows.append(
+                [f"{name}, {kind}", shown(score.accuracy, score.accuracy_ci95), "", str(leak.num_videos)]
+            )
+    for row in rows:
+        print(row, flush=True)
+    return rows
 
 
 def score_table(videos: Path, labels: Path, folds: int, with_networks: bool) -> str:
     """Return the table of all models on one label set as Markdown."""
-    rows = []
+    rows = score_rows("chosen by inner folds, alone", make_config(folds=folds), videos, labels, True)
     for relative_to in ("none", "walker-mean"):
         kind = "alone" if relative_to == "none" else "relative to the walker's mean"
         for model in GAIT:
             config = make_config(model=model, folds=folds, relative_to=relative_to)
-            rows.append(score_row(f"{model}, {kind}", config, videos, labels))
-            print(rows[-1], flush=True)
+            rows += score_rows(f"{model}, {kind}", config, videos, labels, False)
     for name, settings in NETWORKS.items() if with_networks else ():
-        rows.append(score_row(f"{name}, alone", make_config(folds=folds, **settings), videos, labels))
-        print(rows[-1], flush=True)
-    lines = [list(rows[0]), ["---", *["---:"] * (len(rows[0]) - 1)], *(row.values() for row in rows)]
+        config = make_config(folds=folds, **settings)
+        rows += score_rows(f"{name}, alone", config, videos, labels, config.crop == "frame")
+    lines = [["model", "accuracy, %", "balanced, %", "videos"], ["---", "---:", "---:", "---:"], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

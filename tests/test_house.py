@@ -12,7 +12,7 @@ PACKAGE = PROJECT / "gaitlib"
 # From left to right; a room imports only rooms before it, and the ground floor.
 ROOMS = [
     *("demo", "labels", "video", "walker", "clips", "gait", "data", "models", "training", "evaluation"),
-    *("explain", "predict", "experiments", "report"),
+    *("senses", "explain", "predict", "experiments", "report"),
 ]
 GROUND = {"config", "errors", "files"}
 LEVELS = dict.fromkeys(GROUND, 0) | {room: place for place, room in enumerate(ROOMS, 1)}

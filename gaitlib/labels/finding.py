@@ -72,7 +72,11 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     return labels
 
 
-def find_videos(folder: str | Path, labels_path: str | Path | None = None) -> LabelledVideos:
+def find_videos(
+    folder: str | Path,
+    labels_path: str | Path | None = None,
+    suffixes: tuple[str, ...] = VIDEO_SUFFIXES,
+) -> LabelledVideos:
     """Find the videos of a folder with their emotions and walkers.
 
     Labels come from the first of these that is there: `labels_path`; ``labels.csv`` in the folder; one
@@ -82,8 +86,10 @@ def find_videos(folder: str | Path, labels_path: str | Path | None = None) -> La
     """
     folder, skipped, warnings = Path(folder).expanduser().absolute(), dict[str, str](), list[str]()
     paths = _list_files(folder)
-    files = {name: path for name, path in paths.items() if is_video_name(name) and path.is_file()}
-    for name in set(paths) - set(files):
+    files = {name: path for name, path in paths.items() if name.lower().endswith(suffixes) and path.is_file()}
+    # A recording beside a video is no file that was left out.
+    recordings = {Path(name).with_suffix(".csv").as_posix() for name in files}
+    for name in set(paths) - set(files) - recordings:
         skipped[show_name(name)] = "Not a video by its suffix, or no regular file."
     if not files:
         example = show_name(folder / "happy" / "maria_1.mp4")

@@ -79,8 +79,8 @@ def _close_gaps(keypoints: Keypoints) -> Keypoints:
 def _mend(
     image_px: np.ndarray, world_m: np.ndarray, visibility: np.ndarray, frame_rate_hz: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    # Taken for seen from behind: every side has the other's name, and the face looks the other way. The limbs'
-    # depth is right: it follows where they stand in the picture.
+    # Taken for seen from behind: every side has the other's name, and the face looks the other way. Depth of
+    # the limbs is right: it follows where they stand in the picture.
     turned = _find_turned(image_px, world_m, frame_rate_hz)
     for array in (image_px, world_m, visibility):
         array[turned] = array[turned][:, MIRRORED]

@@ -1,0 +1,120 @@
+"""What a phone would hear and a watch would feel of a synthetic walker: made up, as the walker is."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from scipy import signal
+from scipy.spatial.transform import Rotation
+
+from gaitlib.demo.kinematics import FLAT_CYCLE, pose_walker
+from gaitlib.demo.parameters import EMOTIONS, WalkParameters
+
+SOUND_RATE_HZ, WATCH_RATE_HZ, WATCH_SECONDS = 16_000, 50, 24.0
+GRAVITY_M_S2 = np.array([0.0, 0.0, 9.81])
+# How much an emotion changes the pulse, beats a minute, if acted: little beside the spread of people.
+_PULSE_CHANGES = dict(zip(EMOTIONS, (8.0, 5.0, 0.0, -3.0), strict=True))
+
+
+@dataclass(frozen=True)
+class SenseParameters:
+    """Shoes, floor, room, microphone, watch and pulse; drawn apart from the scene that the camera sees."""
+
+    step_loudness_db: float = -18.0  # blow of a heel, below full scale
+    floor_cutoff_hz: float = 1500.0  # hard floors sound brighter
+    room_seconds: float = 0.15  # time in which an echo falls to a third
+    noise_db: float = -55.0  # of the microphone and the surroundings
+    watch_side: str = "left"
+    watch_lead_seconds: float = 8.0  # by which the recording begins before the video
+    heart_rate_bpm: float = 95.0
+    noise_seed: int = 0
+
+    @classmethod
+    def from_row(cls, row: Mapping) -> Self | None:
+        """Read the fields from a row of ``truth.csv``; None where it has none of them."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: row[name] for name in names}) if names[0] in row else None
+
+
+def sample_senses(
+    rng: np.random.Generator, emotion: str, walk: WalkParameters, alpha: float
+) -> SenseParameters:
+    """Draw what is heard and felt of one take: fast walks sound louder and make the heart beat faster."""
+    faster = walk.speed_m_per_s - 1.3
+    drawn = {
+        "step_loudness_db": -20 + 5 * faster + 3 * rng.standard_normal(),
+        "floor_cutoff_hz": rng.uniform(600, 3000),
+        "room_seconds": rng.uniform(0.02, 0.12),
+        "noise_db": rng.uniform(-65, -48),
+        "watch_lead_seconds": rng.uniform(4, 12),
+        "heart_rate_bpm": 95 + 12 * faster + alpha * _PULSE_CHANGES[emotion] + 9 * rng.standard_normal(),
+    }
+    values = {name: round(float(value), 3) for name, value in drawn.items()}
+    side = "left" if rng.random() < 0.7 else "right"
+    return SenseParameters(**values, watch_side=side, noise_seed=int(rng.integers(2**31)))
+
+
+def heel_strikes(walk: WalkParameters, start: float, end: float) -> np.ndarray:
+    """Return when a heel of either foot comes down, seconds of the video, in order."""
+    strides_hz = walk.cadence_steps_per_min / 120
+    first, last = (walk.start_cycle + time * strides_hz for time in (start, end))
+    cycles = np.arange(np.ceil(2 * first), np.floor(2 * last) + 1) / 2
+    return (cycles - walk.start_cycle) / strides_hz
+
+
+def step_sound(walk: WalkParameters, senses: SenseParameters, seconds: float) -> np.ndarray:
+    """Return the sound of the steps, shape (num_samples,), float32, -1 to 1: heel, then sole, and an echo."""
+    rng = np.random.default_rng(senses.noise_seed)
+    num_samples = round(seconds * SOUND_RATE_HZ)
+    blows = np.zeros(num_samples + SOUND_RATE_HZ)
+    heel_to_sole = FLAT_CYCLE * 120 / walk.cadence_steps_per_min
+    fade = np.exp(-np.arange(round(0.1 * SOUND_RATE_HZ)) / (0.012 * SOUND_RATE_HZ))
+    for strike in heel_strikes(walk, 0, seconds):
+        for later, decibels in ((0.0, 0.0), (heel_to_sole, -7.0)):
+            place = round((strike + later) * SOUND_RATE_HZ)
+            loudness = senses.step_loudness_db + decibels + 1.5 * rng.standard_normal()
+            blows[place : place + len(fade)] += 10 ** (loudness / 20) * fade * rng.standard_normal(len(fade))
+    floor = signal.butter(2, (90, senses.floor_cutoff_hz), "bandpass", fs=SOUND_RATE_HZ, output="sos")
+    sound = 2 * signal.sosfilt(floor, blows)
+    echo = rng.standard_normal(round(3 * senses.room_seconds * SOUND_RATE_HZ))
+    echo *= 0.02 * np.exp(-np.arange(len(echo)) / (senses.room_seconds * SOUND_RATE_HZ))
+    sound = (sound + signal.fftconvolve(sound, echo)[: len(sound)])[:num_samples]
+    noise = 10 ** (senses.noise_db / 20) * rng.standard_normal(num_samples)
+    return np.clip(sound + noise, -1, 1).astype(np.float32)
+
+
+def watch_signals(walk: WalkParameters, senses: SenseParameters) -> pd.DataFrame:
+    """Return what a watch records around the video: acceleration with gravity, rotation, pulse.
+
+    Time 0 is `watch_lead_seconds` before the first frame of the video. The axes are those of the forearm, a
+    little turned, since no watch sits straight.
+    """
+    rng = np.random.default_rng(senses.noise_seed + 1)
+    times = np.arange(round(WATCH_SECONDS * WATCH_RATE_HZ)) / WATCH_RATE_HZ
+    at = times - senses.watch_lead_seconds
+    joints = pose_walker(walk, at)
+    elbow, wrist = (joints[f"{senses.watch_side}_{name}"] for name in ("elbow", "wrist"))
+    along = (wrist - elbow) / np.linalg.norm(wrist - elbow, axis=1, keepdims=True)
+    across = [0.0, 1.0, 0.0] - along * along[:, 1:2]
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    axes = np.stack([along, across, np.cross(along, across)], axis=2)
+    force = np.gradient(np.gradient(wrist, times, axis=0), times, axis=0) + GRAVITY_M_S2
+    for strike in heel_strikes(walk, at[0], at[-1]):  # a blow shakes the whole body
+        later = np.maximum(at - strike, 0)
+        force[:, 2] += 1.5 * (at >= strike) * np.exp(-later / 0.04) * np.cos(2 * np.pi * 12 * later)
+    worn = Rotation.from_rotvec(rng.normal(0, 0.15, 3)).as_matrix()
+    acceleration = np.einsum("tij,ti->tj", axes, force) @ worn
+    turned = Rotation.from_matrix(axes)
+    turning = (turned[:-1].inv() * turned[1:]).as_rotvec(degrees=True) * WATCH_RATE_HZ
+    rotation = np.vstack([turning, turning[-1:]]) @ worn
+    pulse = senses.heart_rate_bpm + 1.5 * np.sin(2 * np.pi * times / 4.3 + rng.uniform(0, 6))
+    columns = {"time_seconds": times}
+    for place, axis in enumerate("xyz"):
+        columns[f"acc_{axis}_m_s2"] = acceleration[:, place] + rng.normal(0, 0.15, len(times))
+    for place, axis in enumerate("xyz"):
+        columns[f"gyro_{axis}_deg_s"] = rotation[:, place] + rng.normal(0, 3, len(times))
+    columns["heart_rate_bpm"] = np.round(pulse + np.cumsum(rng.normal(0, 0.05, len(times))))
+    return pd.DataFrame(columns).round(3)

@@ -1,0 +1,62 @@
+"""A field in a notebook, or on the page that Voila makes of it, for a video of one's own."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+from IPython.display import display
+
+from gaitlib.errors import sentence_of
+
+MAX_BYTES = 500_000_000
+
+
+class VideoPicker(anywidget.AnyWidget):
+    """Takes a file by click or drop and hands its path to `show`, whose output stands below the field.
+
+    The file lies in a folder of its own that is removed when `show` returns; what `show` raises becomes a
+    sentence, and the next file may follow.
+
+    Parameters
+    ----------
+    show : callable
+        Is given the path of the file, named as the user's.
+    """
+
+    _esm = Path(__file__).with_name("picker.js")
+    prompt = traitlets.Unicode("Choose a video, or drop one here.").tag(sync=True)
+    max_bytes = traitlets.Int(MAX_BYTES).tag(sync=True)
+
+    def __init__(self, show: Callable[[Path], Any]) -> None:
+        super().__init__()
+        self._show, self._folder, self._count = show, Path(tempfile.mkdtemp()), itertools.count(2)
+        self.output = ipywidgets.Output()
+        self.on_msg(self._receive)
+
+    def display(self) -> None:
+        """Show the field, and below it what is said of each file."""
+        display(ipywidgets.VBox([self, self.output]))
+
+    def _receive(self, _: Any, part: dict[str, Any], buffers: list[memoryview]) -> None:
+        path = self._folder / (Path(part["name"]).name or "video")
+        self._folder.mkdir(exist_ok=True)
+        with path.open("ab" if part["start"] else "wb") as file:
+            file.write(buffers[0])
+        if part["is_last"]:
+            self._answer(path)
+
+    def _answer(self, path: Path) -> None:
+        self.output.clear_output()
+        with self.output:
+            try:
+                self._show(path)
+            except Exception as error:  # the page goes on, whatever one file does
+                print(sentence_of(error))
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.prompt = f"{path.name} is read. Choose video {next(self._count)}, or drop it here."

@@ -1,0 +1,36 @@
+"""Senses beside the picture: the sound of the steps, motion sensors, heart and skin, and what they add."""
+
+from gaitlib.senses.fusion import (
+    TOGETHER,
+    SensesModel,
+    fit_senses,
+    gain_of_each,
+    judge_senses,
+    load_senses,
+    order_leak,
+    senses_of,
+)
+from gaitlib.senses.measuring import SENSE_PARAMETERS, measure_walk
+from gaitlib.senses.recordings import Recording, read_recording, read_sound
+from gaitlib.senses.walks import clock_shift, find_walks, measure_one, measure_walks, with_recordings
+
+__all__ = [
+    "SENSE_PARAMETERS",
+    "TOGETHER",
+    "Recording",
+    "SensesModel",
+    "clock_shift",
+    "find_walks",
+    "fit_senses",
+    "gain_of_each",
+    "judge_senses",
+    "load_senses",
+    "measure_one",
+    "measure_walk",
+    "measure_walks",
+    "order_leak",
+    "read_recording",
+    "read_sound",
+    "senses_of",
+    "with_recordings",
+]

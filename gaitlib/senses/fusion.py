@@ -1,0 +1,202 @@
+"""What each sense says of a walk, all of them together, and what each adds; walkers held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skops.io
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from gaitlib.config import RunConfig
+from gaitlib.data import inner_folds
+from gaitlib.errors import InputError
+from gaitlib.evaluation import Difference, Predictions, compare_rights
+from gaitlib.evaluation.intervals import permutation_p
+from gaitlib.files import write_aside
+from gaitlib.models import fit_classifier, predict_classes
+from gaitlib.senses.measuring import SENSE_PARAMETERS
+
+TOGETHER = "together"
+_NUM_FOLDS, _FEWEST_WALKERS = 5, 4
+# Ratios rather than differences count for what is positive by nature.
+_LOGARITHMS = ("_per_min", "_m_s2", "_m_s3", "_seconds", "_ms", "_bpm")
+_EXPLAINED_P = 0.01
+
+
+@dataclass(frozen=True)
+class SensesModel:
+    """One classifier a sense, and a logistic regression that combines what they say.
+
+    A walk may have any of the senses: one that is missing says nothing for or against an emotion.
+    """
+
+    emotions: tuple[str, ...]
+    senses: dict[str, Pipeline]
+    fusion: LogisticRegression
+    relative_to: str = "none"
+
+    def predict(self, walks: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the probabilities by each sense and `TOGETHER`, shape (num_walks, num_emotions).
+
+        `walks` has the columns of `measure_walks`. NaN where a walk lacks the sense, or all of them.
+        """
+        said = {}
+        for sense, pipeline in self.senses.items():
+            features = sense_features(walks, sense, self.relative_to)
+            said[sense] = np.full((len(walks), len(self.emotions)), np.nan)
+            if (has := np.isfinite(features).any(axis=1)).any():
+                said[sense][has] = predict_classes(pipeline, features[has], len(self.emotions))
+        together = predict_classes(self.fusion, _evidence(said), len(self.emotions))
+        is_silent = np.all([np.isnan(part[:, 0]) for part in said.values()], axis=0)
+        together[is_silent] = np.nan
+        return said | {TOGETHER: together}
+
+    def save(self, path: Path) -> None:
+        """Write the model as a file of skops, which runs no code when it is read."""
+        with write_aside(path) as aside:
+            skops.io.dump(vars(self), aside)
+
+
+def load_senses(path: Path) -> SensesModel:
+    """Read back what `SensesModel.save` wrote; raises `InputError` for anything else."""
+    try:
+        return SensesModel(**skops.io.load(path, trusted=["numpy.dtype"]))
+    except Exception as error:  # skops has no common class of errors for damaged or foreign files
+        raise InputError(
+            f"{path} is no model of the senses ({type(error).__name__}): train it anew."
+        ) from error
+
+
+def sense_features(walks: pd.DataFrame, sense: str, relative_to: str = "none") -> np.ndarray:
+    """Return what the classifier of a sense reads, shape (num_walks, num_features); NaN where unknown.
+
+    The picture's are the columns that begin with ``picture_``; with `relative_to` "walker-mean" each is the
+    difference from the mean of all walks of the walker.
+    """
+    is_picture = sense == "picture"
+    read = set(SENSE_PARAMETERS.query("sense == @sense and is_read == 'yes'")["name"])
+    columns = [
+        name for name in map(str, walks) if name in read or (is_picture and name.startswith("picture_"))
+    ]
+    values = walks[columns].astype(float)
+    for name in columns:
+        if not is_picture and name.endswith(_LOGARITHMS):
+            values[name] = np.log(values[name].where(values[name] > 0))
+    if relative_to == "walker-mean":
+        values -= values.groupby(walks["walker"].to_numpy()).transform("mean")
+    return values.to_numpy()
+
+
+def senses_of(walks: pd.DataFrame) -> list[str]:
+    """Return the senses that at least two walkers of each emotion have, the picture first."""
+    found = []
+    for sense in ("picture", *SENSE_PARAMETERS["sense"].unique()):
+        has = np.isfinite(sense_features(walks, sense)).any(axis=1)
+        by_emotion = walks[has].groupby("emotion")["walker"].nunique()
+        if len(by_emotion) == walks["emotion"].nunique() and by_emotion.min() > 1:
+            found.append(sense)
+    return found
+
+
+def fit_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> SensesModel:
+    """Fit a classifier a sense on walks, and their combination on walkers whom they have not seen.
+
+    Raises `InputError` if there are too few walkers, or no sense.
+    """
+    emotions = tuple(sorted(walks["emotion"].unique()))
+    if walks["walker"].nunique() < _FEWEST_WALKERS or len(emotions) < 2 or not senses:
+        raise InputError(
+            f"{walks['walker'].nunique()} walkers who show {', '.join(emotions) or 'nothing'} are too few to "
+            f"compare senses: record at least {_FEWEST_WALKERS} people in two emotions each."
+        )
+    labels, shares = _labels(walks, emotions), np.eye(len(emotions))[_labels(walks, emotions)]
+    pipelines, said = {}, {}
+    for sense in senses:
+        features = sense_features(walks, sense, config.relative_to)
+        has = np.flatnonzero(np.isfinite(features).any(axis=1))
+        said[sense] = np.full(shares.shape, np.nan)
+        folds = inner_folds(labels[has], walks["walker"].to_numpy()[has], _NUM_FOLDS, config.seed)
+        for known, held in folds:
+            inner = fit_classifier("gait_logistic", features[has[known]], shares[has[known]], config.seed)
+            said[sense][has[held]] = predict_classes(inner, features[has[held]], len(emotions))
+        pipelines[sense] = fit_classifier("gait_logistic", features[has], shares[has], config.seed)
+    fusion = LogisticRegression(solver="newton-cholesky").fit(_evidence(said), labels)
+    return SensesModel(emotions, pipelines, fusion, config.relative_to)
+
+
+def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> dict[str, Predictions]:
+    """Return what each sense, and all together, say of walks by models that never saw their walkers.
+
+    Those whose column ``split`` is "test" are judged by models of all others; without such, all walks are
+    judged by folds of walkers.
+    """
+    emotions = tuple(sorted(walks["emotion"].unique()))
+    said: dict[str, np.ndarray] = {
+        name: np.full((len(walks), len(emotions)), np.nan) for name in (*senses, TOGETHER)
+    }
+    is_test = walks["split"].to_numpy() == "test" if "split" in walks else np.zeros(len(walks), bool)
+    folds = [(np.flatnonzero(~is_test), np.flatnonzero(is_test))]
+    if not is_test.any():
+        number = config.folds or _NUM_FOLDS
+        folds = inner_folds(_labels(walks, emotions), walks["walker"], number, config.seed)
+    for known, held in folds:
+        for name, part in fit_senses(walks.iloc[known], senses, config).predict(walks.iloc[held]).items():
+            said[name][held] = part
+    about = walks[["video", "walker", "emotion"]].assign(num_clips=1, fold=0)
+    judged = {}
+    for name, probabilities in said.items():
+        has = np.isfinite(probabilities[:, 0])
+        videos = about[has].reset_index(drop=True)
+        judged[name] = Predictions(videos, emotions, probabilities[has], np.ones(1))
+    return judged
+
+
+def gain_of_each(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> dict[str, Difference]:
+    """Return what each sense adds to all others: right answers with it against without, walk by walk."""
+    whole = judge_senses(walks, senses, config)[TOGETHER].rights()
+    gains = {}
+    for sense in senses if len(senses) > 1 else ():
+        others = [other for other in senses if other != sense]
+        gains[sense] = compare_rights(judge_senses(walks, others, config)[TOGETHER].rights(), whole, config)
+    return gains
+
+
+def order_leak(walks: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
+    """Tell how well the order of a walker's walks alone gives the emotion, on held-out walkers.
+
+    Pulse, warmth and fatigue follow the order: where it explains the emotion, a sense that reads them would
+    seem to read the emotion.
+
+    Returns
+    -------
+    dict
+        `accuracy`, `majority`, `p` (labels shuffled within walkers) and `is_explained`; empty where the
+        labels have no column `order`.
+    """
+    if "order" not in walks or walks["order"].replace("", np.nan).isna().all():
+        return {}
+    emotions = tuple(sorted(walks["emotion"].unique()))
+    labels, walkers = _labels(walks, emotions), walks["walker"].to_numpy(str)
+    order, answers = walks["order"].fillna("").astype(str).to_numpy(), np.zeros(len(walks), int)
+    for walker in np.unique(walkers):
+        known = walkers != walker
+        for row in np.flatnonzero(~known):
+            same = labels[known & (order == order[row])]
+            answers[row] = np.bincount(same if len(same) else labels[known]).argmax()
+    p = permutation_p(labels, answers, walkers, config)
+    accuracy, majority = float((answers == labels).mean()), float(np.bincount(labels).max() / len(labels))
+    return {"accuracy": accuracy, "majority": majority, "p": p, "is_explained": p < _EXPLAINED_P}
+
+
+def _labels(walks: pd.DataFrame, emotions: Sequence[str]) -> np.ndarray:
+    return np.array([emotions.index(emotion) for emotion in walks["emotion"]])
+
+
+def _evidence(said: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the log-probabilities of each sense without their mean, 0 where it is missing, side by side."""
+    parts = [np.log(np.clip(probabilities, 1e-3, 1)) for probabilities in said.values()]
+    return np.nan_to_num(np.hstack([part - part.mean(axis=1, keepdims=True) for part in parts]))

@@ -1,0 +1,116 @@
+"""Walks with all that was recorded of them: the picture, its sound, and a file of signals beside it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import signal
+from tqdm import tqdm
+
+from gaitlib.clips import PreparedVideo, prepare_video
+from gaitlib.config import RunConfig
+from gaitlib.errors import InputError
+from gaitlib.gait import cadence_steps_per_min, gait_feature_names, gait_features, step_events
+from gaitlib.labels import find_videos, list_videos
+from gaitlib.senses.measuring import measure_walk
+from gaitlib.senses.recordings import Recording
+
+_MAX_DIFFERENCE = 0.08  # of cadences that belong to one walk
+_CLOCK_RATE_HZ, _STEP_SD_SECONDS = 50.0, 0.06
+
+
+def find_walks(folder: Path | str, labels_path: Path | str | None = None) -> pd.DataFrame:
+    """Find the walks of a folder: videos with the ``.csv`` of the same name beside each, or ``.csv`` alone.
+
+    Emotions and walkers come from folders, file names or a label file, as for videos.
+
+    Returns
+    -------
+    DataFrame
+        A row a walk: ``video`` (the name), ``emotion``, ``walker``, ``path`` (of the video, empty without),
+        ``recording`` (path, empty without), further columns of the label file such as ``order``.
+    """
+    has_videos = bool(list_videos(folder))
+    found = with_recordings(find_videos(folder, labels_path, *([] if has_videos else [(".csv",)])).videos)
+    return found if has_videos else found.assign(path="")
+
+
+def with_recordings(videos: pd.DataFrame) -> pd.DataFrame:
+    """Return videos (with a column ``path``) with the path of the ``.csv`` beside each, empty without."""
+    beside = [path.with_suffix(".csv") for path in map(Path, videos["path"])]
+    found = [str(path) if path.is_file() else "" for path in beside]
+    return videos.assign(recording=found).reset_index(drop=True)
+
+
+def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure everything that was recorded of the walks.
+
+    Returns
+    -------
+    measured : DataFrame
+        The rows of `walks` with a column for each of `SENSE_PARAMETERS`, ``seen_cadence_steps_per_min`` and
+        the gait features of the picture, ``picture_*``.
+    notes : DataFrame
+        ``video`` and ``note``: what was converted or left out, and why.
+    """
+    rows, notes = [], []
+    for walk in tqdm(walks.to_dict("records"), "Listening and measuring", unit="walk", mininterval=1.0):
+        values, told = measure_one(walk["path"], walk["recording"], config)
+        rows.append(walk | values)
+        notes += [(walk["video"], note) for note in told]
+    return pd.DataFrame(rows), pd.DataFrame(notes, columns=["video", "note"])
+
+
+def measure_one(path: str, recording: str, config: RunConfig) -> tuple[dict[str, float], list[str]]:
+    """Measure one walk; `config` has `body` decided. Paths may be empty."""
+    values, notes = measure_walk(path, recording)
+    if path:
+        try:
+            video = prepare_video(Path(path), config)
+            if video.own_bouts:
+                names, features = gait_feature_names(config.body), gait_features([video])[0]
+                values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
+                values["seen_cadence_steps_per_min"] = cadence_steps_per_min(video)
+        except InputError as error:
+            notes.append(str(error))
+    cadences = [values[name] for name in values if name.endswith("cadence_steps_per_min")]
+    cadences = [value for value in cadences if np.isfinite(value)]
+    if cadences and max(cadences) > (1 + _MAX_DIFFERENCE) * min(cadences):
+        told = ", ".join(f"{value:.0f}" for value in cadences)
+        notes.append(f"The senses disagree on the steps a minute ({told}): a file of another walk?")
+    return values, notes
+
+
+def clock_shift(video: PreparedVideo, recording: Recording) -> tuple[float, float]:
+    """Find by how much the clock of a recording is ahead of the video's, from the steps in both.
+
+    Returns
+    -------
+    shift_seconds : float
+        What to take from the recording's times; NaN without acceleration or steps. Steps resemble one
+        another, so that a short video may be placed a step or two wrongly.
+    similarity : float
+        Correlation of the steps in both at this shift, -1 to 1.
+    """
+    known = recording.vector("acc")
+    found = [step_events(video, bout)["time_seconds"].to_numpy() for bout in video.own_bouts]
+    times = np.concatenate([np.zeros(0), *found])
+    if known is None or len(times) < 3:
+        return np.nan, np.nan
+    size = np.linalg.norm(known[0], axis=1)
+    shaken = np.interp(
+        np.arange(0, len(size) / known[1], 1 / _CLOCK_RATE_HZ), np.arange(len(size)) / known[1], size
+    )
+    shaken = signal.sosfiltfilt(
+        signal.butter(2, (0.7, 8), "bandpass", fs=_CLOCK_RATE_HZ, output="sos"), shaken
+    )
+    moments = np.arange(times.min() - 0.5, times.max() + 0.5, 1 / _CLOCK_RATE_HZ)
+    steps = np.exp(-0.5 * ((moments[:, None] - times) / _STEP_SD_SECONDS) ** 2).sum(axis=1)
+    steps -= steps.mean()
+    if len(shaken) < len(steps):
+        return np.nan, np.nan
+    windows = np.lib.stride_tricks.sliding_window_view(np.maximum(shaken, 0), len(steps))
+    windows = windows - windows.mean(axis=1, keepdims=True)
+    similar = windows @ steps / (np.linalg.norm(windows, axis=1) * np.linalg.norm(steps) + 1e-12)
+    best = int(similar.argmax())
+    return float(best / _CLOCK_RATE_HZ - moments[0]), float(similar[best])

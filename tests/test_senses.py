@@ -1,0 +1,337 @@
+"""Sound, motion, heart and skin beside the picture: read, measured, joined, and refused in a sentence."""
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+from made_walks import make_walk
+
+from gaitlib.config import make_config
+from gaitlib.demo import WalkParameters, sample_truth
+from gaitlib.demo.senses import SOUND_RATE_HZ, SenseParameters, heel_strikes, step_sound, watch_signals
+from gaitlib.errors import InputError
+from gaitlib.senses import (
+    SENSE_PARAMETERS,
+    TOGETHER,
+    clock_shift,
+    find_walks,
+    fit_senses,
+    gain_of_each,
+    judge_senses,
+    load_senses,
+    measure_walks,
+    order_leak,
+    read_recording,
+    read_sound,
+    senses_of,
+)
+from gaitlib.senses.measuring import footsteps, measure_body, measure_motion, measure_sound
+
+TIMES = np.arange(0, 12, 0.02)
+
+
+@pytest.fixture(scope="module")
+def walks() -> list[dict]:
+    return sample_truth(range(1, 11), 1, seed=5).to_dict("records")
+
+
+def write(path, columns: dict, **how) -> object:
+    pd.DataFrame(columns).to_csv(path, index=False, **how)
+    return path
+
+
+def walk_signals(scale: float = 1.0) -> dict[str, np.ndarray]:
+    """Acceleration with gravity at 110 steps a minute, and rotation at half of that."""
+    turn = 2 * np.pi * 110 / 60 * TIMES
+    return {
+        "acc_x_m_s2": scale * 1.5 * np.sin(turn),
+        "acc_y_m_s2": scale * (9.81 + 2 * np.cos(turn)),
+        "acc_z_m_s2": scale * np.sin(turn / 2),
+        "gyro_x_deg_s": 20 * np.sin(turn / 2 + 1),
+        "gyro_y_deg_s": 120 * np.cos(turn / 2),
+        "gyro_z_deg_s": 10 * np.cos(turn),
+    }
+
+
+class TestRecordings:
+    @pytest.mark.parametrize(
+        "header, times, how",
+        [
+            ("time_seconds", TIMES, {}),
+            ("Timestamp (ms)", 1_700_000_000_000 + 1000 * TIMES, {"sep": ";", "decimal": ","}),
+            ("unix_ns", 1.7e18 + 1e9 * TIMES, {"sep": "\t"}),
+            ("loggingTime", pd.Timestamp("2026-03-01 10:00") + pd.to_timedelta(TIMES, "s"), {}),
+        ],
+        ids=["seconds", "ms", "ns", "dates"],
+    )
+    def test_clocks_and_separators_of_common_exports(self, tmp_path, header, times, how):
+        recording = read_recording(write(tmp_path / "a.csv", {header: times, **walk_signals()}, **how))
+        assert measure_motion(recording)["motion_cadence_steps_per_min"] == pytest.approx(110, rel=0.02)
+        assert len(recording.signals) == 6 and not recording.notes
+
+    @pytest.mark.parametrize(
+        "names, factor, words",
+        [
+            (["accelerationX(g)", "accelerationY(g)", "accelerationZ(g)"], 1 / 9.80665, "taken for g"),
+            (["acc_x_m_s2", "acc_y_m_s2", "acc_z_m_s2"], 1 / 9.80665, "taken for g"),
+            (
+                ["gyroRotationX(rad/s)", "gyroRotationY(rad/s)", "gyroRotationZ(rad/s)"],
+                np.pi / 180,
+                "radians",
+            ),
+            (["gyro_x_deg_s", "gyro_y_deg_s", "gyro_z_deg_s"], np.pi / 180, "radians"),
+        ],
+    )
+    def test_units_are_told_by_header_or_range(self, tmp_path, names, factor, words):
+        kind = "acc" if names[0].startswith("acc") else "gyro"
+        true = [values for name, values in walk_signals().items() if name.startswith(kind)]
+        columns = dict(zip(names, (factor * values for values in true), strict=True))
+        recording = read_recording(write(tmp_path / "a.csv", {"time": TIMES, **columns}))
+        assert words in recording.notes[0]
+        for values, signal in zip(true, recording.signals.values(), strict=True):
+            np.testing.assert_allclose(signal, values, atol=1e-6)
+
+    def test_sensors_in_rows_at_different_rates(self, tmp_path):
+        signals, rows = walk_signals(), []
+        for place, time in enumerate(TIMES):
+            rows.append(
+                (time, "Accelerometer", *(signals[f"acc_{axis}_m_s2"][place] for axis in "xyz"), None)
+            )
+            if not place % 50:
+                rows.append((time, "HeartRate", None, None, None, 92 + place / 100))
+        table = pd.DataFrame(rows, columns=["time", "sensor", "x", "y", "z", "value"])
+        table.loc[table["sensor"] == "HeartRate", "time"] += 0.001
+        recording = read_recording(write(tmp_path / "a.csv", table))
+        assert set(recording.signals) == {"acc_x_m_s2", "acc_y_m_s2", "acc_z_m_s2", "heart_rate_bpm"}
+        assert recording.vector("acc")[1] == pytest.approx(50)
+
+    @pytest.mark.parametrize(
+        "change, words",
+        [
+            (lambda table: table.drop(columns="time_seconds"), "has no column of times"),
+            (lambda table: table.assign(time_seconds=table["time_seconds"][::-1].to_numpy()), "run back"),
+            (lambda table: table[["time_seconds"]].assign(steps=1), "no signal that could be used"),
+            (lambda table: table.head(0), "no table of signals"),
+        ],
+    )
+    def test_what_cannot_be_used_is_refused_in_a_sentence(self, tmp_path, change, words):
+        table = change(pd.DataFrame({"time_seconds": TIMES, **walk_signals()}))
+        with pytest.raises(InputError, match=words):
+            read_recording(write(tmp_path / "a.csv", table))
+
+    @pytest.mark.parametrize(
+        "change, words",
+        [
+            (lambda table: table.assign(acc_x_m_s2=0.3), "acc_x_m_s2 never changes"),
+            (lambda table: table.assign(acc_x_m_s2=table["acc_x_m_s2"].clip(-1, 1)), "acc_x_m_s2 is clipped"),
+            (lambda table: table.assign(heart_rate_bpm=0), "heart_rate_bpm is missing"),
+            (
+                lambda table: table.assign(
+                    acc_x_m_s2=table["acc_x_m_s2"].astype(object).where(TIMES > 1, "n/a!")
+                ),
+                "text",
+            ),
+            (lambda table: table[(TIMES < 3) | (TIMES > 7)], "gaps"),
+            (lambda table: table.assign(time_seconds=table["time_seconds"].where(TIMES != 5.0)), "1 rows"),
+        ],
+    )
+    def test_what_is_left_out_is_told(self, tmp_path, change, words):
+        table = change(pd.DataFrame({"time_seconds": TIMES, **walk_signals()}))
+        recording = read_recording(write(tmp_path / "a.csv", table))
+        assert any(words in note for note in recording.notes), recording.notes
+        assert "heart_rate_bpm" not in recording.signals
+
+    def test_bytes_that_are_no_table(self, tmp_path):
+        (tmp_path / "a.csv").write_bytes(np.random.default_rng(0).bytes(5000))
+        with pytest.raises(InputError):
+            read_recording(tmp_path / "a.csv")
+
+
+class TestSound:
+    def test_footsteps_of_drawn_walkers_are_heard(self, walks):
+        errors = []
+        for number, row in enumerate(walks):
+            walk, senses = WalkParameters.from_row(row), SenseParameters(noise_seed=number)
+            heard, note = measure_sound(step_sound(walk, senses, 3.0))
+            assert not note
+            errors.append(heard["sound_cadence_steps_per_min"] / walk.cadence_steps_per_min - 1)
+            assert heard["sound_heel_to_toe_seconds"] == pytest.approx(
+                14.4 / walk.cadence_steps_per_min, abs=0.03
+            )
+        assert np.mean(np.abs(errors) < 0.02) >= 0.95
+
+    def test_footsteps_are_heard_when_heels_come_down(self, walks):
+        walk = WalkParameters.from_row(walks[0])
+        times = footsteps(step_sound(walk, SenseParameters(), 3.0))[0]
+        strikes = heel_strikes(walk, 0.1, 2.9)
+        assert np.abs(times[:, None] - strikes).min(axis=0).max() < 0.03
+
+    @pytest.mark.parametrize("kind", ["noise", "music"])
+    def test_noise_and_music_are_left_out(self, kind):
+        times = np.arange(4 * SOUND_RATE_HZ) / SOUND_RATE_HZ
+        noise = 0.1 * np.random.default_rng(0).standard_normal(len(times))
+        chords = sum(0.1 * np.sin(2 * np.pi * pitch * times) for pitch in (220, 277, 330))
+        music = chords * (1 + 0.3 * np.sin(2 * np.pi * 2 * times)) + 0.01 * noise
+        heard, note = measure_sound((noise if kind == "noise" else music).astype(np.float32))
+        assert not heard and "No footsteps" in note
+
+    @pytest.mark.parametrize("rate_hz, layout", [(8000, "mono"), (44100, "stereo")])
+    def test_any_rate_and_layout(self, tmp_path, walks, rate_hz, layout):
+        walk = WalkParameters.from_row(walks[0])
+        sound = np.interp(
+            np.arange(0, 3, 1 / rate_hz), np.arange(48000) / 16000, step_sound(walk, SenseParameters(), 3)
+        )
+        write_sound(tmp_path / "a.mp4", sound, rate_hz, layout)
+        heard, note = measure_sound(read_sound(tmp_path / "a.mp4")[0])
+        assert heard["sound_cadence_steps_per_min"] == pytest.approx(walk.cadence_steps_per_min, rel=0.02), (
+            note
+        )
+
+    def test_silence_and_missing_sound_are_told(self, tmp_path, demo_video):
+        write_sound(tmp_path / "a.mp4", np.zeros(48000), 16000, "mono")
+        assert "silent" in read_sound(tmp_path / "a.mp4")[1]
+        with av.open(str(demo_video)) as source, av.open(str(tmp_path / "b.mp4"), "w") as copy:
+            stream = copy.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    copy.mux(packet)
+        assert read_sound(tmp_path / "b.mp4")[1] == "The video has no sound."
+        (tmp_path / "c.mp4").write_bytes(b"nothing")
+        assert read_sound(tmp_path / "c.mp4")[1] == "The sound is damaged."
+
+
+def write_sound(path, samples: np.ndarray, rate_hz: int, layout: str) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=rate_hz, layout=layout)
+        num_channels = 1 if layout == "mono" else 2
+        planes = np.tile(samples.astype(np.float32), (num_channels, 1))
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
+        frame.sample_rate = rate_hz
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+class TestBody:
+    def test_watches_of_drawn_walkers_count_their_steps(self, walks, tmp_path):
+        errors = []
+        for number, row in enumerate(walks):
+            walk = WalkParameters.from_row(row)
+            side = "left" if number % 2 else "right"
+            path = write(
+                tmp_path / "a.csv", watch_signals(walk, SenseParameters(watch_side=side, noise_seed=number))
+            )
+            felt = measure_motion(read_recording(path))
+            errors.append(felt["motion_cadence_steps_per_min"] / walk.cadence_steps_per_min - 1)
+            assert felt["motion_stride_time_cv_percent"] < 4
+        assert np.mean(np.abs(errors) < 0.02) >= 0.95
+
+    def test_beats_breath_and_skin_by_neurokit(self, tmp_path):
+        import neurokit2
+
+        times = np.arange(60 * 100) / 100
+        columns = {
+            "time_seconds": times,
+            "ecg_mv": neurokit2.ecg_simulate(60, sampling_rate=100, heart_rate=95, random_state=1),
+            "eda_us": 2 + neurokit2.eda_simulate(60, sampling_rate=100, scr_number=4, random_state=1),
+        }
+        values = measure_body(read_recording(write(tmp_path / "a.csv", columns)))
+        assert values["heart_rate_mean_bpm"] == pytest.approx(95, abs=2)
+        assert 0 < values["heart_rmssd_ms"] < 60 and 5 < values["heart_respiration_per_min"] < 30
+        assert values["skin_responses_per_min"] == pytest.approx(4, abs=2)
+
+    def test_every_parameter_has_unit_definition_and_source(self):
+        assert not SENSE_PARAMETERS.isna().any(axis=None)
+        assert set(SENSE_PARAMETERS["sense"]) == {"sound", "motion", "heart", "skin"}
+
+    def test_the_clock_of_a_watch_is_found(self, tmp_path, walks):
+        row = walks[10]
+        video, walk = make_walk(tmp_path / "walk", row), WalkParameters.from_row(row)
+        senses = SenseParameters(watch_lead_seconds=7.3)
+        recording = read_recording(write(tmp_path / "a.csv", watch_signals(walk, senses)))
+        shift, similarity = clock_shift(video, recording)
+        step_seconds = 60 / walk.cadence_steps_per_min
+        off_steps = (shift - 7.3) / step_seconds
+        assert similarity > 0.3 and abs(off_steps - round(off_steps)) < 0.35
+
+
+def told_by(number: int, share: float, rng: np.random.Generator) -> dict[str, float]:
+    """Motion that tells an emotion in most walks, sound in fewer, a pulse that tells nothing."""
+    return {
+        "motion_cadence_steps_per_min": 100 + 12 * number + 6 * rng.standard_normal(),
+        "motion_intensity_m_s2": 2 + 0.4 * number + 0.3 * rng.standard_normal(),
+        "sound_cadence_steps_per_min": 100 + 12 * number + 12 * rng.standard_normal()
+        if share < 0.8
+        else np.nan,
+        "heart_rate_mean_bpm": 95 + 8 * rng.standard_normal(),
+    }
+
+
+@pytest.fixture(scope="module")
+def measured() -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    rows = [
+        {
+            "video": f"{emotion}/w{walker}",
+            "walker": f"w{walker:02d}",
+            "emotion": emotion,
+            "order": str(1 + order),
+        }
+        | told_by(number, rng.random(), rng)
+        for walker in range(14)
+        for order, (number, emotion) in enumerate(rng.permutation(list(enumerate(("happy", "sad")))).tolist())
+        for number in [int(number)]
+    ]
+    return pd.DataFrame(rows)
+
+
+class TestFusion:
+    def test_each_sense_and_all_together_are_scored(self, measured):
+        config = make_config(num_resamples=200)
+        senses = senses_of(measured)
+        assert senses == ["sound", "motion", "heart"]
+        judged = judge_senses(measured, senses, config)
+        right = {name: one.is_right.mean() for name, one in judged.items()}
+        assert right["motion"] > 0.75 and right[TOGETHER] > 0.75 and right["heart"] < 0.7
+        assert len(judged["sound"].videos) < len(judged[TOGETHER].videos) == len(measured)
+        gains = gain_of_each(measured, senses, config)
+        assert gains["motion"].difference > gains["heart"].difference
+
+    def test_missing_senses_are_allowed_in_use(self, measured, tmp_path):
+        model = fit_senses(measured, senses_of(measured), make_config())
+        model.save(tmp_path / "senses.skops")
+        again = load_senses(tmp_path / "senses.skops")
+        only = measured.head(2).drop(columns=["motion_cadence_steps_per_min", "motion_intensity_m_s2"])
+        said = again.predict(only.assign(sound_cadence_steps_per_min=np.nan))
+        assert np.isnan(said["motion"]).all() and np.isfinite(said[TOGETHER]).all()
+        np.testing.assert_allclose(said["heart"], model.predict(only)["heart"])
+
+    def test_a_foreign_file_is_no_model(self, tmp_path):
+        (tmp_path / "senses.skops").write_bytes(b"PK\3\4 nothing")
+        with pytest.raises(InputError, match="no model of the senses"):
+            load_senses(tmp_path / "senses.skops")
+
+    def test_too_few_walkers(self, measured):
+        with pytest.raises(InputError, match="too few"):
+            fit_senses(measured.head(4), ["motion"], make_config())
+
+    def test_order_that_explains_the_emotion_is_noticed(self, measured):
+        config = make_config(num_resamples=500)
+        assert not order_leak(measured, config)["is_explained"]
+        tied = measured.assign(order=measured["emotion"].map({"happy": "1", "sad": "2"}))
+        leak = order_leak(tied, config)
+        assert leak["is_explained"] and leak["accuracy"] == 1 and leak["majority"] == 0.5
+        assert order_leak(measured.drop(columns="order"), config) == {}
+
+
+def test_folders_of_recordings_alone(tmp_path, walks):
+    for row in walks[:6]:
+        folder = tmp_path / row["emotion"]
+        folder.mkdir(exist_ok=True)
+        write(
+            folder / f"{row['walker']}_1.csv", watch_signals(WalkParameters.from_row(row), SenseParameters())
+        )
+    found = find_walks(tmp_path)
+    assert set(found["walker"]) == {row["walker"] for row in walks[:6]} and (found["path"] == "").all()
+    measured, notes = measure_walks(found, make_config(body="silhouette"))
+    assert measured["motion_cadence_steps_per_min"].notna().all() and notes.empty
