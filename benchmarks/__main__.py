@@ -106,7 +106,7 @@ def keypoints() -> str:
     from gaitlib.walker.blazepose import PoseEstimator
 
     row = sample_truth(range(1, 2), 1, seconds=(2.6, 2.6)).to_dict("records")[0]
-    frames, _ = render_video(row)
+    frames = render_video(row)
     estimator = PoseEstimator()
     pose = next(filter(None, map(estimator.find, frames)))
     tasks = {

@@ -113,10 +113,10 @@ def demo(
     """Write videos of synthetic walkers, to try everything without a camera."""
     from gaitlib.demo import make_demo
 
-    done = make_demo(videos, videos_test, num_walkers=walkers, seed=seed)
+    training, test = make_demo(videos, videos_test, num_walkers=walkers, seed=seed)
     typer.echo(
-        f"Wrote {done.num_videos} synthetic videos of {done.num_walkers} walkers to {videos} and "
-        f"{done.num_test_videos} of {done.num_test_walkers} others to {videos_test}."
+        f"Wrote {len(training)} synthetic videos of {training['walker'].nunique()} walkers to {videos} and "
+        f"{len(test)} of {test['walker'].nunique()} others to {videos_test}."
     )
 
 

@@ -1,7 +1,6 @@
 """Cache entries of walks that nobody filmed: the joints of demo walkers as keypoints."""
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,7 @@ from gaitlib.clips.prepared import PreparedVideo
 from gaitlib.clips.skeleton import keypoint_sequence
 from gaitlib.config import RunConfig, make_config
 from gaitlib.data import VideoSet
-from gaitlib.demo.kinematics import pose_walker
-from gaitlib.demo.parameters import WalkParameters
-from gaitlib.demo.truth import sample_truth
+from gaitlib.demo import WalkParameters, pose_walker, sample_truth
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, Keypoints
 
 EMOTIONS = ("angry", "neutral", "sad")
@@ -48,8 +45,7 @@ def make_walks(
 def make_walk(folder: Path, row: dict) -> PreparedVideo:
     """Write the cache entry of one walk to the right, seen from the side."""
     times = np.arange(int(row["num_frames"] / row["frame_rate_hz"] * RATE_HZ)) / RATE_HZ
-    walk = WalkParameters(**{field.name: row[field.name] for field in fields(WalkParameters)})
-    joints = pose_walker(walk, times)
+    joints = pose_walker(WalkParameters.from_row(row), times)
     world = world_of(joints)
     world = world + np.random.default_rng(row["scene_seed"]).normal(0, 0.004, world.shape)
     image = 100 * (

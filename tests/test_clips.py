@@ -33,8 +33,7 @@ from gaitlib.clips.loops import find_repeats
 from gaitlib.clips.sets import vary_frames
 from gaitlib.clips.skeleton import face_ahead, vary_sequence
 from gaitlib.config import RunConfig, make_config
-from gaitlib.demo import WalkParameters, sample_truth
-from gaitlib.demo.kinematics import pose_walker
+from gaitlib.demo import WalkParameters, pose_walker, sample_truth
 from gaitlib.errors import InputError
 from gaitlib.video import VideoWriter
 from gaitlib.walker.keypoints import MIRRORED, Keypoints

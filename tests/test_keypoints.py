@@ -266,7 +266,7 @@ def people() -> list[np.ndarray]:
     """Return frames of two drawn people who walk, 15 a second: 1.8 s each."""
     truth = sample_truth(range(1, 40), num_takes=1)
     chosen = truth.query("emotion == 'neutral' and frame_rate_hz == 30 and direction == 'right'")[:2]
-    return [np.ascontiguousarray(render_video(row)[0][:54:2]) for _, row in chosen.iterrows()]
+    return [np.ascontiguousarray(render_video(row)[:54:2]) for _, row in chosen.iterrows()]
 
 
 def find(frames: np.ndarray, with_masks: bool = False):

@@ -136,7 +136,7 @@ CASES += [
 
 @pytest.mark.parametrize(("body", "name"), CASES, indirect=["body"])
 def test_the_same_footage_under_another_walkers_name_is_refused(clean, body, tmp_path, name):
-    first, (change, how) = clean.iloc[2], COPIES[name]
+    first, (change, how) = clean.iloc[3], COPIES[name]
     test = copy_of(
         first["path"], change, tmp_path / f"somebody_1{'.avi' if name == 'codec' else '.mp4'}", body
     )

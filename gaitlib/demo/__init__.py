@@ -4,22 +4,17 @@
 one again from its row.
 """
 
-from gaitlib.demo.dataset import DEMO_VERSION, SYNTHETIC_COMMENT, DemoSummary, make_demo, write_video
-from gaitlib.demo.parameters import EMOTIONS, WalkParameters
-from gaitlib.demo.rendering import contact_sheet, render_video
-from gaitlib.demo.scene import SceneParameters
-from gaitlib.demo.truth import TRUTH_NAME, read_truth, sample_truth
+from gaitlib.demo.dataset import DEMO_VERSION, TRUTH_NAME, make_demo, read_truth, sample_truth
+from gaitlib.demo.kinematics import WalkParameters, pose_walker
+from gaitlib.demo.rendering import SYNTHETIC_COMMENT, render_video, write_video
 
 __all__ = [
     "DEMO_VERSION",
-    "EMOTIONS",
     "SYNTHETIC_COMMENT",
     "TRUTH_NAME",
-    "DemoSummary",
-    "SceneParameters",
     "WalkParameters",
-    "contact_sheet",
     "make_demo",
+    "pose_walker",
     "read_truth",
     "render_video",
     "sample_truth",

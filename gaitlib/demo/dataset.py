@@ -1,40 +1,59 @@
-"""Folders of synthetic walking videos, with the truth about each of them; each file's metadata says so."""
+"""Folders of synthetic walking videos with the truth about each: every number behind it, from one seed."""
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+import dataclasses
+import itertools
 from pathlib import Path
 
-import av
-import cv2
 import joblib
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from gaitlib.demo.parameters import EMOTIONS, WalkParameters
-from gaitlib.demo.rendering import WalkPainter
-from gaitlib.demo.scene import HEIGHT_PX, WIDTH_PX, SceneParameters
-from gaitlib.demo.truth import CLIP_SECONDS, TRUTH_NAME, sample_truth
+from gaitlib.demo.kinematics import EMOTIONS, fastest_speed_m_per_s, sample_walk
+from gaitlib.demo.rendering import write_video
+from gaitlib.demo.scene import sample_scene
 from gaitlib.errors import InputError
 from gaitlib.files import make_folder, temporary_folder
 
 # Raise when the same seed draws other videos: drawn ones are kept and used again.
-DEMO_VERSION = 2
-SYNTHETIC_COMMENT = "Synthetic walker made by gaitlib demo"
-_ENCODER_OPTIONS = {"preset": "superfast", "crf": "22", "threads": "1", "tune": "fastdecode"}
+DEMO_VERSION = 3
+TRUTH_NAME = "truth.csv"
+CLIP_SECONDS = (2.4, 3.6)
 _KEPT_NAMES = ("README.md", ".gitkeep")
 
 
-@dataclass(frozen=True)
-class DemoSummary:
-    """How many videos and walkers `make_demo` wrote for training and for the test."""
+def sample_truth(
+    walkers: range,
+    num_takes: int = 2,
+    alpha: float = 0.6,
+    seconds: tuple[float, float] = CLIP_SECONDS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw the parameters of a set of videos without rendering any: one row a video.
 
-    num_videos: int
-    num_test_videos: int
-    num_walkers: int
-    num_test_walkers: int
+    A walker's number and a seed always give the same person, who walks `num_takes` times in each emotion.
+    `alpha` is the share of the acted emotion: 1 is acting, about 0.25 a felt emotion. `seconds` holds the
+    lengths of the shortest and longest video. The columns are ``video``, ``emotion``, ``form``, ``walker``,
+    ``take``, ``speed_m_per_s`` and the fields of `WalkParameters` and `SceneParameters`.
+    """
+    rows = []
+    for emotion, walker, take in itertools.product(EMOTIONS, walkers, range(1, num_takes + 1)):
+        # Streams must not mix, or a scene could tell of the walk in it.
+        own = (walker, EMOTIONS.index(emotion), take)
+        keys = (0, walker), (1, *own), (3, walker), (2, *own)
+        rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key)) for key in keys]
+        form, walk = sample_walk(emotion, alpha, rngs[0], rngs[1])
+        scene = sample_scene(rngs[2], rngs[3], fastest_speed_m_per_s(alpha), seconds)
+        name = f"walker{walker:02d}"
+        row: dict[str, object] = {"video": f"{emotion}/{name}_{take}.mp4", "emotion": emotion, "form": form}
+        row |= {"walker": name, "take": take, "speed_m_per_s": walk.speed_m_per_s}
+        rows.append(row | dataclasses.asdict(walk) | dataclasses.asdict(scene))
+    return pd.DataFrame(rows)
+
+
+def read_truth(folder: Path | str) -> pd.DataFrame:
+    """Read the ``truth.csv`` in a folder of synthetic videos, exactly as it was written."""
+    return pd.read_csv(Path(folder) / TRUTH_NAME)
 
 
 def make_demo(
@@ -44,47 +63,27 @@ def make_demo(
     seed: int = 0,
     num_takes: int = 2,
     clip_seconds: tuple[float, float] = CLIP_SECONDS,
-) -> DemoSummary:
-    """Write synthetic walkers for training and, other people, for the test; a seed gives the same files.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write synthetic walkers for training and, other people, for the test; return the truth about both.
 
     The folders are absent, or hold nothing but ``README.md`` and ``.gitkeep``. Each of `num_walkers` training
     walkers, and of half as many test walkers but at least two, walks `num_takes` times in each of four
-    emotions; the shortest and the longest video last `clip_seconds`.
-    Raises `InputError` if a number makes no sense or a folder is not free, `StorageError` if it cannot be
-    written.
+    emotions; the shortest and the longest video last `clip_seconds`. A seed gives the same files.
+    Raises `InputError` if a folder is not free, `StorageError` if it cannot be written.
     """
-    if num_walkers < 1 or num_takes < 1 or seed < 0 or not 0.2 <= clip_seconds[0] <= clip_seconds[1]:
-        raise InputError(
-            f"{num_walkers} walkers, {num_takes} takes, seed {seed} and videos of {clip_seconds} s make no "
-            "synthetic walkers: give at least 1, 1, 0 and 0.2 s, the shorter length first."
-        )
     folders = [Path(videos_dir).resolve(), Path(videos_test_dir).resolve()]
-    _check_free(folders)
-    first_test, num_test = num_walkers + 1, max(2, round(num_walkers / 2))
-    groups = range(1, first_test), range(first_test, first_test + num_test)
-    truths = [sample_truth(walkers, num_takes, seconds=clip_seconds, seed=seed) for walkers in groups]
-    for folder, truth in zip(folders, truths, strict=True):
-        _write_folder(folder, truth)
-    return DemoSummary(len(truths[0]), len(truths[1]), num_walkers, num_test)
-
-
-def write_video(row: Mapping, path: Path) -> None:
-    """Render and encode one synthetic video as H.264 from a row of the truth table."""
-    cv2.setNumThreads(1)  # videos are written in parallel, one a core
-    scene = SceneParameters.from_row(row)
-    painter = WalkPainter(WalkParameters.from_row(row), scene)
-    with av.open(str(path), "w", format="mp4") as container:
-        container.metadata["comment"] = SYNTHETIC_COMMENT
-        stream = container.add_stream("libx264", rate=scene.frame_rate_hz, options=_ENCODER_OPTIONS)
-        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
-        stream.codec_context.thread_count = 1
-        stream.codec_context.time_base = Fraction(1, scene.frame_rate_hz)
-        for number in range(scene.num_frames):
-            planes = cv2.cvtColor(painter.paint(number), cv2.COLOR_RGB2YUV_I420)
-            frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    for folder in folders:
+        held = [path.name for path in folder.glob("*") if path.name not in _KEPT_NAMES]
+        if held:
+            raise InputError(f"{folder} already holds {min(held)}: give an empty folder for the walkers.")
+    if folders[0] == folders[1]:
+        raise InputError(f"{folders[0]} cannot hold both sets of walkers: give two folders.")
+    first_test = num_walkers + 1
+    groups = range(1, first_test), range(first_test, first_test + max(2, round(num_walkers / 2)))
+    training, test = (sample_truth(walkers, num_takes, seconds=clip_seconds, seed=seed) for walkers in groups)
+    _write_folder(folders[0], training)
+    _write_folder(folders[1], test)
+    return training, test
 
 
 def _write_folder(folder: Path, truth: pd.DataFrame) -> None:
@@ -96,24 +95,7 @@ def _write_folder(folder: Path, truth: pd.DataFrame) -> None:
         rows = truth.to_dict("records")
         tasks = (joblib.delayed(write_video)(row, aside / row["video"]) for row in rows)
         done = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")(tasks)
-        for _ in tqdm(done, "Drawing synthetic walkers", len(rows), unit="video", mininterval=1.0):
-            pass
+        list(tqdm(done, "Drawing synthetic walkers", len(rows), unit="video", mininterval=1.0))
         truth.to_csv(aside / TRUTH_NAME, index=False, lineterminator="\n")
         for name in (*EMOTIONS, TRUTH_NAME):
-            os.replace(aside / name, folder / name)
-
-
-def _check_free(folders: Sequence[Path]) -> None:
-    for folder in folders:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file: give a folder for the synthetic walkers.")
-        names = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
-        held = next((name for name in names if name not in _KEPT_NAMES), None)
-        if held:
-            raise InputError(
-                f"{folder} already holds {held}: empty it or give another for the synthetic walkers."
-            )
-        if sum(other == folder or folder in other.parents for other in folders) > 1:
-            raise InputError(
-                f"{folder} cannot hold both sets of walkers: give two folders that lie beside each other."
-            )
+            (aside / name).replace(folder / name)

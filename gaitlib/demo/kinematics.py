@@ -1,31 +1,143 @@
-"""The whole body of a synthetic walker, joint by joint, from the walk's parameters.
+"""How a synthetic walker walks: the parameters of a walk, drawn by emotion, and every joint that follows.
 
 Axes: x along the path, y to the walker's left, z up, in metres; the ground is z = 0, and the pelvis passes
 x = 0 in the middle of the clip. Feet roll and swing without sliding, in a plane, as complex numbers x + iz;
 knees and the height of the pelvis follow. The gait cycle of a foot runs from heel strike (0) to the next (1).
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Self
+
 import numpy as np
+from scipy import stats
 from scipy.interpolate import CubicHermiteSpline
 
-from gaitlib.demo.parameters import WalkParameters
+EMOTIONS = ("angry", "happy", "neutral", "sad")
 
-# Segment lengths as shares of body height, after Drillis and Contini (1966).
+STYLE_NAMES = (
+    "cadence_steps_per_min step_length_per_leg shoulder_swing_deg elbow_flexion_deg trunk_lean_deg "
+    "head_pitch_deg hip_bounce_cm thigh_range_deg lateral_sway_cm shoulder_slump_deg"
+).split()
+# Means of these in acted walks by motion capture (one actor), by emotion and form; sad is the mean of two
+# takes that differ little. Of sway and slump Michalak et al. (2009) give directions only; sizes are a choice.
+ACTED_STYLES = {
+    "neutral": {"plain": (113.0, 0.84, 49.0, 15.0, -1.0, -9.0, 3.4, 43.0, 3.5, 0.0)},
+    "happy": {
+        "low_elbow": (120.0, 0.86, 85.0, 22.0, 3.0, -11.0, 9.9, 46.0, 3.5, -3.0),
+        "high_elbow": (133.0, 0.81, 88.0, 106.0, 5.0, -8.0, 10.4, 40.0, 3.5, -3.0),
+    },
+    "angry": {
+        "hot": (150.0, 0.95, 103.0, 58.0, 12.0, 12.0, 5.3, 51.0, 3.5, 0.0),
+        "cold": (106.0, 0.73, 35.0, 29.0, 8.0, 9.0, 2.3, 41.0, 3.5, 0.0),
+    },
+    "sad": {"plain": (69.5, 0.555, 15.5, 17.5, 2.5, 4.0, 1.45, 35.0, 5.5, 8.0)},
+}
+NEUTRAL_STYLE = np.array(ACTED_STYLES["neutral"]["plain"])
+TAKE_SD = np.array([3.0, 0.023, 4.0, 1.0, 1.0, 2.0, 0.4, 1.0, 0.3, 1.0])
+STYLE_MIN = np.array([50.0, 0.30, 4.0, 3.0, -25.0, -40.0, 0.8, 15.0, 0.5, -15.0])
+STYLE_MAX = np.array([190.0, 1.10, 130.0, 125.0, 35.0, 45.0, 12.0, 75.0, 12.0, 30.0])
+
+# Lengths as shares of body height, the segments after Drillis and Contini (1966).
 UPPER_ARM, FOREARM, HAND, SHOULDER_HALF_WIDTH, HIP_TO_SHOULDER = 0.175, 0.146, 0.075, 0.105, 0.283
+ANKLE_HEIGHT, HEEL_BACK, BALL_AHEAD, TOE_AHEAD = 0.045, 0.032, 0.078, 0.040
+HIP_HALF_WIDTH, STEP_HALF_WIDTH = 0.052, 0.028
 # The foot is flat from the first to the second of these places of the cycle. The pelvis passes over the
 # planted ankle at the third, and is highest at the fourth.
 FLAT_CYCLE, HEEL_OFF_CYCLE, OVER_ANKLE_CYCLE, MID_STANCE_CYCLE = 0.12, 0.30, 0.24, 0.31
-MAX_REACH_RATIO = 0.995
-# Shares of body height.
-ANKLE_HEIGHT, HEEL_BACK, BALL_AHEAD, TOE_AHEAD = 0.045, 0.032, 0.078, 0.040
-HIP_HALF_WIDTH, STEP_HALF_WIDTH = 0.052, 0.028
 # Ankle lifts tried for a walk's thigh range. Thighs between joint centres swing further than the
 # marker-based ranges of the table, by about this offset.
 LIFTS_M = np.linspace(0.03, 0.13, 6)
 THIGH_RANGE_OFFSET_DEG = 5.0
 # Delay in cycles, and the sign of y.
 SIDES = {"right": (0.0, -1.0), "left": (0.5, 1.0)}
-LEVEL_HEAD_PITCH_DEG = -9.0
+
+
+@dataclass(frozen=True)
+class FromRow:
+    """Parameters that stand in a row of ``truth.csv`` beside others."""
+
+    @classmethod
+    def from_row(cls, row: Mapping) -> Self:
+        """Read the fields, each as the type of its default; other columns are ignored."""
+        return cls(**{name: type(value)(row[name]) for name, value in asdict(cls()).items()})
+
+
+@dataclass(frozen=True)
+class WalkParameters(FromRow):
+    """One synthetic walk; ranges and travels are peak to peak."""
+
+    height_m: float = 1.72
+    leg_length_m: float = 0.845  # hip joint to ankle joint
+    girth_ratio: float = 1.0  # thickness of the limbs, 1 for the average
+    cadence_steps_per_min: float = 113.0  # steps of either foot
+    step_length_m: float = 0.70  # from one foot to the next along the path
+    shoulder_swing_deg: float = 49.0  # range of the upper arm
+    elbow_flexion_deg: float = 15.0  # mean, 0 for a straight arm
+    trunk_lean_deg: float = -1.0  # forwards
+    head_pitch_deg: float = -9.0  # down; -9, the mean of neutral walks, is drawn as a level gaze
+    hip_bounce_cm: float = 3.4  # travel of the pelvis up and down
+    lateral_sway_cm: float = 3.5  # travel of the pelvis from side to side
+    thigh_range_deg: float = 43.0  # what the lift of the swing leg aims at
+    shoulder_slump_deg: float = 0.0  # how far the upper back rounds forward
+    arm_abduction_deg: float = 8.0  # how far the arms stand off the body
+    start_cycle: float = 0.0  # place in the gait cycle at time 0, from 0 to 1
+
+    @property
+    def speed_m_per_s(self) -> float:
+        """Walking speed: cadence times step length."""
+        return self.cadence_steps_per_min / 60.0 * self.step_length_m
+
+    def with_speed(self, speed_m_per_s: float) -> Self:
+        """Return the same walk at another speed, cadence and step length sharing the change."""
+        share = float(np.sqrt(speed_m_per_s / self.speed_m_per_s))
+        cadence, step_length_m = self.cadence_steps_per_min * share, self.step_length_m * share
+        return replace(self, cadence_steps_per_min=cadence, step_length_m=step_length_m)
+
+
+def _bounded_normal(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Draw normal numbers of SD 1, cut off so that nobody is a giant."""
+    cut = stats.truncnorm(-2.2, 2.2)
+    return cut.rvs(size, random_state=rng) / cut.std()
+
+
+def _sample_walker(rng: np.random.Generator) -> tuple[dict[str, float], np.ndarray]:
+    """Draw a person's body (fields of a walk) and style of walking neutrally (as `STYLE_NAMES`)."""
+    # The spread is that of comfortable walks (Bohannon 1997, Age and Ageing 26, 15-19).
+    speed, step, height, leg, girth, arms = _bounded_normal(rng, 6)
+    height_m = 1.71 + 0.085 * height
+    leg_length_m = 0.491 * height_m * (1 + 0.02 * leg)
+    style = NEUTRAL_STYLE.copy()
+    # Fast people take longer steps: speed and step length share most of their spread.
+    style[1] *= 1 + 0.10 * (0.8 * speed + 0.6 * step)
+    style[0] = 60.0 * 1.32 * (1 + 0.12 * speed) / (style[1] * leg_length_m)
+    spread = np.array([0.25 * style[2], 5.0, 5.0, 5.0, 0.15 * style[6], 3.0, 0.8, 3.0])
+    style[2:] += spread * _bounded_normal(rng, len(spread))
+    body = {"girth_ratio": 1 + 0.08 * girth, "arm_abduction_deg": 8 + 2.5 * arms}
+    return body | {"height_m": height_m, "leg_length_m": leg_length_m}, style
+
+
+def fastest_speed_m_per_s(alpha: float) -> float:
+    """Return a speed that no sampled walk exceeds: cameras are framed for it, whatever the emotion."""
+    return round(1.72 + 0.72 * max(alpha, 0.0), 3)
+
+
+def sample_walk(
+    emotion: str, alpha: float, walker_rng: np.random.Generator, rng: np.random.Generator
+) -> tuple[str, WalkParameters]:
+    """Draw one take, walker + alpha x (acted - neutral) + take noise, and the form of the acted emotion.
+
+    `walker_rng` draws the person. Values are rounded, so that a CSV file holds them exactly.
+    """
+    form = str(rng.choice(list(ACTED_STYLES[emotion])))
+    body, own_style = _sample_walker(walker_rng)
+    take_noise = TAKE_SD * _bounded_normal(rng, len(TAKE_SD))
+    drawn = own_style + alpha * (np.array(ACTED_STYLES[emotion][form]) - NEUTRAL_STYLE) + take_noise
+    style = dict(zip(STYLE_NAMES, np.clip(drawn, STYLE_MIN, STYLE_MAX), strict=True))
+    longest_step_m = 60.0 * fastest_speed_m_per_s(alpha) / style["cadence_steps_per_min"]
+    step_length_m = min(style.pop("step_length_per_leg") * body["leg_length_m"], longest_step_m - 1e-5)
+    values = {**body, **style, "step_length_m": step_length_m, "start_cycle": rng.random()}
+    return form, WalkParameters(**{name: round(float(value), 6) for name, value in values.items()})
 
 
 def _pitch_keys(walk: WalkParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -84,10 +196,7 @@ def _leg(walk: WalkParameters, cycles: np.ndarray, lift_m: float, side: str) -> 
     delay, sign = SIDES[side]
     shift = [-2 * walk.step_length_m * delay, sign * STEP_HALF_WIDTH * walk.height_m, 0.0]
     foot = _foot(walk, cycles + delay, lift_m)
-    points = {
-        name: np.stack([place.real, 0 * place.real, place.imag], axis=-1) + shift
-        for name, place in foot.items()
-    }
+    points = {name: np.stack([at.real, 0 * at.real, at.imag], axis=-1) + shift for name, at in foot.items()}
     centre, right_hip = _pelvis(walk, cycles)
     return points | {"hip": centre - sign * right_hip}
 
@@ -106,7 +215,7 @@ def _height_and_range(walk: WalkParameters, lift_m: float) -> tuple[float, float
     """Greatest height of the pelvis (m) at which no leg overstretches; range of the thigh then (deg)."""
     leg = _leg(walk, np.arange(240) / 240.0, lift_m, "right")
     ankle, hip = leg["ankle"], leg["hip"]
-    room = (MAX_REACH_RATIO * walk.leg_length_m) ** 2 - np.sum((ankle - hip)[:, :2] ** 2, axis=-1)
+    room = (0.995 * walk.leg_length_m) ** 2 - np.sum((ankle - hip)[:, :2] ** 2, axis=-1)
     # A counterfactual step far beyond the legs' reach would leave nothing to stand on.
     reach = np.sqrt(np.maximum(room, (0.25 * walk.leg_length_m) ** 2))
     height_m = float(np.min(ankle[:, 2] + reach - hip[:, 2]))
@@ -144,7 +253,7 @@ def _upward(lean_rad: float) -> np.ndarray:
 def _trunk(walk: WalkParameters, pelvis: np.ndarray) -> dict[str, np.ndarray]:
     """Stack waist, chest and neck on the pelvis, and the head on them."""
     lean, slump = np.radians(walk.trunk_lean_deg), np.radians(walk.shoulder_slump_deg)
-    pitch = np.radians(walk.head_pitch_deg - LEVEL_HEAD_PITCH_DEG)
+    pitch = np.radians(walk.head_pitch_deg + 9.0)
     # What the body has above the legs; the long-legged have short trunks.
     trunk_m = HIP_TO_SHOULDER * walk.height_m + 0.5 * (0.491 * walk.height_m - walk.leg_length_m)
     waist = pelvis + _upward(lean - slump / 2) * (0.40 * trunk_m)
@@ -168,7 +277,7 @@ def _trunk(walk: WalkParameters, pelvis: np.ndarray) -> dict[str, np.ndarray]:
 
 def _arm(walk: WalkParameters, cycles: np.ndarray, chest: np.ndarray, side: str) -> dict[str, np.ndarray]:
     """Swing one arm against the leg of the same side."""
-    sign = 1.0 if side == "left" else -1.0
+    _, sign = SIDES[side]
     # Cycles count from the right heel strike, when the left arm is in front.
     swing = sign * np.cos(2 * np.pi * (cycles - 0.03))
     elbow_change = min(0.16 * walk.shoulder_swing_deg, walk.elbow_flexion_deg - 2.0)
@@ -192,6 +301,6 @@ def pose_walker(walk: WalkParameters, seconds: np.ndarray) -> dict[str, np.ndarr
     middle = np.array([2 * walk.step_length_m * (walk.start_cycle - OVER_ANKLE_CYCLE), 0.0, 0.0])
     joints = {name: place - middle for name, place in _legs(walk, cycles).items()}
     joints |= _trunk(walk, joints["pelvis"])
-    for side in ("left", "right"):
+    for side in SIDES:
         joints |= _arm(walk, cycles, joints["chest"], side)
     return joints

@@ -1,218 +1,221 @@
-"""Pixels: a painted place, and a synthetic walker in it, frame by frame."""
+"""Pixels: a painted place, and a synthetic walker in it, frame by frame.
 
+A body part is the hull of balls around joints, painted three times, from a dark edge to a light middle.
+"""
+
+import itertools
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import av
 import cv2
 import numpy as np
-import pandas as pd
 
-from gaitlib.demo.kinematics import pose_walker
-from gaitlib.demo.parameters import WalkParameters
+from gaitlib.demo.kinematics import SIDES, WalkParameters, pose_walker
 from gaitlib.demo.scene import HEIGHT_PX, WIDTH_PX, Camera, SceneParameters, make_camera
-from gaitlib.demo.shapes import SHADES, SHIFT_BITS, BodyOutlines
 
+SYNTHETIC_COMMENT = "Synthetic walker made by gaitlib demo"
+ENCODER_OPTIONS = {"preset": "superfast", "crf": "22", "threads": "1", "tune": "fastdecode"}
+SHIFT_BITS = 4  # OpenCV draws with fixed-point numbers
+TURNS = 2 * np.pi * np.arange(16) / 16
+CIRCLE = np.stack([np.cos(TURNS), np.sin(TURNS)], axis=-1)
+# Size of each hull, how far it moves towards the light, and its tone.
+SHADES = ((1.0, 0.0, 0.60), (0.80, 0.16, 0.83), (0.52, 0.34, 1.04))
 NOISE_OFFSET, NOISE_PADDING_PX = 10, 64
 # The wall, or the far edge of the ground, stands this far behind the camera's target.
 WALL_BEHIND_M = {"room": 6.5, "hall": 9.0, "street": 11.0, "park": 40.0}
-ROWS, COLUMNS = np.indices((HEIGHT_PX, WIDTH_PX)).astype(np.float32)
+PARK = np.array([(172, 196, 218), (96, 118, 70), (70, 100, 60)])  # sky, grass, leaves
 
 
-def _clouds(rng: np.random.Generator, coarse: int) -> np.ndarray:
-    """Smooth noise of mean 0 and range about +-1, shape (height, width), float32."""
-    grid = rng.uniform(-1, 1, (coarse, 2 * coarse)).astype(np.float32)
-    return cv2.resize(grid, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC)
+class Part(NamedTuple):
+    """Balls (joints and radii as shares of height) in one hull; in a chain, in one hull per pair."""
+
+    name: str
+    cloth: str
+    nearer_m: float
+    balls: dict[str, float]
+    is_chain: bool = False
 
 
-def _muted(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
-    """Draw a muted colour, shape (3,), float32, around a random brightness."""
-    tint = rng.uniform(-14, 14, 3)
-    return (rng.uniform(low, high) + tint).astype(np.float32)
+LEG_BALLS = {"hip": 0.049, "thigh": 0.046, "knee": 0.033, "calf": 0.033, "ankle": 0.022}
+# The joints of the foot lie on its sole.
+SOLE_BALLS = {"heel": 0.017, "ball": 0.016, "toe": 0.012}
+LEG = [
+    Part("leg", "trouser", 0.0, LEG_BALLS, is_chain=True),
+    Part("foot", "shoe", -0.01, {"ankle": 0.020, "heel": 0.017, "ball": 0.016}),
+    Part("toes", "shoe", -0.012, {"ball": 0.016, "toe": 0.012}),
+]
+ARMS = {
+    "long": [Part("arm", "shirt", 0.025, {"shoulder": 0.031, "elbow": 0.024, "wrist": 0.017}, is_chain=True)],
+    "short": [
+        Part("upper_arm", "shirt", 0.035, {"shoulder": 0.031, "elbow": 0.024}),
+        Part("forearm", "skin", 0.025, {"elbow": 0.0235, "wrist": 0.017}),
+    ],
+}
+HAND = Part("hand", "skin", 0.03, {"wrist": 0.014, "palm": 0.020})
+TORSO_BALLS = {"left_collar": 0.036, "right_collar": 0.036, "breast": 0.066, "waist": 0.058, "belly": 0.060}
+TRUNK = [
+    Part("hips", "trouser", 0.02, {"left_hip": 0.050, "right_hip": 0.050, "pelvis": 0.058}),
+    Part("torso", "shirt", 0.03, TORSO_BALLS),
+    Part("neck", "skin", -0.02, {"neck": 0.030, "nape": 0.030}),
+    Part("face", "skin", 0.0, {"face": 0.054, "chin": 0.034}),
+    Part("nose", "skin", 0.001, {"nose": 0.010, "face": 0.03}),
+]
+HAIR = {
+    "short": [Part("hair", "hair", -0.005, {"hair": 0.062})],
+    "long": [Part("hair", "hair", -0.005, {"hair": 0.062, "nape": 0.048, "mane": 0.034})],
+    "bun": [Part("hair", "hair", -0.005, {"hair": 0.061}), Part("bun", "hair", -0.01, {"bun": 0.027})],
+}
 
 
-def _paint_ground(scene: SceneParameters, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Paint the whole picture with ground: tiles or planks indoors, blotches outdoors."""
-    ahead = scene.camera_height_m * camera.focal_px / np.maximum(ROWS - camera.centre_px[1], 0.5)
-    across = ((COLUMNS - camera.centre_px[0]) * ahead / camera.focal_px).astype(np.float32)
-    ahead = ahead.astype(np.float32)
-    color = _muted(rng, 95, 165)
-    if scene.background == "park":
-        color = np.array([96, 118, 70], np.float32) + rng.uniform(-12, 12)
-    light = 1 + 0.06 * _clouds(rng, 6) + 0.05 * _clouds(rng, 40)
-    light *= 1.05 - 0.012 * np.clip(ahead - scene.camera_distance_m, -6, 12)
-    if scene.background != "park":
-        size_m = rng.uniform(0.5, 1.4)
-        rows, columns = np.floor(ahead / size_m), np.floor(across / (2 * size_m))
-        shade = np.sin(rows * 12.9898 + columns * 78.233) * 43758.547
-        light *= 1 + 0.10 * (shade - np.floor(shade) - 0.5)
-        # Joints thinner than a pixel would flicker into patterns far away.
-        light[(ahead / size_m - rows < 0.05) & (ahead < 2.5 * scene.camera_distance_m)] *= 0.9
-    return color * light[..., None]
+def _body_parts(scene: SceneParameters) -> list[Part]:
+    limbs = []
+    for side, part in itertools.product(SIDES, (*LEG, *ARMS[scene.sleeves], HAND)):
+        balls = {f"{side}_{joint}": radius for joint, radius in part.balls.items()}
+        limbs.append(part._replace(name=f"{side}_{part.name}", balls=balls))
+    return [*limbs, *TRUNK, *HAIR[scene.hair_style]]
 
 
-def _paint_wall(scene: SceneParameters, base_row: int, rng: np.random.Generator) -> np.ndarray:
-    """Paint the whole picture with wall or sky, lighter towards the top."""
-    color = _muted(rng, 120, 195)
-    if scene.background == "park":
-        color = np.array([172, 196, 218], np.float32) + rng.uniform(-20, 10)
-    light = 1 + 0.07 * _clouds(rng, 4) + 0.03 * _clouds(rng, 60)
-    light *= 1.06 - 0.16 * np.clip(ROWS / max(base_row, 1), 0, 1.2)
-    if scene.background == "hall":
-        light *= 1 + 0.05 * np.sign(np.sin(COLUMNS / rng.uniform(6, 18)))
-    return color * light[..., None]
+def _flesh_out(joints: dict[str, np.ndarray], height_m: float) -> dict[str, np.ndarray]:
+    """Add the places between joints that give the body its shape."""
+
+    def between(first: str, second: str, share: float) -> np.ndarray:
+        return (1 - share) * joints[first] + share * joints[second]
+
+    back_of_head = joints["hair"] - joints["face"]
+    places = joints | {
+        "breast": between("waist", "chest", 0.62),
+        "belly": between("pelvis", "waist", 0.25),
+        "bun": joints["nape"] + 0.9 * back_of_head + [0, 0, 0.03],
+        "mane": between("nape", "chest", 0.55) + 1.2 * back_of_head,
+    }
+    for side in SIDES:
+        places[f"{side}_collar"] = between("chest", f"{side}_shoulder", 0.72)
+        places[f"{side}_palm"] = between(f"{side}_wrist", f"{side}_hand", 0.55)
+        places[f"{side}_thigh"] = between(f"{side}_hip", f"{side}_knee", 0.35)
+        places[f"{side}_calf"] = between(f"{side}_knee", f"{side}_ankle", 0.28) - [0.006 * height_m, 0, 0]
+        for joint, radius in SOLE_BALLS.items():
+            places[f"{side}_{joint}"] = joints[f"{side}_{joint}"] + [0, 0, radius * height_m]
+    return places
 
 
-def _paint_things(picture: np.ndarray, is_park: bool, base_row: int, rng: np.random.Generator) -> None:
-    """Stand windows, doors, cupboards or trees along the wall, in place."""
-    for _ in range(int(rng.integers(4, 9))):
-        left, wide = int(rng.integers(-40, WIDTH_PX)), int(rng.integers(18, 110))
-        tall = int(rng.uniform(0.25, 0.95) * max(base_row, 30))
-        if is_park:
-            _paint_tree(picture, left, base_row, tall, rng)
-            continue
-        bottom = base_row if rng.random() < 0.6 else base_row - int(0.3 * tall)
-        top, middle = max(bottom - tall, 2), left + wide // 2
-        color = _muted(rng, 60, 200)
-        edge = (color * rng.uniform(0.6, 0.85)).tolist()
-        cv2.rectangle(picture, (left, top), (left + wide, bottom), color.tolist(), -1)
-        cv2.rectangle(picture, (left, top), (left + wide, bottom), edge, 2)
-        if wide > 50:
-            cv2.line(picture, (middle, top), (middle, bottom), edge, 2)
-
-
-def _paint_tree(picture: np.ndarray, left: int, base_row: int, tall: int, rng: np.random.Generator) -> None:
-    """Plant a trunk with a crown of leaf blobs, in place."""
-    bark = _muted(rng, 60, 90).tolist()
-    cv2.line(picture, (left, base_row + 2), (left, base_row - tall), bark, max(tall // 22, 2))
-    for _ in range(14):
-        leaf = np.array([70, 100, 60]) + rng.uniform(-22, 22)
-        centre = np.array([left, base_row - tall]) + rng.normal(0, 0.22 * tall, 2)
-        radius = int(tall * rng.uniform(0.08, 0.22)) + 2
-        spot = (int(centre[0]), min(int(centre[1]), base_row - radius // 2))
-        cv2.circle(picture, spot, radius, leaf.tolist(), -1, cv2.LINE_AA)
+def _clouded(rng: np.random.Generator, color: np.ndarray) -> np.ndarray:
+    """Fill a picture with a colour in uneven light."""
+    light = rng.uniform(0.92, 1.08, (12, 32))
+    return cv2.resize(light, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC)[..., None] * color
 
 
 def _paint_background(scene: SceneParameters, camera: Camera) -> np.ndarray:
-    """Paint the empty place of a synthetic video, shape (height, width, 3), uint8."""
+    """Paint a wall or the sky, the ground, and between them cupboards or hedges, uint8."""
     rng = np.random.default_rng([scene.scene_seed, 1])
     far_m = scene.camera_distance_m + WALL_BEHIND_M[scene.background]
-    base_row = int(camera.centre_px[1] + scene.camera_height_m * camera.focal_px / far_m)
-    base_row = int(np.clip(base_row, 0, HEIGHT_PX))
-    picture = _paint_wall(scene, base_row, rng)
-    _paint_things(picture, scene.background == "park", base_row, rng)
-    picture[base_row:] = _paint_ground(scene, camera, rng)[base_row:]
-    if scene.background in ("room", "hall") and base_row > 4:
-        picture[base_row - 4 : base_row] *= 0.8
-    vignette = 1 - 0.10 * ((COLUMNS / WIDTH_PX - 0.5) ** 2 + (ROWS / HEIGHT_PX - 0.5) ** 2)
-    grain = rng.normal(0, 2.5, (HEIGHT_PX, WIDTH_PX)).astype(np.float32)
-    picture = (picture + grain[..., None]) * (scene.brightness_ratio * vignette[..., None])
-    picture = cv2.GaussianBlur(picture, (0, 0), 0.7 + scene.blur_sigma_px)
+    edge_row = camera.centre_px[1] + scene.camera_height_m * camera.focal_px / far_m
+    edge_row = int(np.clip(edge_row, 0, HEIGHT_PX))
+    colors = PARK if scene.background == "park" else rng.uniform((120, 95, 80), (195, 165, 180))[:, None]
+    wall, ground, thing = colors + rng.uniform(-14, 14, (3, 3))
+    picture = _clouded(rng, wall)
+    for left, width, tall in rng.uniform((-40, 18, 0.25), (WIDTH_PX, 110, 0.95), (6, 3)):
+        corners = (int(left), int(edge_row * (1 - tall))), (int(left + width), edge_row)
+        cv2.rectangle(picture, *corners, (thing + rng.uniform(-60, 60)).tolist(), -1)
+    picture[edge_row:] = _clouded(rng, ground)[edge_row:]
+    picture = cv2.GaussianBlur(picture * scene.brightness_ratio, (0, 0), 0.7 + scene.blur_sigma_px)
     return np.clip(picture, 8, 238).astype(np.uint8)
 
 
 class WalkPainter:
-    """Paints the frames of one synthetic video; `boxes` are those of `render_video`."""
+    """Paints the frames of one synthetic video, given its row of the truth table."""
 
-    def __init__(self, walk: WalkParameters, scene: SceneParameters) -> None:
-        camera = make_camera(scene)
-        self._scene = scene
-        self._outlines = BodyOutlines(pose_walker(walk, scene.frame_seconds), walk, scene, camera)
-        self.boxes = self._outlines.boxes
+    def __init__(self, row: Mapping) -> None:
+        self.scene = scene = SceneParameters.from_row(row)
+        self._parts, camera = _body_parts(scene), make_camera(scene)
+        self._place_balls(WalkParameters.from_row(row), camera)
         self._background = _paint_background(scene, camera)
         self._shade = cv2.convertScaleAbs(self._background, alpha=scene.shadow_ratio)
-        self._offset = np.full_like(self._background, NOISE_OFFSET)
-        self._tones = self._part_tones()
-        self._noise, self._noise_places = self._draw_noise()
-
-    def _part_tones(self) -> list[list[tuple[float, ...]]]:
-        """Return tones by part and shade; the limbs on the far side are darker."""
-        far_side = "left" if self._scene.direction == "right" else "right"
-        tones = []
-        for part in self._outlines.parts:
-            color = np.array(list(bytes.fromhex(getattr(self._scene, f"{part.cloth}_color")[1:])), float)
-            color *= self._scene.brightness_ratio * (0.8 if part.name.startswith(far_side) else 1.0)
-            tones.append([tuple(np.clip(color * tone, 8, 238).tolist()) for *_, tone in SHADES])
-        return tones
-
-    def _draw_noise(self) -> tuple[np.ndarray, np.ndarray]:
-        """Draw one large tile of sensor noise, and the corner of it that each frame takes."""
-        rng = np.random.default_rng([self._scene.scene_seed, 2])
+        self._tones = [self._part_tones(part) for part in self._parts]
+        # One large tile of sensor noise, and the corner of it that each frame takes.
+        rng = np.random.default_rng([scene.scene_seed, 2])
         size = (HEIGHT_PX + NOISE_PADDING_PX, WIDTH_PX + NOISE_PADDING_PX)
-        grain = rng.standard_normal(size, dtype=np.float32) * self._scene.noise_sd
-        tile = np.clip(np.round(grain + NOISE_OFFSET), 0, 2 * NOISE_OFFSET).astype(np.uint8)
-        places = rng.integers(0, NOISE_PADDING_PX, (self._scene.num_frames, 2))
-        return cv2.merge([tile] * 3), places
+        grain = rng.standard_normal(size, dtype=np.float32) * scene.noise_sd + NOISE_OFFSET
+        tile = np.clip(np.round(grain), 0, 2 * NOISE_OFFSET).astype(np.uint8)
+        self._noise = cv2.merge([tile] * 3)
+        self._corners = rng.integers(0, NOISE_PADDING_PX, (scene.num_frames, 2))
+
+    def _place_balls(self, walk: WalkParameters, camera: Camera) -> None:
+        """Project all balls and their shadows as circles; order each frame's parts from far to near."""
+        num_frames, light = self.scene.num_frames, self.scene.light
+        seconds = (np.arange(num_frames) - (num_frames - 1) / 2) / self.scene.frame_rate_hz
+        places = _flesh_out(pose_walker(walk, seconds), walk.height_m)
+        balls = [ball for part in self._parts for ball in part.balls.items()]
+        centres_m = np.stack([places[joint] for joint, _ in balls], axis=1)
+        radii_m = np.array([radius for _, radius in balls]) * walk.height_m * walk.girth_ratio
+        pixels, depth_m = camera.project(centres_m)
+        size, move, _ = np.array(SHADES).T[:, :, None, None]
+        rings = size * CIRCLE + move * np.array([light[0], -light[1]])
+        radii_px = (camera.focal_px * radii_m / depth_m)[..., None, None, None]
+        circles = (pixels[:, :, None, None] + radii_px * rings) * (1 << SHIFT_BITS)
+        self._circles = np.round(circles).astype(np.int32)
+        light_m = light @ camera.axes
+        fallen_m = centres_m - light_m * (centres_m[..., 2:] / light_m[2])
+        rings_m = radii_m[:, None, None] * np.pad(CIRCLE[::2], ((0, 0), (0, 1)))
+        shadows, _ = camera.project(fallen_m[:, :, None] + rings_m)
+        self._shadows = np.round(shadows * (1 << SHIFT_BITS)).astype(np.int32)
+        first, self._hulls, depths = 0, [], []
+        for part in self._parts:
+            last = first + len(part.balls)
+            pairs = [slice(ball, ball + 2) for ball in range(first, last - 1)]
+            self._hulls.append(pairs if part.is_chain else [slice(first, last)])
+            depths.append(depth_m[:, first:last].mean(axis=1) - part.nearer_m)
+            first = last
+        self._order = np.argsort(-np.stack(depths, axis=1), axis=1, kind="stable")
+
+    def _part_tones(self, part: Part) -> list[tuple[float, ...]]:
+        """Return a part's tones by shade; the limbs on the far side are darker."""
+        far_side = "left" if self.scene.direction == "right" else "right"
+        color = np.array(list(bytes.fromhex(getattr(self.scene, f"{part.cloth}_color")[1:])), float)
+        color *= self.scene.brightness_ratio * (0.8 if part.name.startswith(far_side) else 1.0)
+        return [tuple(np.clip(color * tone, 8, 238).tolist()) for *_, tone in SHADES]
 
     def paint(self, frame: int) -> np.ndarray:
         """Paint one frame, shape (height, width, 3), uint8, RGB."""
-        picture = self._background.copy()
-        self._cast_shadow(picture, frame)
-        # From far to near, each part from its dark edge to its light middle.
-        for part in self._outlines.order[frame]:
+        shadow = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
+        for hulls in self._hulls:
+            _fill(shadow, self._shadows[frame], hulls, 255, cv2.LINE_8)
+        soft_shadow = cv2.merge([cv2.blur(shadow, (5, 3))] * 3)
+        picture = cv2.subtract(self._background, cv2.multiply(self._shade, soft_shadow, scale=1 / 255))
+        for part in self._order[frame]:
             for shade, tone in enumerate(self._tones[part]):
-                for outline in self._outlines.outlines(frame, part, shade):
-                    cv2.fillConvexPoly(picture, outline, tone, cv2.LINE_AA, SHIFT_BITS)
-        picture = cv2.GaussianBlur(picture, (3, 3), self._scene.blur_sigma_px)
-        row, column = self._noise_places[frame]
-        cv2.add(picture, self._noise[row : row + HEIGHT_PX, column : column + WIDTH_PX], dst=picture)
-        return np.asarray(cv2.subtract(picture, self._offset), np.uint8)
-
-    def _cast_shadow(self, picture: np.ndarray, frame: int) -> None:
-        """Darken the ground where the body takes the light, in place."""
-        outlines = self._outlines.shadow_outlines(frame)
-        points = np.concatenate(outlines)[:, 0] >> SHIFT_BITS
-        left, top = np.maximum(points.min(axis=0) - 3, 0)
-        right, bottom = np.minimum(points.max(axis=0) + 4, (WIDTH_PX, HEIGHT_PX))
-        if left >= right or top >= bottom:
-            return
-        mask = np.zeros((bottom - top, right - left), np.uint8)
-        corner = np.array([left, top], np.int32) << SHIFT_BITS
-        for outline in outlines:
-            cv2.fillConvexPoly(mask, outline - corner, 255, cv2.LINE_8, SHIFT_BITS)
-        soft_mask = cv2.merge([cv2.blur(mask, (5, 3))] * 3)
-        region, shade = (whole[top:bottom, left:right] for whole in (picture, self._shade))
-        cv2.subtract(region, cv2.multiply(shade, soft_mask, scale=1 / 255), dst=region)
+                _fill(picture, self._circles[frame, :, shade], self._hulls[part], tone, cv2.LINE_AA)
+        picture = cv2.GaussianBlur(picture, (3, 3), self.scene.blur_sigma_px)
+        row, column = self._corners[frame]
+        picture = cv2.add(picture, self._noise[row : row + HEIGHT_PX, column : column + WIDTH_PX])
+        return np.asarray(np.maximum(picture, NOISE_OFFSET) - NOISE_OFFSET, np.uint8)
 
 
-def render_video(row: Mapping) -> tuple[np.ndarray, np.ndarray]:
+def _fill(picture: np.ndarray, circles: np.ndarray, hulls: list[slice], tone: Any, line: int) -> None:
+    for hull in hulls:
+        cv2.fillConvexPoly(picture, cv2.convexHull(circles[hull].reshape(-1, 2)), tone, line, SHIFT_BITS)
+
+
+def render_video(row: Mapping) -> np.ndarray:
     """Render a synthetic video again from a row of ``truth.csv``, before compression.
 
-    Change one value of the row to see what it alone does; ``speed_m_per_s`` is not read.
-
-    Returns
-    -------
-    frames : ndarray of shape (num_frames, height, width, 3), uint8, RGB
-    boxes : ndarray of shape (num_frames, 4), float
-        Left, top, width and height of the person without the shadow, in pixels.
+    Change one value of the row to see what it alone does; ``speed_m_per_s`` is not read. The frames are RGB,
+    shape (num_frames, height, width, 3), uint8.
     """
-    painter = WalkPainter(WalkParameters.from_row(row), SceneParameters.from_row(row))
-    return np.stack([painter.paint(frame) for frame in range(len(painter.boxes))]), painter.boxes
+    painter = WalkPainter(row)
+    return np.stack([painter.paint(frame) for frame in range(painter.scene.num_frames)])
 
 
-def contact_sheet(
-    truth: pd.DataFrame, walker: str | None = None, num_columns: int = 10, cell_px: int = 112
-) -> np.ndarray:
-    """Show a walker, by default the table's first, in every emotion: a row an emotion, a column every 0.1 s.
-
-    The picture is RGB of shape (num_emotions * cell_px, num_columns * cell_px, 3), uint8.
-    """
-    own = truth[truth["walker"] == (walker or truth["walker"].iloc[0])]
-    rows = own.drop_duplicates("emotion").sort_values("emotion").to_dict("records")
-    return np.vstack([_strip(row, num_columns, cell_px) for row in rows])
-
-
-def _strip(row: Mapping, num_columns: int, cell_px: int) -> np.ndarray:
-    """Cut the walker out of frames around the middle of one video, cells side by side."""
-    scene = SceneParameters.from_row(row)
-    painter = WalkPainter(WalkParameters.from_row(row), scene)
-    times = (np.arange(num_columns) - (num_columns - 1) / 2) * 0.1
-    frames = np.round((scene.num_frames - 1) / 2 + times * scene.frame_rate_hz).astype(int)
-    frames = np.clip(frames, 0, scene.num_frames - 1)
-    left, top, width, height = painter.boxes[frames].T
-    scale = 0.72 * cell_px / height.max()
-    # One height for all, so that the bounce shows.
-    down = cell_px / 2 - scale * (top + height / 2).mean()
-    cells = []
-    for frame, across in zip(frames, cell_px / 2 - scale * (left + width / 2), strict=True):
-        matrix, picture = np.array([[scale, 0, across], [0, scale, down]]), painter.paint(frame)
-        cells.append(cv2.warpAffine(picture, matrix, (cell_px, cell_px), borderMode=cv2.BORDER_REPLICATE))
-    return np.hstack(cells)
+def write_video(row: Mapping, path: Path) -> None:
+    """Render a synthetic video from a row of ``truth.csv`` and encode it as H.264; its metadata says so."""
+    cv2.setNumThreads(1)  # videos are written in parallel, one a core
+    painter = WalkPainter(row)
+    with av.open(str(path), "w", format="mp4") as container:
+        container.metadata["comment"] = SYNTHETIC_COMMENT
+        stream = container.add_stream("libx264", rate=painter.scene.frame_rate_hz, options=ENCODER_OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        for number in range(painter.scene.num_frames):
+            planes = np.asarray(cv2.cvtColor(painter.paint(number), cv2.COLOR_RGB2YUV_I420), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+        container.mux(stream.encode(None))

@@ -1,12 +1,12 @@
 """Where a synthetic walk is filmed: camera, light, clothes, all drawn without regard to emotion."""
 
-import dataclasses
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+
+from gaitlib.demo.kinematics import FromRow
 
 WIDTH_PX, HEIGHT_PX = 640, 240
 MARGIN_PX = 8
@@ -34,7 +34,7 @@ TALLEST_M, BODY_AHEAD_M, BODY_BESIDE_M = 2.06, 0.85, 0.38
 
 
 @dataclass(frozen=True)
-class SceneParameters:
+class SceneParameters(FromRow):
     """Camera, place, light and clothes of one synthetic video; colours are like ``"#804020"``."""
 
     frame_rate_hz: int = 30
@@ -62,48 +62,40 @@ class SceneParameters:
     scene_seed: int = 0  # of the textures and the sensor noise
 
     @property
-    def frame_seconds(self) -> np.ndarray:
-        """Times of the frames, shape (num_frames,), in seconds around the middle of the clip."""
-        return (np.arange(self.num_frames) - (self.num_frames - 1) / 2) / self.frame_rate_hz
-
-    @classmethod
-    def from_row(cls, row: Mapping) -> Self:
-        """Read the fields from a row of ``truth.csv``; its other columns are ignored."""
-        return cls(**{name: type(value)(row[name]) for name, value in dataclasses.asdict(cls()).items()})
+    def light(self) -> np.ndarray:
+        """Unit vector towards the light along the camera's axes, shape (3,)."""
+        azimuth, elevation = np.radians([self.light_azimuth_deg, self.light_elevation_deg])
+        level = np.cos(elevation)
+        return np.array([np.sin(azimuth) * level, np.sin(elevation), -np.cos(azimuth) * level])
 
 
 def _tone(rng: np.random.Generator) -> str:
     """Draw a cloth colour: any hue, from washed out to strong, from dark to light."""
-    hue = rng.random() * 6
-    saturation, value = rng.uniform(0.05, 0.75), rng.uniform(0.15, 0.85)
+    hue, saturation, value = 6 * rng.random(), rng.uniform(0.05, 0.75), rng.uniform(0.15, 0.85)
     ramp = np.clip(np.abs((hue - np.array([3.0, 2.0, 4.0])) % 6 - 3) - 1, 0, 1)
     levels = np.round(255 * value * (1 - saturation * ramp)).astype(int)
     return "#" + "".join(f"{level:02x}" for level in levels)
 
 
-def sample_look(rng: np.random.Generator) -> dict[str, str]:
-    """Draw what a person looks like in all videos."""
-    return {name: str(rng.choice(choices)) for name, choices in LOOKS.items()}
-
-
 def sample_scene(
-    rng: np.random.Generator, look: dict[str, str], framing_speed_m_per_s: float, seconds: tuple[float, float]
+    look_rng: np.random.Generator, rng: np.random.Generator, fastest_m_per_s: float, seconds: tuple
 ) -> SceneParameters:
-    """Draw a scene; nothing in it depends on who walks, or how."""
+    """Draw a person's look and a scene; nothing in it depends on how the person walks."""
     frame_rate_hz = int(rng.choice(FRAME_RATES_HZ, p=FRAME_RATE_WEIGHTS))
     drawn: dict[str, Any] = {name: round(rng.uniform(*ends), 6) for name, ends in RANGES.items()}
+    drawn |= {name: str(look_rng.choice(choices)) for name, choices in LOOKS.items()}
     return SceneParameters(
         frame_rate_hz=frame_rate_hz,
         num_frames=round(rng.uniform(*seconds) * frame_rate_hz),
         direction=str(rng.choice(["right", "left"])),
-        framing_speed_m_per_s=framing_speed_m_per_s,
+        framing_speed_m_per_s=fastest_m_per_s,
         background=str(rng.choice(["room", "hall", "street", "park"])),
         sleeves=str(rng.choice(["short", "long"])),
         shirt_color=_tone(rng),
         trouser_color=_tone(rng),
         shoe_color=_tone(rng),
         scene_seed=int(rng.integers(2**31)),
-        **(drawn | look),
+        **drawn,
     )
 
 
@@ -114,7 +106,7 @@ class Camera:
     place_m: np.ndarray
     axes: np.ndarray
     focal_px: float = 1.0
-    centre_px: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2))
+    centre_px: np.ndarray = field(default_factory=lambda: np.zeros(2))
 
     def project(self, points_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the pixels, shape (..., 2), and the depths, shape (...), of points of shape (..., 3)."""
@@ -135,4 +127,4 @@ def make_camera(scene: SceneParameters) -> Camera:
     low, high = seen.min(axis=0), seen.max(axis=0)
     size = np.array([WIDTH_PX, HEIGHT_PX])
     focal_px = float(np.min((size - 2 * MARGIN_PX) / (high - low))) * scene.zoom_ratio
-    return dataclasses.replace(level, focal_px=focal_px, centre_px=size / 2 - focal_px * (low + high) / 2)
+    return replace(level, focal_px=focal_px, centre_px=size / 2 - focal_px * (low + high) / 2)
