@@ -42,7 +42,7 @@ def test_same_seed_same_bytes(tmp_path):
     for name in ("one", "two"):
         make_demo(tmp_path / name, tmp_path / f"{name}_test", 1, num_takes=1, clip_seconds=(0.3, 0.3))
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
-    assert len(files) == 5
+    assert len(files) == 9  # a video and a recording of each emotion, and the truth
     for path in files:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
 

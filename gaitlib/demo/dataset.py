@@ -1,4 +1,4 @@
-"""Folders of synthetic walking videos with the truth about each: every number behind it, from one seed."""
+"""Folders of synthetic walks with the truth about each: every number behind it, from one seed."""
 
 import dataclasses
 import itertools
@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from gaitlib.demo.kinematics import EMOTIONS, fastest_speed_m_per_s, sample_walk
+from gaitlib.demo.kinematics import EMOTIONS, WalkParameters, fastest_speed_m_per_s, sample_walk
 from gaitlib.demo.rendering import write_video
 from gaitlib.demo.scene import sample_scene
+from gaitlib.demo.senses import SenseParameters, sample_senses, step_sound, watch_signals
 from gaitlib.errors import InputError
 from gaitlib.files import make_folder, temporary_folder
 
 # Raise when the same seed draws other videos: drawn ones are kept and used again.
-DEMO_VERSION = 3
+DEMO_VERSION = 4
 TRUTH_NAME = "truth.csv"
 CLIP_SECONDS = (2.4, 3.6)
 _KEPT_NAMES = ("README.md", ".gitkeep")
@@ -34,20 +35,21 @@ def sample_truth(
     A walker's number and a seed always give the same person, who walks `num_takes` times in each emotion.
     `alpha` is the share of the acted emotion: 1 is acting, about 0.25 a felt emotion. `seconds` holds the
     lengths of the shortest and longest video. The columns are ``video``, ``emotion``, ``form``, ``walker``,
-    ``take``, ``speed_m_per_s`` and the fields of `WalkParameters` and `SceneParameters`.
+    ``take``, ``speed_m_per_s`` and the fields of `WalkParameters`, `SceneParameters` and `SenseParameters`.
     """
     rows = []
     for emotion, walker, take in itertools.product(EMOTIONS, walkers, range(1, num_takes + 1)):
         # Streams must not mix, or a scene could tell of the walk in it.
         own = (walker, EMOTIONS.index(emotion), take)
-        keys = (0, walker), (1, *own), (3, walker), (2, *own)
+        keys = (0, walker), (1, *own), (3, walker), (2, *own), (4, *own)
         rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key)) for key in keys]
         form, walk = sample_walk(emotion, alpha, rngs[0], rngs[1])
         scene = sample_scene(rngs[2], rngs[3], fastest_speed_m_per_s(alpha), seconds)
+        senses = sample_senses(rngs[4], emotion, walk, alpha)
         name = f"walker{walker:02d}"
         row: dict[str, object] = {"video": f"{emotion}/{name}_{take}.mp4", "emotion": emotion, "form": form}
         row |= {"walker": name, "take": take, "speed_m_per_s": walk.speed_m_per_s}
-        rows.append(row | dataclasses.asdict(walk) | dataclasses.asdict(scene))
+        rows.append(row | dataclasses.asdict(walk) | dataclasses.asdict(scene) | dataclasses.asdict(senses))
     return pd.DataFrame(rows)
 
 
@@ -68,7 +70,8 @@ def make_demo(
 
     The folders are absent, or hold nothing but ``README.md`` and ``.gitkeep``. Each of `num_walkers` training
     walkers, and of half as many test walkers but at least two, walks `num_takes` times in each of four
-    emotions; the shortest and the longest video last `clip_seconds`. A seed gives the same files.
+    emotions; the shortest and the longest video last `clip_seconds`. Beside each lies a ``.csv`` with what a
+    watch records. A seed gives the same files.
     Raises `InputError` if a folder is not free, `StorageError` if it cannot be written.
     """
     folders = [Path(videos_dir).resolve(), Path(videos_test_dir).resolve()]
@@ -86,6 +89,13 @@ def make_demo(
     return training, test
 
 
+def _write_walk(row: dict, path: Path) -> None:
+    """Write the video with the sound of its steps, and beside it what a watch records."""
+    walk, senses = WalkParameters.from_row(row), SenseParameters.from_row(row)
+    write_video(row, path, step_sound(walk, senses, row["num_frames"] / row["frame_rate_hz"]))
+    watch_signals(walk, senses).to_csv(path.with_suffix(".csv"), index=False)
+
+
 def _write_folder(folder: Path, truth: pd.DataFrame) -> None:
     """Write the videos aside, in parallel, then move them into place with the truth table last."""
     make_folder(folder)
@@ -93,7 +103,7 @@ def _write_folder(folder: Path, truth: pd.DataFrame) -> None:
         for emotion in EMOTIONS:
             (aside / emotion).mkdir()
         rows = truth.to_dict("records")
-        tasks = (joblib.delayed(write_video)(row, aside / row["video"]) for row in rows)
+        tasks = (joblib.delayed(_write_walk)(row, aside / row["video"]) for row in rows)
         done = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")(tasks)
         list(tqdm(done, "Drawing synthetic walkers", len(rows), unit="video", mininterval=1.0))
         truth.to_csv(aside / TRUTH_NAME, index=False, lineterminator="\n")

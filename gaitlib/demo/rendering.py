@@ -14,6 +14,7 @@ import numpy as np
 
 from gaitlib.demo.kinematics import SIDES, WalkParameters, pose_walker
 from gaitlib.demo.scene import HEIGHT_PX, WIDTH_PX, Camera, SceneParameters, make_camera
+from gaitlib.demo.senses import SOUND_RATE_HZ
 
 SYNTHETIC_COMMENT = "Synthetic walker made by gaitlib demo"
 ENCODER_OPTIONS = {"preset": "superfast", "crf": "22", "threads": "1", "tune": "fastdecode"}
@@ -207,14 +208,22 @@ def render_video(row: Mapping) -> np.ndarray:
     return np.stack([painter.paint(frame) for frame in range(painter.scene.num_frames)])
 
 
-def write_video(row: Mapping, path: Path) -> None:
-    """Render a synthetic video from a row of ``truth.csv`` and encode it as H.264; its metadata says so."""
+def write_video(row: Mapping, path: Path, sound: np.ndarray | None = None) -> None:
+    """Render a synthetic video from a row of ``truth.csv`` and encode it as H.264; its metadata says so.
+
+    `sound` has shape (num_samples,), float32, at `SOUND_RATE_HZ`.
+    """
     cv2.setNumThreads(1)  # videos are written in parallel, one a core
     painter = WalkPainter(row)
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["comment"] = SYNTHETIC_COMMENT
         stream = container.add_stream("libx264", rate=painter.scene.frame_rate_hz, options=ENCODER_OPTIONS)
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        if sound is not None:
+            track = container.add_stream("aac", rate=SOUND_RATE_HZ, layout="mono")
+            heard = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+            heard.sample_rate = SOUND_RATE_HZ
+            container.mux([*track.encode(heard), *track.encode(None)])
         for number in range(painter.scene.num_frames):
             planes = np.asarray(cv2.cvtColor(painter.paint(number), cv2.COLOR_RGB2YUV_I420), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))

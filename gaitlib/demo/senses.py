@@ -10,8 +10,7 @@ import pandas as pd
 from scipy import signal
 from scipy.spatial.transform import Rotation
 
-from gaitlib.demo.kinematics import FLAT_CYCLE, pose_walker
-from gaitlib.demo.parameters import EMOTIONS, WalkParameters
+from gaitlib.demo.kinematics import EMOTIONS, FLAT_CYCLE, WalkParameters, pose_walker
 
 SOUND_RATE_HZ, WATCH_RATE_HZ, WATCH_SECONDS = 16_000, 50, 24.0
 GRAVITY_M_S2 = np.array([0.0, 0.0, 9.81])
@@ -33,10 +32,9 @@ class SenseParameters:
     noise_seed: int = 0
 
     @classmethod
-    def from_row(cls, row: Mapping) -> Self | None:
-        """Read the fields from a row of ``truth.csv``; None where it has none of them."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: row[name] for name in names}) if names[0] in row else None
+    def from_row(cls, row: Mapping) -> Self:
+        """Read the fields from a row of ``truth.csv``."""
+        return cls(**{field.name: row[field.name] for field in dataclasses.fields(cls)})
 
 
 def sample_senses(
