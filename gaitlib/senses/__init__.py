@@ -10,9 +10,9 @@ from gaitlib.senses.fusion import (
     order_leak,
     senses_of,
 )
-from gaitlib.senses.measuring import SENSE_PARAMETERS, measure_walk
+from gaitlib.senses.measuring import SENSE_PARAMETERS
 from gaitlib.senses.recordings import Recording, read_recording, read_sound
-from gaitlib.senses.walks import clock_shift, find_walks, measure_one, measure_walks, with_recordings
+from gaitlib.senses.walks import clock_shift, find_walks, measure_walk, measure_walks, with_recordings
 
 __all__ = [
     "SENSE_PARAMETERS",
@@ -25,7 +25,6 @@ __all__ = [
     "gain_of_each",
     "judge_senses",
     "load_senses",
-    "measure_one",
     "measure_walk",
     "measure_walks",
     "order_leak",

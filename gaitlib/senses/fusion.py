@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import skops.io
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from sklearn.pipeline import Pipeline
 
 from gaitlib.config import RunConfig
@@ -29,14 +30,15 @@ _EXPLAINED_P = 0.01
 
 @dataclass(frozen=True)
 class SensesModel:
-    """One classifier a sense, and a logistic regression that combines what they say.
+    """One classifier a sense, and the weights by which what they say is combined.
 
-    A walk may have any of the senses: one that is missing says nothing for or against an emotion.
+    Probabilities are multiplied, each to the power of its sense's weight (logarithmic opinion pool; Genest &
+    Zidek 1986). A walk may have any of the senses: one that is missing says nothing.
     """
 
     emotions: tuple[str, ...]
     senses: dict[str, Pipeline]
-    fusion: LogisticRegression
+    weights: np.ndarray
     relative_to: str = "none"
 
     def predict(self, walks: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -50,7 +52,7 @@ class SensesModel:
             said[sense] = np.full((len(walks), len(self.emotions)), np.nan)
             if (has := np.isfinite(features).any(axis=1)).any():
                 said[sense][has] = predict_classes(pipeline, features[has], len(self.emotions))
-        together = predict_classes(self.fusion, _evidence(said), len(self.emotions))
+        together = softmax(np.tensordot(self.weights, _evidence(said), 1), axis=1)
         is_silent = np.all([np.isnan(part[:, 0]) for part in said.values()], axis=0)
         together[is_silent] = np.nan
         return said | {TOGETHER: together}
@@ -103,7 +105,7 @@ def senses_of(walks: pd.DataFrame) -> list[str]:
 
 
 def fit_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> SensesModel:
-    """Fit a classifier a sense on walks, and their combination on walkers whom they have not seen.
+    """Fit a classifier a sense on walks, and their weights on walkers whom they have not seen.
 
     Raises `InputError` if there are too few walkers, or no sense.
     """
@@ -124,8 +126,7 @@ def fit_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) ->
             inner = fit_classifier("gait_logistic", features[has[known]], shares[has[known]], config.seed)
             said[sense][has[held]] = predict_classes(inner, features[has[held]], len(emotions))
         pipelines[sense] = fit_classifier("gait_logistic", features[has], shares[has], config.seed)
-    fusion = LogisticRegression(solver="newton-cholesky").fit(_evidence(said), labels)
-    return SensesModel(emotions, pipelines, fusion, config.relative_to)
+    return SensesModel(emotions, pipelines, _fit_weights(_evidence(said), labels), config.relative_to)
 
 
 def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> dict[str, Predictions]:
@@ -197,6 +198,21 @@ def _labels(walks: pd.DataFrame, emotions: Sequence[str]) -> np.ndarray:
 
 
 def _evidence(said: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the log-probabilities of each sense without their mean, 0 where it is missing, side by side."""
-    parts = [np.log(np.clip(probabilities, 1e-3, 1)) for probabilities in said.values()]
-    return np.nan_to_num(np.hstack([part - part.mean(axis=1, keepdims=True) for part in parts]))
+    """Return log-probabilities without their mean, 0 where missing: (num_senses, num_walks, num_emotions)."""
+    parts = np.log(np.clip(np.stack(list(said.values())), 1e-3, 1))
+    return np.nan_to_num(parts - parts.mean(axis=2, keepdims=True))
+
+
+def _fit_weights(evidence: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the weight of each sense, 0 or more, by the likelihood of walks that its classifier never saw.
+
+    A sense that is worse than chance on held-out walkers counts nothing: a negative weight would turn the
+    bad luck of small folds into a gain.
+    """
+
+    def loss(weights: np.ndarray) -> float:
+        said = log_softmax(np.tensordot(weights, evidence, 1), axis=1)
+        return float(-said[np.arange(len(labels)), labels].sum() + 0.5 * np.square(weights).sum())
+
+    start = np.full(len(evidence), 0.5)
+    return minimize(loss, start, method="L-BFGS-B", bounds=[(0, None)] * len(evidence)).x

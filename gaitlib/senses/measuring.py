@@ -2,15 +2,13 @@
 
 import warnings
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import signal
 from scipy.ndimage import distance_transform_edt
 
-from gaitlib.errors import InputError
-from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording, read_recording, read_sound
+from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording
 
 # A row a parameter: name, sense, unit, whether classifiers read it, definition, source.
 with files(__package__).joinpath("parameters.csv").open(encoding="utf-8") as _csv:
@@ -19,29 +17,6 @@ with files(__package__).joinpath("parameters.csv").open(encoding="utf-8") as _cs
 _STEP_SECONDS = (0.3, 1.5)
 _LOUDNESS_RATE_HZ, _MIN_SURENESS, _MIN_CONTRAST_DB = 200, 0.3, 6.0
 _PART_SECONDS, _MIN_CLEARNESS = 5.0, 0.5
-
-
-def measure_walk(
-    video: Path | str | None, recording: Path | str | None
-) -> tuple[dict[str, float], list[str]]:
-    """Return the parameters of a walk by name (see `SENSE_PARAMETERS`), and what was left out and why.
-
-    Either path may be empty; a parameter that nothing tells is missing.
-    """
-    values, notes = dict[str, float](), list[str]()
-    if video:
-        sound, note = read_sound(video)
-        heard, note = ({}, note) if note else measure_sound(sound)
-        values |= heard
-        notes += [note] if note else []
-    if recording:
-        try:
-            known = read_recording(recording)
-            values |= measure_motion(known) | measure_body(known)
-            notes += known.notes
-        except InputError as error:
-            notes.append(str(error))
-    return values, notes
 
 
 def footsteps(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:

@@ -12,8 +12,8 @@ from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
 from gaitlib.gait import cadence_steps_per_min, gait_feature_names, gait_features, step_events
 from gaitlib.labels import find_videos, list_videos
-from gaitlib.senses.measuring import measure_walk
-from gaitlib.senses.recordings import Recording
+from gaitlib.senses.measuring import measure_body, measure_motion, measure_sound
+from gaitlib.senses.recordings import Recording, read_recording, read_sound
 
 _MAX_DIFFERENCE = 0.08  # of cadences that belong to one walk
 _CLOCK_RATE_HZ, _STEP_SD_SECONDS = 50.0, 0.06
@@ -55,25 +55,33 @@ def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame,
     """
     rows, notes = [], []
     for walk in tqdm(walks.to_dict("records"), "Listening and measuring", unit="walk", mininterval=1.0):
-        values, told = measure_one(walk["path"], walk["recording"], config)
+        values, told = measure_walk(walk["path"], walk["recording"], config)
         rows.append(walk | values)
         notes += [(walk["video"], note) for note in told]
     return pd.DataFrame(rows), pd.DataFrame(notes, columns=["video", "note"])
 
 
-def measure_one(path: str, recording: str, config: RunConfig) -> tuple[dict[str, float], list[str]]:
-    """Measure one walk; `config` has `body` decided. Paths may be empty."""
-    values, notes = measure_walk(path, recording)
+def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str, float], list[str]]:
+    """Measure one walk, see `measure_walks`; `config` has `body` decided, and either path may be empty."""
+    values, notes = dict[str, float](), list[str]()
     if path:
-        try:
-            video = prepare_video(Path(path), config)
-            if video.own_bouts:
-                names, features = gait_feature_names(config.body), gait_features([video])[0]
-                values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
-                values["seen_cadence_steps_per_min"] = cadence_steps_per_min(video)
-        except InputError as error:
-            notes.append(str(error))
-    cadences = [values[name] for name in values if name.endswith("cadence_steps_per_min")]
+        sound, note = read_sound(path)
+        heard, note = ({}, note) if note else measure_sound(sound)
+        values |= heard
+        notes += [note] if note else []
+    try:
+        if recording:
+            known = read_recording(recording)
+            values |= measure_motion(known) | measure_body(known)
+            notes += known.notes
+        video = prepare_video(Path(path), config) if path else None
+        if video is not None and video.own_bouts:
+            names, features = gait_feature_names(config.body), gait_features([video])[0]
+            values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
+            values["seen_cadence_steps_per_min"] = cadence_steps_per_min(video)
+    except InputError as error:
+        notes.append(str(error))
+    cadences = [value for name, value in values.items() if name.endswith("cadence_steps_per_min")]
     cadences = [value for value in cadences if np.isfinite(value)]
     if cadences and max(cadences) > (1 + _MAX_DIFFERENCE) * min(cadences):
         told = ", ".join(f"{value:.0f}" for value in cadences)
