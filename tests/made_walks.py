@@ -13,7 +13,7 @@ from gaitlib.data import VideoSet
 from gaitlib.demo.kinematics import pose_walker
 from gaitlib.demo.parameters import WalkParameters
 from gaitlib.demo.truth import sample_truth
-from gaitlib.walker.keypoints import KEYPOINT_NAMES, Keypoints
+from gaitlib.walker import KEYPOINT_NAMES, Keypoints
 
 EMOTIONS = ("angry", "neutral", "sad")
 RATE_HZ = 15.0

@@ -16,12 +16,16 @@ from gaitlib.clips.prepared import THUMB_PX, Bout
 from gaitlib.clips.skeleton import face_ahead, keypoint_sequence
 from gaitlib.config import RunConfig
 from gaitlib.video import FrameChunk, VideoReader
-from gaitlib.walker.crops import cut_frames
-from gaitlib.walker.finding import WalkerFinder, why_nobody
-from gaitlib.walker.keypoints import Keypoints
-from gaitlib.walker.shape import SHAPE_NAMES, measure_shapes
-from gaitlib.walker.silhouettes import path_speed
-from gaitlib.walker.track import WalkerTrack
+from gaitlib.walker import (
+    SHAPE_NAMES,
+    Keypoints,
+    WalkerFinder,
+    WalkerTrack,
+    cut_frames,
+    measure_shapes,
+    path_speed,
+    why_nobody,
+)
 
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX = {"keypoints": 960, "silhouette": 480}
