@@ -37,8 +37,7 @@ from gaitlib.demo import WalkParameters, sample_truth
 from gaitlib.demo.kinematics import pose_walker
 from gaitlib.errors import InputError
 from gaitlib.video import VideoWriter
-from gaitlib.walker import MIRRORED, Keypoints
-from gaitlib.walker import weights_problem
+from gaitlib.walker import MIRRORED, Keypoints, weights_problem
 
 SCENE = textured(*SIZE)
 

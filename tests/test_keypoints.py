@@ -9,7 +9,7 @@ import pytest
 
 from gaitlib.demo import render_video, sample_truth
 from gaitlib.errors import InputError
-from gaitlib.walker import WalkerFinder, why_nobody
+from gaitlib.walker import WalkerFinder
 from gaitlib.walker.blazepose import PoseEstimator
 from gaitlib.walker.finding import ShotFinder, find_view
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, Keypoints, smooth, unbroken_runs
@@ -305,7 +305,7 @@ class TestFinding:
     def test_nobody_walks_in_full_view_and_why(self, people, change, reason):
         boxes = find(people[0]).boxes
         track = find(np.ascontiguousarray(change(people[0], np.median(boxes[:, 1] + boxes[:, 3]))))
-        assert (track.bouts < 0).all() and reason in why_nobody(track)
+        assert (track.bouts < 0).all() and reason in track.reason
 
     def test_two_people_in_turn_have_two_numbers(self, people):
         track = find(np.concatenate(people))

@@ -24,7 +24,6 @@ from gaitlib.walker import (
     cut_frames,
     measure_shapes,
     path_speed,
-    why_nobody,
 )
 
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
@@ -213,7 +212,7 @@ def _summary(
             f"{len(seconds)} people walk at different times: the one who walks most is read, "
             f"{seconds[main]:.1f} s of {total:.1f} s."
         )
-    why = why_nobody(max(tracks, key=lambda track: (track.num_people, bool(track.reason))))
+    why = max(tracks, key=lambda track: (track.num_people, bool(track.reason))).reason
     if (runs >= 0).any():
         why = f"nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."
     return {

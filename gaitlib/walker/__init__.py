@@ -1,6 +1,6 @@
 """The walker in a video: keypoints, or silhouettes where nobody can be recognised; walking or not."""
 
-from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames, why_nobody
+from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, SKELETON_EDGES, Keypoints
 from gaitlib.walker.silhouettes import SHAPE_NAMES, measure_shapes
 from gaitlib.walker.walking import BODY_SHARE, path_speed
@@ -22,5 +22,4 @@ __all__ = [
     "path_speed",
     "weights_dir",
     "weights_problem",
-    "why_nobody",
 ]

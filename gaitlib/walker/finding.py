@@ -32,28 +32,11 @@ _BARS_NOTE = "Bars or a frame surround the picture: a body that they cut off cou
 class WalkerTrack:
     """One chunk of a video, a row a frame; boxes and squares in pixels of the working frames.
 
-    Attributes
-    ----------
-    boxes : ndarray of shape (num_frames, 4), float32
-        Left, top, width and height of the body; NaN where nobody is found.
-    squares : ndarray of shape (num_frames, 3), float32
-        Centre x, centre y and side of the steady square around the walker.
-    bouts : ndarray of shape (num_frames,), int32
-        Number of the walking bout in this chunk, -1 where nobody walks in full view.
-    person : ndarray of shape (num_frames,), int32
-        Number of the person who is followed, -1 where nobody is.
-    num_people : int
-        People seen at the same time at most.
-    method : str
-        "keypoints", "background" or "nobody".
-    notes : tuple of str
-        Sentences on cuts and bars.
-    keypoints : Keypoints or None
-        Those of the person who is followed.
-    masks : ndarray of shape (num_frames, height, width), uint8, or None
-        Silhouette of the walker in the working frame, 0 to 255.
-    reason : str
-        Why nobody walks in full view, without a full stop; empty where somebody does.
+    `boxes` (left, top, width, height of the body) and `squares` (centre x, centre y, side of the steady square
+    around the walker) are NaN where nobody is found. `bouts` numbers the walking bouts in this chunk, `person`
+    whoever is followed; -1 for none. `num_people` are seen at the same time at most; `method` is "keypoints",
+    "background" or "nobody"; `reason` says why nobody walks in full view, empty where somebody does. `masks`
+    (num_frames, height, width), uint8, are the walker's silhouettes, 0 to 255.
     """
 
     boxes: np.ndarray
@@ -74,19 +57,8 @@ class WalkerTrack:
 class WalkerFinder:
     """Follows the main walker through a video; people keep their numbers from chunk to chunk.
 
-    Parameters
-    ----------
-    body : {"keypoints", "silhouette"}
-    frame_rate_hz : float
-    full_size_px : tuple of int
-        Width and height of the upright video; keypoints are given in its pixels.
-    with_masks : bool
-        Whether silhouettes are wanted beside keypoints.
-
-    Raises
-    ------
-    InputError
-        If keypoints are asked for and the model files are not there.
+    `full_size_px` is width and height of the upright video, in whose pixels keypoints are given; `with_masks`
+    asks for silhouettes beside keypoints. Raises an `InputError` where keypoints are not available.
     """
 
     def __init__(
@@ -126,15 +98,10 @@ class WalkerFinder:
             notes=tuple(notes),
             keypoints=Keypoints.empty(chunk.times_seconds, self._size_px) if self._tracker else None,
             masks=np.zeros(frames.shape[:3], np.uint8) if self._with_masks else None,
-            reason="" if is_walking else reason or reason_of(walks),
+            reason="" if is_walking else f"nobody walks in full view: {reason or reason_of(walks)}.",
         )
         _fill(track, walks)
         return track
-
-
-def why_nobody(track: WalkerTrack) -> str:
-    """Return in one sentence why a track holds no walking bout, with what to do where that is known."""
-    return f"nobody walks in full view: {track.reason or 'no person could be made out'}."
 
 
 def _judge(
@@ -192,24 +159,18 @@ def _fill(track: WalkerTrack, walks: list[Walk]) -> None:
 def cut_frames(frames: Iterable[np.ndarray], squares: np.ndarray, size: int) -> np.ndarray:
     """Cut a square (centre x, centre y, side, pixels) out of each frame and bring it to one size.
 
-    Beyond the edge of a frame its pixels are repeated.
-
-    Returns
-    -------
-    ndarray of shape (num_frames, size, size) or (num_frames, size, size, 3), uint8
+    Beyond the edge of a frame its pixels are repeated. Returns (num_frames, size, size[, 3]), uint8.
     """
-    cut = [_cut(frame, square, size) for frame, square in zip(frames, squares, strict=True)]
+    cut, flags = [], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for frame, (x, y, side) in zip(frames, squares, strict=True):
+        scale = side / (2 * size)
+        shift = (scale - side - 1) / 2
+        matrix = np.array([[scale, 0, x + shift], [0, scale, y + shift]])
+        fine = cv2.warpAffine(
+            frame, matrix, (2 * size, 2 * size), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        cut.append(cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA))
     return np.stack(cut) if cut else np.empty((0, size, size), np.uint8)
-
-
-def _cut(frame: np.ndarray, square: np.ndarray, size: int) -> np.ndarray:
-    x, y, side = (float(value) for value in square)
-    scale = side / (2 * size)
-    shift = (scale - side - 1) / 2
-    matrix = np.array([[scale, 0, x + shift], [0, scale, y + shift]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    fine = cv2.warpAffine(frame, matrix, (2 * size, 2 * size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 
 
 class ShotFinder:

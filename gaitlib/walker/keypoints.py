@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.interpolate import interp1d
-from scipy.ndimage import median_filter
+from scipy.ndimage import binary_closing, median_filter
 from scipy.signal import butter, sosfiltfilt
 
 from gaitlib.errors import InputError
@@ -53,19 +53,11 @@ _JUMP_HEIGHTS, _JUMP_GROWTH = 0.3, 0.1
 
 @dataclass(frozen=True)
 class Keypoints:
-    """The 33 keypoints of one person in each frame; NaN where the person is not found.
+    """The 33 keypoints of one person in each frame, a row a frame; NaN where the person is not found.
 
-    Attributes
-    ----------
-    times_seconds : ndarray of shape (num_frames,), float64
-    image_px : ndarray of shape (num_frames, 33, 2), float32
-        x to the right, y down, in pixels of the upright video at full size.
-    world_m : ndarray of shape (num_frames, 33, 3), float32
-        x to the right, y down, z away from the camera, metres; the origin is between the hips.
-    visibility : ndarray of shape (num_frames, 33), float32
-        0 hidden to 1 seen.
-    frame_size_px : tuple of int
-        Width and height of the upright video at full size.
+    `image_px` (num_frames, 33, 2), x right, y down, counts in pixels of the upright video at full size,
+    `frame_size_px` (width, height). `world_m` (num_frames, 33, 3), x right, y down, z away from the camera,
+    counts in metres from between the hips. `visibility` (num_frames, 33) is 0 hidden to 1 seen. All float32.
     """
 
     times_seconds: np.ndarray
@@ -135,10 +127,7 @@ class Keypoints:
             raise InputError(f"{path} holds no keypoints ({error}): delete it and run again.") from error
 
     def to_dlc_table(self) -> "pd.DataFrame":
-        """Return the image keypoints as DeepLabCut lays them out, a row a frame.
-
-        Columns are (scorer, keypoint, "x" | "y" | "likelihood"), x and y in pixels.
-        """
+        """Return the image keypoints as DeepLabCut lays them out: columns (scorer, keypoint, coordinate)."""
         import pandas as pd
 
         parts = [["BlazePose"], KEYPOINT_NAMES, ["x", "y", "likelihood"]]
@@ -191,13 +180,14 @@ def growth_per_s(keypoints: Keypoints) -> float:
 
 def _close_gaps(keypoints: Keypoints) -> Keypoints:
     """Return a copy in which short gaps are interpolated."""
-    found, closed = np.flatnonzero(keypoints.is_found), keypoints.part(np.arange(len(keypoints)))
-    rows = np.flatnonzero(~keypoints.is_found)
-    rows = rows[(rows > found[0]) & (rows < found[-1])] if len(found) else rows[:0]
-    after = np.searchsorted(found, rows)
-    rows = rows[found[after] - found[after - 1] - 1 <= _MAX_GAP_SECONDS * keypoints.frame_rate_hz]
-    for values in (closed.image_px, closed.world_m, closed.visibility):
-        if len(rows):
+    is_found, longest = keypoints.is_found, int(_MAX_GAP_SECONDS * keypoints.frame_rate_hz)
+    is_closed = binary_closing(np.pad(is_found, longest + 1), np.ones(longest + 1))[
+        longest + 1 : -longest - 1
+    ]
+    found, rows = np.flatnonzero(is_found), np.flatnonzero(is_closed & ~is_found)
+    closed = keypoints.part(np.arange(len(keypoints)))
+    if len(rows):
+        for values in (closed.image_px, closed.world_m, closed.visibility):
             values[rows] = interp1d(found, values[found], axis=0)(rows)
     return closed
 

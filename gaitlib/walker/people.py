@@ -10,14 +10,12 @@ import numpy as np
 from gaitlib.walker.blazepose import MIN_SCORE, BodySquare, Pose, PoseEstimator
 
 # The detector looks this often, and when somebody is lost; later a person is only known by the clothes.
-_LOOK_SECONDS, _PATIENCE_SECONDS, _MAX_PEOPLE = 0.4, 1.5, 4
+_LOOK_SECONDS, _PATIENCE_SECONDS, _MAX_PEOPLE = 0.8, 1.5, 4
 # Distance of clothes in CIE Lab; lost a moment ago they may differ more (light, turning).
 _SAME_CLOTHES, _NEAR_CLOTHES, _MAX_CLOTHES = 6.0, 36.0, 60
 # In sides of the square: how far a body moves in a frame, how far before it is looked at again from there,
 # how near two poses or hips are one person's. Ratio of sizes.
 _MAX_STEP, _LARGE_STEP, _SAME_POSE, _SAME_HIPS, _MAX_RATIO = 0.25, 0.06, 0.08, 0.12, 1.5
-# What moves: pixels that are compared, seconds between, change in grey levels.
-_MOTION_PX, _MOTION_SECONDS, _MIN_CHANGE = 192, 0.13, 14
 # A human body: measured on people 1.00, 1.00 and 0.64 to 1.35, on the feet of a table 0.97, 0.8 and 0.2.
 _MIN_USUAL_SCORE, _MIN_ON_MASK, _MIN_TRUNK, _MAX_TRUNK = 0.9, 0.85, 0.35, 2.5
 _MIN_FRAMES = 4
@@ -110,15 +108,12 @@ class PeopleTracker:
                 self._trace_back(person, row)
 
     def _detections(self, row: int) -> Iterator[BodySquare]:
-        """Yield who is seen in the frame, and who is seen where something moves and nobody is followed."""
-        yield from self._estimator.detect(self._frames[row])
-        bodies = [person.poses[row].next_square for person in self._seen(row)]
-        lag = max(1, round(_MOTION_SECONDS * self._rate))
-        other = row - lag if row >= lag else min(row + lag, len(self._frames) - 1)
-        for left, top, side in _moving_regions(self._frames[row], self._frames[other]):
-            x, y = left + side / 2, top + side / 2
-            if not any(max(abs(x - body.x), abs(y - body.y)) < body.side / 2 for body in bodies):
-                yield from self._estimator.detect(self._frames[row], (left, top, side, side))
+        """Yield who is seen in the frame and in three squares of it, in which people far away are larger."""
+        frame, side = self._frames[row], min(self._frames.shape[1:3])
+        yield from self._estimator.detect(frame)
+        for x, y in np.linspace((0, 0), np.array(frame.shape[1::-1]) - side, 3).astype(int):
+            for square in self._estimator.detect(frame[y : y + side, x : x + side]):
+                yield square._replace(x=square.x + x, y=square.y + y)
 
     def _recognise(self, row: int, pose: Pose) -> Person:
         """Return the person who was lost here a moment ago or wears the same, else a new one."""
@@ -152,27 +147,6 @@ class PeopleTracker:
             person.last_row, person.last_pose = row, pose
         if len(person.clothes) < _MAX_CLOTHES:
             person.clothes.append(_clothes(self._frames[row], pose))
-
-
-def _moving_regions(frame: np.ndarray, other: np.ndarray) -> list[tuple[int, int, int]]:
-    """Return left, top and side of up to two small squares in which two frames differ."""
-    scale = max(frame.shape) / _MOTION_PX
-    change = cv2.absdiff(
-        *(
-            cv2.resize(each, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
-            for each in (frame, other)
-        )
-    )
-    is_moving = (cv2.cvtColor(change, cv2.COLOR_RGB2GRAY) > _MIN_CHANGE).astype(np.uint8)
-    stats = cv2.connectedComponentsWithStats(cv2.dilate(is_moving, np.ones((9, 5), np.uint8)))[2][1:]
-    regions = []
-    for left, top, width, height, _ in sorted(stats, key=lambda box: -box[4])[:2]:
-        side = int(2 * max(width, height) * scale)
-        if 0.1 < side / max(frame.shape) < 0.6:
-            corner = np.array([left + width / 2, top + height / 2]) * scale - side / 2
-            x, y = np.clip(corner, 0, np.maximum(np.array(frame.shape[1::-1]) - side, 0)).astype(int)
-            regions.append((int(x), int(y), side))
-    return regions
 
 
 def _is_body(poses: list[Pose]) -> bool:

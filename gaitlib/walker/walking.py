@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
-from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.ndimage import binary_closing, median_filter, uniform_filter1d
 from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
 
@@ -75,12 +75,8 @@ class Walk:
 def judge_frames(keypoints: Keypoints, view_px: tuple[float, ...]) -> np.ndarray:
     """Return what a person does in each frame, ndarray of shape (num_frames,) of `State`.
 
-    Parameters
-    ----------
-    keypoints : Keypoints
-        Smoothed.
-    view_px : tuple of float
-        Left, top, right and bottom of the picture within bars, pixels of the full-size video.
+    `keypoints` are smoothed; `view_px` has left, top, right and bottom of the picture within bars, pixels of
+    the full-size video.
     """
     states = np.full(len(keypoints), State.GONE)
     for run in unbroken_runs(keypoints):
@@ -132,7 +128,7 @@ def _turning_deg_per_s(world_m: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     usual = median_filter(across, (window, 1), mode="nearest")
     mean = uniform_filter1d(usual, window, axis=0, mode="nearest")
     heading = np.unwrap(np.arctan2(mean[:, 1], mean[:, 0]))
-    return np.degrees(np.gradient(heading)) * frame_rate_hz if len(heading) > 1 else np.zeros(len(heading))
+    return np.degrees(np.diff(heading, prepend=heading[:1])) * frame_rate_hz
 
 
 def _is_cut(keypoints: Keypoints, view_px: tuple[float, ...]) -> np.ndarray:
@@ -154,27 +150,26 @@ def find_bouts(states: np.ndarray, runs: list[np.ndarray], frame_rate_hz: float)
 
     At the ends of the chunk shorter ones count, too: they may go on in the next.
     """
-    bouts: list[np.ndarray] = []
+    bouts, size = [], int(_MAX_BREAK_SECONDS * frame_rate_hz) + 1
     for run in runs:
-        edges = np.flatnonzero(np.diff(states[run] == State.WALKING, prepend=False, append=False))
-        # A break of a few frames is a slip of the network.
-        is_break = np.diff(edges)[1::2] <= _MAX_BREAK_SECONDS * frame_rate_hz
-        edges = np.delete(edges, np.r_[1 + 2 * np.flatnonzero(is_break), 2 + 2 * np.flatnonzero(is_break)])
-        for first, end in edges.reshape(-1, 2):
-            is_at_end = run[first] == 0 or run[end - 1] == len(states) - 1
-            if end - first >= (1 if is_at_end else round(_MIN_BOUT_SECONDS * frame_rate_hz)):
-                bouts.append(run[first:end])
+        # A break of a few frames is a slip.
+        is_walking = binary_closing(np.pad(states[run] == State.WALKING, size), np.ones(size))[size:-size]
+        for part in np.split(run, np.flatnonzero(np.diff(is_walking)) + 1):
+            is_at_end = part[0] == 0 or part[-1] == len(states) - 1
+            is_long = is_at_end or len(part) >= round(_MIN_BOUT_SECONDS * frame_rate_hz)
+            if is_long and is_walking[part[0] - run[0]]:
+                bouts.append(part)
     return bouts
 
 
 def reason_of(walks: list[Walk]) -> str:
-    """Return what most keeps people from being seen to walk; empty for nobody."""
+    """Return what most keeps people from being seen to walk."""
     states = np.concatenate([np.zeros(0, int), *(walk.states for walk in walks)])
     counts = np.bincount(states, minlength=len(State))
     likely = max(REASONS, key=lambda state: counts[state])
     if counts[likely]:
         return REASONS[likely]
-    return "no walk lasts long enough" if counts[State.WALKING] else ""
+    return "no walk lasts long enough" if counts[State.WALKING] else "no person could be made out"
 
 
 def level(keypoints: Keypoints, bouts: list[np.ndarray]) -> Keypoints:
