@@ -1,6 +1,6 @@
 """Finds the walker in a video, chunk by chunk: by keypoints, or by silhouettes where the run says so."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,18 +13,19 @@ from gaitlib.walker.blazepose import PoseEstimator
 from gaitlib.walker.keypoints import Keypoints, smooth, unbroken_runs
 from gaitlib.walker.people import PeopleTracker, Person
 from gaitlib.walker.silhouettes import find_silhouettes
-from gaitlib.walker.walking import BODY_SHARE, Walk, find_bouts, judge_frames, level, reason_of, steady
+from gaitlib.walker.walking import BODY_SHARE, State, Walk, find_bouts, judge_frames, level, reason_of, steady
 
 if TYPE_CHECKING:
     from gaitlib.video import FrameChunk
 
 # Crown above the eyes, in body heights; the square follows the way over two steps, not the swing.
 _CROWN_HEIGHTS, _PATH_SECONDS = 0.07, 1.2
-# Frames of one shot are alike, lighter or darker; a loop's first frame is like one seen before.
-_THUMB_PX, _MIN_LIKENESS, _SEEN_LIKENESS, _MIN_CHANGE, _MAX_SEEN = 32, 0.65, 0.95, 6.0, 900
+# Frames of one shot are alike, lighter or darker.
+_THUMB_PX, _MIN_LIKENESS, _MIN_CHANGE = 32, 0.65, 6.0
 # Bars: darkest grey levels; their edge is straight: share of its length, grey levels.
 _BLACK, _MIN_EDGE_SHARE, _MIN_STEP, _MIN_BAR = 28.0, 0.3, 5.0, 0.02
 _CUT_NOTE = "The film cuts from one shot to another: each walking bout lies within one."
+_ARRAYS = ("image_px", "world_m", "visibility")
 _BARS_NOTE = "Bars or a frame surround the picture: a body that they cut off counts as cut off."
 
 
@@ -32,11 +33,11 @@ _BARS_NOTE = "Bars or a frame surround the picture: a body that they cut off cou
 class WalkerTrack:
     """One chunk of a video, a row a frame; boxes and squares in pixels of the working frames.
 
-    `boxes` (left, top, width, height of the body) and `squares` (centre x, centre y, side of the steady square
-    around the walker) are NaN where nobody is found. `bouts` numbers the walking bouts in this chunk, `person`
-    whoever is followed; -1 for none. `num_people` are seen at the same time at most; `method` is "keypoints",
-    "background" or "nobody"; `reason` says why nobody walks in full view, empty where somebody does. `masks`
-    (num_frames, height, width), uint8, are the walker's silhouettes, 0 to 255.
+    `boxes` (left, top, width, height of the body) and `squares` (centre x, centre y, side of the steady
+    square around the walker) are NaN where nobody is found. `bouts` numbers the walking bouts of this chunk,
+    `person` who is followed; -1 for none. `num_people` are seen at the same time at most. `method` is
+    "keypoints", "background" or "nobody"; `reason` says why nobody walks in full view, empty where somebody
+    does. `masks` (num_frames, height, width), uint8, are the walker's silhouettes, 0 to 255.
     """
 
     boxes: np.ndarray
@@ -66,49 +67,56 @@ class WalkerFinder:
     ) -> None:
         self._rate, self._size_px = frame_rate_hz, full_size_px
         self._with_masks = with_masks or body == "silhouette"
-        self._shots, self._walked = ShotFinder(), dict[int, float]()
+        self._last, self._walked = list[np.ndarray](), dict[int, float]()
         self._tracker = PeopleTracker(PoseEstimator(), frame_rate_hz) if body == "keypoints" else None
 
     def find(self, chunk: "FrameChunk") -> WalkerTrack:
         """Return where the walker is in each frame of a chunk; chunks come in order."""
-        frames, view, notes, reason = chunk.frames, find_view(chunk.frames), list[str](), ""
+        frames, notes = chunk.frames, list[str]()
+        shape, view = frames.shape[:3], find_view(frames)
+        nobody = Keypoints.empty(chunk.times_seconds, self._size_px)
+        method, reason = "background" if self._tracker is None else "keypoints", ""
         if self._tracker is None:
             walks, reason = find_silhouettes(_grey(frames), self._rate, view)
         else:
-            shots = self._shots.find(frames)
-            empty = Keypoints.empty(chunk.times_seconds, self._size_px)
-            people = self._tracker.follow(frames, shots)
-            walks = [_judge(person, empty, frames.shape[:3], view) for person in people]
-            notes += [_CUT_NOTE] if np.diff(shots, prepend=0).any() else []
-            notes += [_BARS_NOTE] if view != (0, 0, frames.shape[2], frames.shape[1]) else []
+            is_cut = find_cuts([*self._last, *frames])[len(self._last) :]
+            self._last = [frames[-1].copy()]
+            people = self._tracker.follow(frames, is_cut)
+            walks = [_judge(each, nobody, shape, view) for each in people]
+            notes += [_CUT_NOTE] if is_cut.any() else []
+            notes += [_BARS_NOTE] if view != (0, 0, shape[2], shape[1]) else []
         for walk in walks:
             self._walked[walk.number] = self._walked.get(walk.number, 0.0) + walk.amount
         walks.sort(key=lambda walk: -self._walked[walk.number])
-        person, bouts = _choose(walks, len(frames))
-        is_walking = bool((bouts >= 0).any())
-        together = np.sum([np.isfinite(walk.boxes[:, 0]) for walk in walks] or [[0]], axis=0)
-        method = "keypoints" if self._tracker and walks else "background" if is_walking else "nobody"
-        track = WalkerTrack(
-            boxes=np.full((len(frames), 4), np.nan, np.float32),
-            squares=np.full((len(frames), 3), np.nan, np.float32),
+        rows, bouts, who = np.arange(shape[0]), *_choose(walks, shape[0])
+        walks.append(_nobody(nobody, shape))  # whom the places -1 mean
+        boxes, squares = (np.stack([getattr(walk, name) for walk in walks]) for name in ("boxes", "squares"))
+        keypoints, masks = None, None
+        if self._tracker is not None:
+            arrays = (np.stack([getattr(walk.keypoints, name) for walk in walks]) for name in _ARRAYS)
+            keypoints = Keypoints(nobody.times_seconds, *(each[who, rows] for each in arrays), self._size_px)
+        if self._with_masks:
+            masks = np.stack([walks[place].silhouette(row) for row, place in enumerate(who)])
+        is_found = len(walks) > 1 and (self._tracker is not None or (bouts >= 0).any())
+        return WalkerTrack(
+            boxes=boxes[who, rows],
+            squares=squares[who, rows],
             bouts=bouts,
-            person=person,
-            num_people=int(together.max()),
-            method=method,
+            person=np.array([walk.number for walk in walks], np.int32)[who],
+            num_people=int(np.isfinite(boxes[..., 0]).sum(axis=0).max()),
+            method=method if is_found else "nobody",
             notes=tuple(notes),
-            keypoints=Keypoints.empty(chunk.times_seconds, self._size_px) if self._tracker else None,
-            masks=np.zeros(frames.shape[:3], np.uint8) if self._with_masks else None,
-            reason="" if is_walking else f"nobody walks in full view: {reason or reason_of(walks)}.",
+            keypoints=keypoints,
+            masks=masks,
+            reason="" if (bouts >= 0).any() else f"nobody walks in full view: {reason or reason_of(walks)}.",
         )
-        _fill(track, walks)
-        return track
 
 
 def _judge(
-    person: Person, empty: Keypoints, shape: tuple[int, int, int], view: tuple[int, int, int, int]
+    person: Person, nobody: Keypoints, shape: tuple[int, ...], view: tuple[int, int, int, int]
 ) -> Walk:
     """Return what somebody does whose poses are known; `shape` (num_frames, height, width) of the chunk."""
-    keypoints, scale = empty.part(np.arange(len(empty))), empty.frame_size_px[0] / shape[2]
+    keypoints, scale = nobody.part(np.arange(len(nobody))), nobody.frame_size_px[0] / shape[2]
     for row, pose in person.poses.items():
         keypoints.image_px[row], keypoints.world_m[row] = pose.image_px * scale, pose.world_m
         keypoints.visibility[row] = pose.visibility
@@ -131,29 +139,23 @@ def _judge(
     return Walk(person.number, boxes, squares, states, bouts, silhouette, level(keypoints, bouts))
 
 
+def _nobody(keypoints: Keypoints, shape: tuple[int, ...]) -> Walk:
+    boxes, squares = (np.full((shape[0], size), np.nan, np.float32) for size in (4, 3))
+    states = np.full(shape[0], State.GONE)
+    return Walk(-1, boxes, squares, states, [], lambda row: np.zeros(shape[1:], np.uint8), keypoints)
+
+
 def _choose(walks: list[Walk], num_frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return whom to follow and in which bout: the first who walks, else the first who is there."""
-    person, bouts = np.full((2, num_frames), -1, np.int32)
-    for number, (walk, rows) in enumerate((walk, rows) for walk in walks for rows in walk.bouts):
-        if (person[rows] < 0).all():
-            person[rows], bouts[rows] = walk.number, number
-    for walk in walks:
-        person[(person < 0) & np.isfinite(walk.boxes[:, 0])] = walk.number
+    """Return in each frame the bout and whom to follow (a place): who walks, the first of them, else is there."""
+    who, bouts = np.full((2, num_frames), -1, np.int32)
+    for place, walk in enumerate(walks):
+        for rows in walk.bouts:
+            if (who[rows] < 0).all():
+                who[rows], bouts[rows] = place, bouts.max() + 1
+    for place, walk in enumerate(walks):
+        who[(who < 0) & np.isfinite(walk.boxes[:, 0])] = place
     begins = (bouts >= 0) & (np.diff(bouts, prepend=-1) != 0)
-    return person, np.where(bouts >= 0, np.cumsum(begins) - 1, -1).astype(np.int32)
-
-
-def _fill(track: WalkerTrack, walks: list[Walk]) -> None:
-    """Write into a track where those who are followed are in each frame."""
-    for walk in walks:
-        rows = np.flatnonzero(track.person == walk.number)
-        track.boxes[rows], track.squares[rows] = walk.boxes[rows], walk.squares[rows]
-        if track.keypoints is not None and walk.keypoints is not None:
-            for name in ("image_px", "world_m", "visibility"):
-                getattr(track.keypoints, name)[rows] = getattr(walk.keypoints, name)[rows]
-        if track.masks is not None:
-            for row in rows:
-                track.masks[row] = walk.silhouette(row)
+    return np.where(bouts >= 0, np.cumsum(begins) - 1, -1).astype(np.int32), who
 
 
 def cut_frames(frames: Iterable[np.ndarray], squares: np.ndarray, size: int) -> np.ndarray:
@@ -173,36 +175,17 @@ def cut_frames(frames: Iterable[np.ndarray], squares: np.ndarray, size: int) -> 
     return np.stack(cut) if cut else np.empty((0, size, size), np.uint8)
 
 
-class ShotFinder:
-    """Tells shots apart, across the chunks of a video."""
-
-    def __init__(self) -> None:
-        self._seen, self._shots = np.zeros((0, _THUMB_PX * _THUMB_PX * 3), np.float32), list[int]()
-
-    def find(self, frames: np.ndarray) -> np.ndarray:
-        """Return the number of the shot of each RGB frame, ndarray of shape (num_frames,), int.
-
-        A shot that comes back, and a loop that begins again, keep their number.
-        """
-        size = (_THUMB_PX, _THUMB_PX)
-        thumbs = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA).ravel() for frame in frames]
-        flat = np.array(thumbs, np.float32)
-        flat = np.concatenate([self._seen, flat - flat.mean(axis=1, keepdims=True)])
-        alike = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-        likeness = (alike[1:] * alike[:-1]).sum(axis=1)
-        change = np.abs(np.diff(flat, axis=0)).mean(axis=1)
-        # A camera that swings round changes every frame.
-        is_sudden = change > _MIN_CHANGE + 2 * median_filter(change, 9, mode="nearest")
-        is_cut = np.append(False, (likeness < _MIN_LIKENESS) & is_sudden)
-        shots = self._shots
-        for row in range(len(shots), len(flat)):
-            shots.append(shots[-1] if shots else 0)
-            if is_cut[row]:
-                before = alike[:row] @ alike[row]
-                is_seen = before.max() >= _SEEN_LIKENESS
-                shots[-1] = shots[before.argmax()] if is_seen else max(shots) + 1
-        self._seen, self._shots = flat[-_MAX_SEEN:], shots[-_MAX_SEEN:]
-        return np.array(shots[-len(frames) :])
+def find_cuts(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Return which RGB frames begin another shot than the frame before shows, (num_frames,), bool."""
+    thumbs = [cv2.resize(frame, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA) for frame in frames]
+    flat = np.reshape(thumbs, (len(frames), -1)).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    alike = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    likeness = (alike[1:] * alike[:-1]).sum(axis=1)
+    change = np.abs(np.diff(flat, axis=0)).mean(axis=1)
+    # A camera that swings round changes every frame.
+    is_sudden = change > _MIN_CHANGE + 2 * median_filter(change, 9, mode="nearest")
+    return np.append(False, (likeness < _MIN_LIKENESS) & is_sudden)
 
 
 def find_view(frames: np.ndarray) -> tuple[int, int, int, int]:

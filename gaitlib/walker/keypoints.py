@@ -223,14 +223,12 @@ def _find_turned(keypoints: Keypoints) -> np.ndarray:
 
 def _find_swaps(left: np.ndarray, right: np.ndarray, cost_m: np.ndarray) -> np.ndarray:
     """Return in which frames two sides bear each other's names, (num_frames,), bool: Viterbi, two states."""
-
     # The points move least from frame to frame; `cost_m` (num_frames, 2) is that of each naming.
-    def moved(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(one[1:] - other[:-1], axis=2).mean(axis=1)
-
-    steps = np.array([moved(left, left) + moved(right, right), moved(left, right) + moved(right, left)]) / 2
+    points = np.stack([left, right], axis=1)
+    moved = np.linalg.norm(points[1:, :, None] - points[:-1, None], axis=-1).mean(axis=-1) / 2
+    steps = np.column_stack([moved[:, 0, 0] + moved[:, 1, 1], moved[:, 0, 1] + moved[:, 1, 0]])
     total, came_from = cost_m[0], []
-    for (same, other), cost in zip(steps.T, cost_m[1:], strict=True):
+    for (same, other), cost in zip(steps, cost_m[1:], strict=True):
         ways = total[:, None] + [[same, other], [other, same]]
         came_from.append(ways.argmin(axis=0))
         total = ways.min(axis=0) + cost

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
+from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from gaitlib.walker.blazepose import MIN_SCORE, BodySquare, Pose, PoseEstimator
 
 # The detector looks this often, and when somebody is lost; later a person is only known by the clothes.
-_LOOK_SECONDS, _PATIENCE_SECONDS, _MAX_PEOPLE = 0.8, 1.5, 4
+_LOOK_SECONDS, _PATIENCE_SECONDS, _MAX_PEOPLE, _LONG_AGO = 0.8, 1.5, 4, 10**6
 # Distance of clothes in CIE Lab; lost a moment ago they may differ more (light, turning).
 _SAME_CLOTHES, _NEAR_CLOTHES, _MAX_CLOTHES = 6.0, 36.0, 60
 # In sides of the square: how far a body moves in a frame, how far before it is looked at again from there,
@@ -27,7 +27,6 @@ class Person:
     """A person in a chunk: the pose in each frame where they are seen."""
 
     number: int
-    shot: int
     last_row: int
     last_pose: Pose
     poses: dict[int, Pose] = field(default_factory=dict)
@@ -39,37 +38,31 @@ class PeopleTracker:
 
     def __init__(self, estimator: PoseEstimator, frame_rate_hz: float) -> None:
         self._estimator, self._rate = estimator, frame_rate_hz
-        self._known: list[Person] = []
-        self._shot = self._first_row = 0
-        self._frames = np.zeros((0, 1, 1, 3), np.uint8)
+        self._known, self._frames, self._first_row = list[Person](), np.zeros((0, 1, 1, 3), np.uint8), 0
 
-    def follow(self, frames: np.ndarray, shots: np.ndarray) -> list[Person]:
-        """Return everybody who is seen in a chunk; a cut ends all tracks.
+    def follow(self, frames: np.ndarray, is_cut: np.ndarray) -> list[Person]:
+        """Return everybody who is seen in a chunk.
 
-        Parameters
-        ----------
-        frames : ndarray of shape (num_frames, height, width, 3), uint8, RGB
-        shots : ndarray of shape (num_frames,), int
-            Numbers of the shots; nobody is the same person in two of them.
+        `frames` (num_frames, height, width, 3), uint8, are RGB; a cut, where `is_cut` (num_frames,), ends all
+        tracks, and people are known by their clothes alone.
         """
         for person in self._known:
             person.last_row -= len(self._frames)
             person.poses = {}
-        self._frames, looked_row = frames, 0
-        for row, shot in enumerate(shots):
-            if row == 0 or shot != self._shot:
-                self._shot, self._first_row, looked_row = int(shot), row, -len(frames)
+        self._frames, self._first_row, looked_row = frames, 0, -len(frames)
+        for row in range(len(frames)):
+            if is_cut[row]:
+                self._first_row, looked_row = row, -len(frames)
+                for person in self._known:
+                    person.last_row = -_LONG_AGO
             self._advance(row)
-            is_lost = any(person.last_row == row - 1 for person in self._here())
+            is_lost = any(person.last_row == row - 1 for person in self._known)
             if row - looked_row >= _LOOK_SECONDS * self._rate or is_lost:
                 self._look(row)
                 looked_row = row
         for person in self._known:
             person.poses = _plausible(person.poses)
         return [person for person in self._known if person.poses]
-
-    def _here(self) -> list[Person]:
-        return [person for person in self._known if person.shot == self._shot]
 
     def _seen(self, row: int) -> list[Person]:
         return [person for person in self._known if row in person.poses]
@@ -79,21 +72,17 @@ class PeopleTracker:
 
     def _advance(self, row: int) -> None:
         """Go on from the frame before with everybody who was seen there."""
-        for person in self._here():
+        moved = []
+        for person in self._known:
             if person.last_row == row - 1:
                 pose = self._estimator.estimate(self._frames[row], person.last_pose.next_square)
-                if _distance(pose.square, pose.next_square) > _LARGE_STEP:
+                if (step := _distance(pose.square, pose.next_square)) > _LARGE_STEP:
                     pose = self._estimator.estimate(self._frames[row], pose.next_square)
-                if _goes_on(person.last_pose, pose):
-                    self._add(person, row, pose)
-        for pair in combinations(self._seen(row), 2):
-            if all(row in person.poses for person in pair) and _is_same(*(each.poses[row] for each in pair)):
-                # Who has moved most has jumped to the other, and is lost.
-                steps = [_distance(each.poses[row].square, each.poses[row].next_square) for each in pair]
-                jumper = pair[int(np.argmax(steps))]
-                del jumper.poses[row]
-                jumper.last_row = row - 1
-                jumper.last_pose = jumper.poses.get(row - 1, jumper.last_pose)
+                moved.append((step, person, pose))
+        # Of two who come to lie on one body, who has moved most has jumped to the other, and is lost.
+        for _, person, pose in sorted(moved, key=itemgetter(0)):
+            if _goes_on(person.last_pose, pose) and self._is_free(row, pose):
+                self._add(person, row, pose)
 
     def _look(self, row: int) -> None:
         """Ask the detector for people who are not followed yet."""
@@ -126,10 +115,10 @@ class PeopleTracker:
             distance = float(np.linalg.norm(usual - clothes, axis=1).max())
             return distance / (_NEAR_CLOTHES if is_near else _SAME_CLOTHES)
 
-        lost = [person for person in self._here() if row not in person.poses]
-        if lost and difference(likely := min(lost, key=difference)) < 1:
-            return likely
-        self._known.append(Person(len(self._known), self._shot, row, pose))
+        lost = [person for person in self._known if row not in person.poses and difference(person) < 1]
+        if lost:
+            return min(lost, key=difference)
+        self._known.append(Person(len(self._known), row, pose))
         return self._known[-1]
 
     def _trace_back(self, person: Person, row: int) -> None:

@@ -51,33 +51,25 @@ _TOP_LEVELS = np.array([0.02, 0.03, 0.04, 0.05])
 def find_silhouettes(
     frames: np.ndarray, frame_rate_hz: float, view: tuple[int, int, int, int]
 ) -> tuple[list[Walk], str]:
-    """Return everybody in a chunk of video who moves like a person, and why there is nobody.
+    """Return everybody in a chunk who moves like a person, and why there is nobody.
 
-    People are numbered by how much they walk.
-
-    Parameters
-    ----------
-    frames : ndarray of shape (num_frames, height, width), uint8, grey
-    frame_rate_hz : float
-    view : tuple of int
-        Left, top, right and bottom of the picture within bars.
+    `frames` (num_frames, height, width), uint8, are grey; `view` has left, top, right and bottom of the
+    picture within bars. People are numbered by how much they walk.
     """
-    frames = level_light(frames)
-    middle = len(frames) // 2
+    frames, middle = level_light(frames), len(frames) // 2
     noise = np.median(cv2.absdiff(frames[middle], frames[max(0, middle - 1)])) / 0.6745 / np.sqrt(2)
     threshold = max(_MIN_DIFFERENCE, 4.5 * noise)
     scene = _learn_scene(frames, max(1, round(_MOTION_LAG_SECONDS * frame_rate_hz)), threshold)
-    masks = [_foreground(frame, scene, threshold) for frame in frames]
+    changes = [cv2.absdiff(frame, scene) for frame in frames]
+    masks = [_clean(change, threshold) for change in changes]
     cells = [cv2.resize(mask, (4, 4), interpolation=cv2.INTER_AREA) > 8 for mask in masks]
     if np.median(np.mean(cells, axis=(1, 2))) >= _MAX_CELLS_SHARE:
         return [], "the camera moves, which only keypoints can follow"
-    blobs = [_find_blobs(mask, 1.0) for mask in masks]
+    blobs = [_find_blobs(mask) for mask in masks]
     fills = [part[:, 4].max() for part in blobs if len(part)]
     if fills and np.median(fills) < _SPARSE_FILL:  # point lights lie farther apart
-        blobs = [_find_blobs(mask, 2.0) for mask in masks]
-    people = [
-        _judge(track, frames, scene, threshold, view, frame_rate_hz) for track in _link(blobs, frame_rate_hz)
-    ]
+        blobs = [_find_blobs(mask, reach=2.0) for mask in masks]
+    people = [_judge(track, changes, threshold, view, frame_rate_hz) for track in _link(blobs, frame_rate_hz)]
     walks = sorted(filter(None, people), key=lambda walk: -walk.amount)
     walks = [replace(walk, number=number) for number, walk in enumerate(walks)]
     return walks, "" if walks else "what moves is no person or too small"
@@ -105,64 +97,55 @@ def level_light(frames: np.ndarray) -> np.ndarray:
 
 def _learn_scene(frames: np.ndarray, lag: int, threshold: float) -> np.ndarray:
     """Return the empty scene: of each pixel the mean over frames in which nothing moves near it."""
-    rows = np.unique(np.linspace(0, len(frames) - 1, _NUM_FRAMES_LEARNT).astype(int))
-    still, median = np.ones((len(rows), *frames.shape[1:]), bool), np.median(frames[rows], axis=0)
-    for place, row in enumerate(rows):
+    chosen = np.unique(np.linspace(0, len(frames) - 1, _NUM_FRAMES_LEARNT).astype(int))
+    use, median = np.ones((len(chosen), *frames.shape[1:]), bool), np.median(frames[chosen], axis=0)
+    for row, still in zip(chosen, use, strict=True):
         for other in (max(0, row - lag), min(row + lag, len(frames) - 1)):
-            moving = _find_blobs(_foreground(frames[row], frames[other], threshold), 1.0)
+            moving = _find_blobs(_clean(cv2.absdiff(frames[row], frames[other]), threshold))
             for left, top, width, height in moving[:, :4].astype(int):
-                margin = 2 + height // 20
-                region = np.s_[
-                    max(0, top - margin) : top + height + margin,
-                    max(0, left - margin) : left + width + margin,
-                ]
-                still[place][region] = False
+                edge = 2 + height // 20
+                still[max(0, top - edge) : top + height + edge, max(0, left - edge) : left + width + edge] = 0
     # Who stood still for a while leaves no ghost where most frames show the scene.
-    agrees = still & (np.abs(frames[rows] - median) < 2 * threshold)
-    use = np.where(agrees.sum(axis=0) >= 0.5 * still.sum(axis=0), agrees, still)
-    mean = (frames[rows] * use).sum(axis=0) / np.maximum(use.sum(axis=0), 1)
+    agrees = use & (np.abs(frames[chosen] - median) < 2 * threshold)
+    use = np.where(agrees.sum(axis=0) >= 0.5 * use.sum(axis=0), agrees, use)
+    mean = (frames[chosen] * use).sum(axis=0) / np.maximum(use.sum(axis=0), 1)
     return np.where(use.sum(axis=0) >= 2, mean, median).round().astype(np.uint8)
 
 
-def _foreground(frame: np.ndarray, scene: np.ndarray, threshold: float) -> np.ndarray:
-    """Return where a frame differs from the empty scene, without specks; a mask of 0 and 255, uint8."""
-    mask = (cv2.absdiff(frame, scene) > threshold).astype(np.uint8) * 255
-    return cv2.morphologyEx(cv2.medianBlur(mask, 3), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+def _clean(change: np.ndarray, threshold: float) -> np.ndarray:
+    """Return where a picture changes by more than the threshold, without specks; 0 and 255, uint8."""
+    mask = cv2.medianBlur((change > threshold).astype(np.uint8) * 255, 3)
+    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
 
 
-def _draw(frame: np.ndarray, scene: np.ndarray, threshold: float, square: np.ndarray) -> np.ndarray:
+def _draw(change: np.ndarray, threshold: float, square: np.ndarray) -> np.ndarray:
     """Return how surely each pixel within the square belongs to the walker, uint8, 0 to 255.
 
     Soft where clothes resemble the scene, so that limbs fade rather than vanish.
     """
-    near = cv2.dilate(_foreground(frame, scene, threshold), np.ones((11, 11), np.uint8))
-    first, last = (share * threshold for share in _SOFT_RANGE)
-    soft = np.clip((cv2.absdiff(frame, scene) - first) * (255 / (last - first)), 0, 255)
-    x, y = np.arange(frame.shape[1]), np.arange(frame.shape[0])[:, None]
+    near = cv2.dilate(_clean(change, threshold), np.ones((11, 11), np.uint8)) > 0
+    soft = np.interp(change, np.multiply(_SOFT_RANGE, threshold), (0, 255))
+    x, y = np.arange(change.shape[1]), np.arange(change.shape[0])[:, None]
     is_inside = np.maximum(np.abs(x - square[0]), np.abs(y - square[1])) <= square[2] / 2
-    return (soft * is_inside * (near > 0)).astype(np.uint8)
+    return (soft * (near & is_inside)).astype(np.uint8)
 
 
-def _find_blobs(mask: np.ndarray, reach: float) -> np.ndarray:
+def _find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
     """Return left, top, width, height and filled share of the blobs that may be a person, (num_blobs, 5).
 
     Parts that lie close are taken as one: a walker may fall apart into pieces. The reach is longer up and
     down than sideways, so that neighbours stay apart.
     """
     size = [max(3, round(share * reach * mask.shape[0])) | 1 for share in (0.10, 0.045)]
-    _, labels = cv2.connectedComponents(cv2.dilate(mask, np.ones(size, np.uint8)))
+    labels, boxes = cv2.connectedComponents(cv2.dilate(mask, np.ones(size, np.uint8)))[1], []
     labels[mask == 0] = 0
-    boxes = []
     for label, where in enumerate(find_objects(labels), 1):
-        if (
-            where is None
-            or (places := np.argwhere(labels[where] == label)).size < 2 * _MIN_BLOB_SHARE * mask.size
-        ):
-            continue
-        (top, left), (bottom, right) = np.percentile(places, [0.5, 99.5], axis=0, method="nearest")
-        width, height = right - left + 1, bottom - top + 1
-        fill = len(places) / (width * height)
-        boxes.append((left + where[1].start, top + where[0].start, width, height, fill))
+        places = np.argwhere(labels[where] == label) if where else np.empty(0)
+        if len(places) >= _MIN_BLOB_SHARE * mask.size and len(places):
+            (top, left), (bottom, right) = np.percentile(places, [0.5, 99.5], axis=0, method="nearest")
+            width, height = right - left + 1, bottom - top + 1
+            fill = len(places) / (width * height)
+            boxes.append((left + where[1].start, top + where[0].start, width, height, fill))
     return np.array(boxes, float).reshape(-1, 5)
 
 
@@ -193,8 +176,7 @@ def _link(blobs: Iterable[np.ndarray], frame_rate_hz: float) -> list[pd.DataFram
 
 def _judge(
     track: pd.DataFrame,
-    frames: np.ndarray,
-    scene: np.ndarray,
+    changes: list[np.ndarray],
     threshold: float,
     view: tuple[int, int, int, int],
     frame_rate_hz: float,
@@ -208,19 +190,20 @@ def _judge(
     usual = median_filter(seen, (5, 1), mode="nearest")
     centres = steady(usual[:, :2] + usual[:, 2:] / 2, _PATH_SECONDS * frame_rate_hz, 2)
     sides = np.maximum(steady(usual[:, 3:], _SIZE_SECONDS * frame_rate_hz, 1), 1) / BODY_SHARE
-    boxes, squares = (np.full((len(frames), width), np.nan, np.float32) for width in (4, 3))
-    boxes[rows], squares[rows] = seen, np.column_stack([centres, sides])
-    states = np.full(len(frames), State.GONE)
-    is_slow = path_speed(squares[rows], frame_rate_hz) < _MIN_SPEED
-    states[rows] = np.where(is_slow, State.STANDING, State.WALKING)
-    is_beyond = (seen[:, 0] < view[0] + _EDGE_PX) | (
-        seen[:, :2] + seen[:, 2:] > np.array(view[2:]) - _EDGE_PX
-    ).any(axis=1)
-    states[rows[is_beyond]] = State.CUT
-    bouts = find_bouts(states, [rows], frame_rate_hz)
-    return Walk(
-        0, boxes, squares, states, bouts, lambda row: _draw(frames[row], scene, threshold, squares[row])
+    is_slow = path_speed(np.hstack([centres, sides]), frame_rate_hz) < _MIN_SPEED
+    is_beyond = np.hstack(
+        [seen[:, :1] < view[0] + _EDGE_PX, seen[:, :2] + seen[:, 2:] > np.array(view[2:]) - _EDGE_PX]
     )
+    boxes, squares = (np.full((len(changes), width), np.nan, np.float32) for width in (4, 3))
+    boxes[rows], squares[rows] = seen, np.hstack([centres, sides])
+    states = np.full(len(changes), State.GONE)
+    states[rows] = np.where(is_slow, State.STANDING, State.WALKING)
+    states[rows[is_beyond.any(axis=1)]] = State.CUT
+
+    def silhouette(row: int) -> np.ndarray:
+        return _draw(changes[row], threshold, squares[row])
+
+    return Walk(0, boxes, squares, states, find_bouts(states, [rows], frame_rate_hz), silhouette)
 
 
 def measure_shapes(masks: np.ndarray, boxes: np.ndarray) -> np.ndarray:

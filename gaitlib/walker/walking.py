@@ -26,7 +26,6 @@ _MIN_BOUT_SECONDS, _MAX_BREAK_SECONDS = 0.8, 0.25
 _MARGIN_HEIGHTS = 0.02
 # Head, shoulders, hips, legs; hands may leave the picture.
 _BODY = np.array([0, 2, 5, 11, 12, *range(23, 33)])
-_ANKLES = np.array([27, 28])
 
 
 class State(IntEnum):
@@ -52,10 +51,9 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Walk:
-    """What one person does in a chunk of video.
+    """What one person does in a chunk: `boxes` and `squares` as in `WalkerTrack`, a `State` a frame.
 
-    `boxes` and `squares` are those of `WalkerTrack`, `states` hold a `State` a frame, `bouts` the rows of
-    each walking bout; `silhouette` draws that of a row, (height, width), uint8, in the working frame.
+    `bouts` has the rows of each walking bout; `silhouette` draws that of a row, (height, width), uint8.
     """
 
     number: int
@@ -73,23 +71,26 @@ class Walk:
 
 
 def judge_frames(keypoints: Keypoints, view_px: tuple[float, ...]) -> np.ndarray:
-    """Return what a person does in each frame, ndarray of shape (num_frames,) of `State`.
+    """Return the `State` of a person in each frame, ndarray of shape (num_frames,), from smooth keypoints.
 
-    `keypoints` are smoothed; `view_px` has left, top, right and bottom of the picture within bars, pixels of
-    the full-size video.
+    `view_px` has left, top, right and bottom of the picture within bars, pixels of the full-size video.
     """
-    states = np.full(len(keypoints), State.GONE)
+    states, rate = np.full(len(keypoints), State.GONE), keypoints.frame_rate_hz
+    left, top, right, bottom = view_px
     for run in unbroken_runs(keypoints):
-        part, rate = keypoints.part(run), keypoints.frame_rate_hz
+        part = keypoints.part(run)
+        x, y = np.moveaxis(part.image_px[:, _BODY], 2, 0)
+        margin = _MARGIN_HEIGHTS * np.ptp(y, axis=1)[:, None]
+        is_cut = (x < left + margin) | (x > right - margin) | (y < top) | (y > bottom)
+        # From the feet to the shoulders.
+        upwards = part.image_px[:, [11, 12]].mean(axis=1) - part.image_px[:, [27, 28]].mean(axis=1)
+        tilt_deg = np.degrees(np.abs(np.arctan2(upwards[:, 0], -upwards[:, 1])))
         states[run] = State.WALKING
-        for state, holds in (
-            (State.STANDING, _stepping(part.world_m, rate) < _needed_stepping(part, rate)),
-            (State.TURNING, np.abs(_turning_deg_per_s(part.world_m, rate)) > _MAX_TURN_DEG_PER_S),
-            (State.HIDDEN, part.visibility[:, _ANKLES].mean(axis=1) < _MIN_VISIBILITY),
-            (State.CUT, _is_cut(part, view_px)),
-            (State.NOT_UPRIGHT, _tilt_deg(part.image_px) > _MAX_TILT_DEG),
-        ):
-            states[run[holds]] = state
+        states[run[_stepping(part.world_m, rate) < _needed_stepping(part, rate)]] = State.STANDING
+        states[run[np.abs(_turning_deg_per_s(part.world_m, rate)) > _MAX_TURN_DEG_PER_S]] = State.TURNING
+        states[run[part.visibility[:, [27, 28]].mean(axis=1) < _MIN_VISIBILITY]] = State.HIDDEN
+        states[run[is_cut.any(axis=1)]] = State.CUT
+        states[run[tilt_deg > _MAX_TILT_DEG]] = State.NOT_UPRIGHT
     return states
 
 
@@ -126,23 +127,9 @@ def _turning_deg_per_s(world_m: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     window = max(3, round(_TURN_WINDOW_SECONDS * frame_rate_hz))
     # The median passes over frames in which a front is taken for a back.
     usual = median_filter(across, (window, 1), mode="nearest")
-    mean = uniform_filter1d(usual, window, axis=0, mode="nearest")
-    heading = np.unwrap(np.arctan2(mean[:, 1], mean[:, 0]))
+    x, z = uniform_filter1d(usual, window, axis=0, mode="nearest").T
+    heading = np.unwrap(np.arctan2(z, x))
     return np.degrees(np.diff(heading, prepend=heading[:1])) * frame_rate_hz
-
-
-def _is_cut(keypoints: Keypoints, view_px: tuple[float, ...]) -> np.ndarray:
-    left, top, right, bottom = view_px
-    x, y = np.moveaxis(keypoints.image_px[:, _BODY], 2, 0)
-    margin = _MARGIN_HEIGHTS * np.ptp(y, axis=1)[:, None]
-    is_outside = (x < left + margin) | (x > right - margin) | (y < top) | (y > bottom)
-    return is_outside.any(axis=1)
-
-
-def _tilt_deg(image_px: np.ndarray) -> np.ndarray:
-    """Return the angle of the body, feet to shoulders, to the vertical of the picture."""
-    x, y = (image_px[:, [11, 12]].mean(axis=1) - image_px[:, [27, 28]].mean(axis=1)).T
-    return np.degrees(np.abs(np.arctan2(x, -y)))
 
 
 def find_bouts(states: np.ndarray, runs: list[np.ndarray], frame_rate_hz: float) -> list[np.ndarray]:
@@ -164,8 +151,7 @@ def find_bouts(states: np.ndarray, runs: list[np.ndarray], frame_rate_hz: float)
 
 def reason_of(walks: list[Walk]) -> str:
     """Return what most keeps people from being seen to walk."""
-    states = np.concatenate([np.zeros(0, int), *(walk.states for walk in walks)])
-    counts = np.bincount(states, minlength=len(State))
+    counts = np.bincount([state for walk in walks for state in walk.states], minlength=len(State))
     likely = max(REASONS, key=lambda state: counts[state])
     if counts[likely]:
         return REASONS[likely]
@@ -173,17 +159,13 @@ def reason_of(walks: list[Walk]) -> str:
 
 
 def level(keypoints: Keypoints, bouts: list[np.ndarray]) -> Keypoints:
-    """Turn the body upright as a whole, whatever the tilt of the camera.
-
-    On average over the walking bouts (their rows), the hips are above the ankles.
-    """
+    """Turn the body upright as a whole: on average over the bouts, the hips are above the ankles."""
     if not bouts:
         return keypoints
     world_m = keypoints.world_m[np.concatenate(bouts)]
     legs = (world_m[:, [27, 28]] - world_m[:, [23, 24]]).mean(axis=(0, 1))
-    down = legs / np.linalg.norm(legs)
-    turn, _ = Rotation.align_vectors([[0, 1, 0]], [down])
-    return replace(keypoints, world_m=(keypoints.world_m @ turn.as_matrix().T).astype(np.float32))
+    turn = Rotation.align_vectors([0, 1, 0], legs)[0].as_matrix()
+    return replace(keypoints, world_m=(keypoints.world_m @ turn.T).astype(np.float32))
 
 
 def steady(values: np.ndarray, window: float, order: int) -> np.ndarray:
@@ -195,10 +177,9 @@ def steady(values: np.ndarray, window: float, order: int) -> np.ndarray:
 def path_speed(squares: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     """Return the speed of steady squares (centre x, centre y, side) in body heights a second.
 
-    Somebody who walks towards the camera grows instead of moving; the growth is counted as if the camera
-    stood about four body heights away.
+    Who walks towards the camera grows: that counts as if it stood about four body heights away.
     """
     if len(squares) < 2:
         return np.zeros(len(squares))
-    way = np.gradient(np.column_stack([squares[:, :2], np.log(squares[:, 2])]), axis=0) * frame_rate_hz
-    return np.hypot(np.hypot(way[:, 0], way[:, 1]) / squares[:, 2] / BODY_SHARE, 4 * way[:, 2])
+    right, down, growth = np.gradient(squares, axis=0).T * frame_rate_hz / squares[:, 2]
+    return np.hypot(np.hypot(right, down) / BODY_SHARE, 4 * growth)
