@@ -14,11 +14,11 @@ from gaitlib.walker.blazepose import PoseEstimator
 from gaitlib.walker.finding import find_cuts, find_view
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, Keypoints, smooth, unbroken_runs
 from gaitlib.walker.walking import State, find_bouts, judge_frames, level
-from gaitlib.walker.weights import ensure_weights, has_weights, weights_dir, weights_problem
+from gaitlib.walker.weights import ensure_weights, weights_dir, weights_problem
 
 RATE = 15.0
 LEG, ARM = ("knee", "ankle", "heel", "foot_index"), ("elbow", "wrist", "pinky", "index", "thumb")
-needs_weights = pytest.mark.skipif(not has_weights(), reason=weights_problem() or "weights are there")
+needs_weights = pytest.mark.skipif(bool(weights_problem()), reason=weights_problem() or "weights are there")
 FILES = ("pose_detection.tflite", "pose_landmark_full.tflite")
 PLACE = weights_dir()  # before a test names another
 
@@ -140,7 +140,7 @@ class TestWeights:
         said = []
         assert not ensure_weights(said.append)
         assert len(said) == 2 and problem in said[1] and said[1].endswith("succeeds.")
-        assert not list(weights_dir().glob("*.tflite")) and not has_weights()
+        assert not list(weights_dir().glob("*.tflite")) and weights_problem()
 
     def test_a_damaged_file_is_fetched_again(self, empty_place):
         weights_dir().mkdir(parents=True)

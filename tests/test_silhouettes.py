@@ -211,15 +211,6 @@ def test_people_in_turn_have_numbers_of_their_own():
     assert (np.diff(track.bouts[walking]) >= 0).all()
 
 
-def test_slow_walker_in_a_short_video_leaves_no_ghost():
-    """Who covers each pixel of the way for most of the time."""
-    track, walking = find(scene(40, (200, 1.8, 160)))
-    assert walking.mean() > 0.6
-    assert track.num_people == 1
-    expected = 200 + 1.8 * np.arange(40)
-    assert np.abs(track.squares[walking, 0] - expected[walking]).max() < 20
-
-
 def test_moving_camera_is_told():
     wide = textured(240, 800)
     frames = np.stack([wide[:, 6 * number : 6 * number + 400] for number in range(45)])

@@ -4,7 +4,7 @@ from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, SKELETON_EDGES, Keypoints
 from gaitlib.walker.silhouettes import SHAPE_NAMES, measure_shapes
 from gaitlib.walker.walking import BODY_SHARE, path_speed
-from gaitlib.walker.weights import ensure_weights, has_weights, weights_dir, weights_problem
+from gaitlib.walker.weights import ensure_weights, weights_dir, weights_problem
 
 __all__ = [
     "BODY_SHARE",
@@ -17,7 +17,6 @@ __all__ = [
     "WalkerTrack",
     "cut_frames",
     "ensure_weights",
-    "has_weights",
     "measure_shapes",
     "path_speed",
     "weights_dir",

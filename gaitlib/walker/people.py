@@ -4,18 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-import cv2
 import numpy as np
 
 from gaitlib.walker.blazepose import MIN_SCORE, BodySquare, Pose, PoseEstimator
 
-# The detector looks this often, and when somebody is lost; later a person is only known by the clothes.
+# The detector looks this often, and when somebody is lost, who is somebody else after a while.
 _LOOK_SECONDS, _PATIENCE_SECONDS, _MAX_PEOPLE, _LONG_AGO = 0.8, 1.5, 4, 10**6
-# Distance of clothes in CIE Lab; lost a moment ago they may differ more (light, turning).
-_SAME_CLOTHES, _NEAR_CLOTHES, _MAX_CLOTHES = 6.0, 36.0, 60
-# In sides of the square: how far a body moves in a frame, how far before it is looked at again from there,
-# how near two poses or hips are one person's. Ratio of sizes.
-_MAX_STEP, _LARGE_STEP, _SAME_POSE, _SAME_HIPS, _MAX_RATIO = 0.25, 0.06, 0.08, 0.12, 1.5
+# In sides of the square: how far a body moves in a frame and while it is lost, how far before it is looked at
+# again from there, how near two poses or hips are one person's. Ratio of sizes.
+_MAX_STEP, _MAX_AWAY, _LARGE_STEP, _SAME_POSE, _SAME_HIPS, _MAX_RATIO = 0.25, 1.0, 0.06, 0.08, 0.12, 1.5
 # A human body: measured on people 1.00, 1.00 and 0.64 to 1.35, on the feet of a table 0.97, 0.8 and 0.2.
 _MIN_USUAL_SCORE, _MIN_ON_MASK, _MIN_TRUNK, _MAX_TRUNK = 0.9, 0.85, 0.35, 2.5
 _MIN_FRAMES = 4
@@ -30,7 +27,6 @@ class Person:
     last_row: int
     last_pose: Pose
     poses: dict[int, Pose] = field(default_factory=dict)
-    clothes: list[np.ndarray] = field(default_factory=list)
 
 
 class PeopleTracker:
@@ -43,8 +39,7 @@ class PeopleTracker:
     def follow(self, frames: np.ndarray, is_cut: np.ndarray) -> list[Person]:
         """Return everybody who is seen in a chunk.
 
-        `frames` (num_frames, height, width, 3), uint8, are RGB; a cut, where `is_cut` (num_frames,), ends all
-        tracks, and people are known by their clothes alone.
+        `frames` (num_frames, height, width, 3), uint8, are RGB; a cut, where `is_cut`, ends all tracks.
         """
         for person in self._known:
             person.last_row -= len(self._frames)
@@ -105,19 +100,11 @@ class PeopleTracker:
                 yield square._replace(x=square.x + x, y=square.y + y)
 
     def _recognise(self, row: int, pose: Pose) -> Person:
-        """Return the person who was lost here a moment ago or wears the same, else a new one."""
-        clothes = _clothes(self._frames[row], pose)
-
-        def difference(person: Person) -> float:
-            is_near = row - person.last_row < _PATIENCE_SECONDS * self._rate
-            is_near = is_near and _goes_on(person.last_pose, pose, reach=1.0)
-            usual = np.median(person.clothes, axis=0)
-            distance = float(np.linalg.norm(usual - clothes, axis=1).max())
-            return distance / (_NEAR_CLOTHES if is_near else _SAME_CLOTHES)
-
-        lost = [person for person in self._known if row not in person.poses and difference(person) < 1]
-        if lost:
-            return min(lost, key=difference)
+        """Return the person who was lost near here a moment ago, else a new one."""
+        for person in self._known:
+            is_lost = 0 < row - person.last_row < _PATIENCE_SECONDS * self._rate
+            if is_lost and _distance(person.last_pose.next_square, pose.next_square) < _MAX_AWAY:
+                return person
         self._known.append(Person(len(self._known), row, pose))
         return self._known[-1]
 
@@ -134,8 +121,6 @@ class PeopleTracker:
         person.poses[row] = pose
         if row >= person.last_row:
             person.last_row, person.last_pose = row, pose
-        if len(person.clothes) < _MAX_CLOTHES:
-            person.clothes.append(_clothes(self._frames[row], pose))
 
 
 def _is_body(poses: list[Pose]) -> bool:
@@ -144,12 +129,10 @@ def _is_body(poses: list[Pose]) -> bool:
     trunk = points[:, [11, 12]].mean(axis=1) - points[:, [23, 24]].mean(axis=1)
     legs = np.linalg.norm(np.diff(points[:, [[23, 25, 27], [24, 26, 28]]], axis=2), axis=3).sum(axis=2)
     trunk_share = np.linalg.norm(trunk, axis=1) / np.maximum(legs.mean(axis=1), 1e-6)
-    return (
-        len(poses) >= _MIN_FRAMES
-        and float(np.median([pose.score for pose in poses])) >= _MIN_USUAL_SCORE
-        and float(np.median([_share_on_mask(pose) for pose in poses])) >= _MIN_ON_MASK
-        and _MIN_TRUNK <= float(np.median(trunk_share)) <= _MAX_TRUNK
-    )
+    parts = [pose.score for pose in poses], [_share_on_mask(pose) for pose in poses], trunk_share
+    score, on_mask, usual_share = np.median(parts, axis=1)
+    is_sure = score >= _MIN_USUAL_SCORE and on_mask >= _MIN_ON_MASK
+    return is_sure and len(poses) >= _MIN_FRAMES and _MIN_TRUNK <= usual_share <= _MAX_TRUNK
 
 
 def _plausible(poses: dict[int, Pose]) -> dict[int, Pose]:
@@ -168,11 +151,12 @@ def _share_on_mask(pose: Pose) -> float:
     return float((pose.mask[rows, columns] > 127).mean()) if len(seen) else 0.0
 
 
-def _goes_on(before: Pose, pose: Pose, reach: float = _MAX_STEP) -> bool:
-    """Return whether a pose can be the same person a moment later, within `reach` sides of the square."""
+def _goes_on(before: Pose, pose: Pose) -> bool:
+    """Return whether a pose can be the same person in the next frame."""
     old, new = before.next_square, pose.next_square
     is_alike = 1 / _MAX_RATIO <= new.side / max(old.side, 1e-6) <= _MAX_RATIO
-    return pose.score >= MIN_SCORE and is_alike and np.hypot(new.x - old.x, new.y - old.y) <= reach * old.side
+    is_near = np.hypot(new.x - old.x, new.y - old.y) <= _MAX_STEP * old.side
+    return pose.score >= MIN_SCORE and is_alike and bool(is_near)
 
 
 def _distance(square: BodySquare, other: BodySquare) -> float:
@@ -183,12 +167,3 @@ def _distance(square: BodySquare, other: BodySquare) -> float:
 def _is_same(pose: Pose, other: Pose) -> bool:
     distance = np.linalg.norm(pose.image_px[11:] - other.image_px[11:], axis=1).mean()
     return distance < _SAME_POSE * max(pose.next_square.side, other.next_square.side)
-
-
-def _clothes(frame: np.ndarray, pose: Pose) -> np.ndarray:
-    """Return the colours in the middle of the trunk and of the thighs, (2, 3), CIE Lab."""
-    size = 2 * max(1, round(pose.next_square.side / 60)) + 1
-    middles = pose.image_px[[[11, 12, 23, 24], [23, 24, 25, 26]]].mean(axis=1)
-    patches = [cv2.getRectSubPix(frame, (size, size), middle.tolist()) for middle in middles]
-    colours = np.array([np.median(patch, axis=(0, 1)) for patch in patches], np.float32)
-    return cv2.cvtColor(colours[None] / 255, cv2.COLOR_RGB2LAB)[0]

@@ -14,9 +14,8 @@ from scipy.optimize import linear_sum_assignment
 
 from gaitlib.walker.walking import BODY_SHARE, State, Walk, find_bouts, path_speed, steady
 
-# Grey levels by which a pixel must differ at least (sensor noise raises it), frames the scene is learnt from;
-# two frames this far apart in time show a walker's whole body displaced, even a slow one's.
-_MIN_DIFFERENCE, _NUM_FRAMES_LEARNT, _MOTION_LAG_SECONDS = 12, 40, 0.4
+# Grey levels by which a pixel must differ at least (sensor noise raises it), frames the scene is learnt from.
+_MIN_DIFFERENCE, _NUM_FRAMES_LEARNT = 12, 40
 # Silhouettes fill 0.35 to 0.6 of their box, point lights about 0.15.
 _SPARSE_FILL = 0.31
 # Where the camera moves, frames differ from any learnt scene in more than this share of 16 cells.
@@ -59,7 +58,8 @@ def find_silhouettes(
     frames, middle = level_light(frames), len(frames) // 2
     noise = np.median(cv2.absdiff(frames[middle], frames[max(0, middle - 1)])) / 0.6745 / np.sqrt(2)
     threshold = max(_MIN_DIFFERENCE, 4.5 * noise)
-    scene = _learn_scene(frames, max(1, round(_MOTION_LAG_SECONDS * frame_rate_hz)), threshold)
+    chosen = np.unique(np.linspace(0, len(frames) - 1, _NUM_FRAMES_LEARNT).astype(int))
+    scene = np.median(frames[chosen], axis=0).astype(np.uint8)
     changes = [cv2.absdiff(frame, scene) for frame in frames]
     masks = [_clean(change, threshold) for change in changes]
     cells = [cv2.resize(mask, (4, 4), interpolation=cv2.INTER_AREA) > 8 for mask in masks]
@@ -78,38 +78,18 @@ def find_silhouettes(
 def level_light(frames: np.ndarray) -> np.ndarray:
     """Undo what changes all over the picture: exposure that steps, lamps that flicker.
 
-    Each grey frame is brought to the usual picture by gain and offset, medians over its pixels, so that
-    who walks there does not count. Returns `frames` itself where the light is steady.
+    Each grey frame gets the gain that most of its pixels need to be as usual. Returns `frames` itself where
+    the light is steady.
     """
     small = frames[:, ::8, ::8].reshape(len(frames), -1).astype(np.float32)
     usual, levelled = np.median(small, axis=0), frames
     for row, now in enumerate(small):
         is_known = (np.minimum(now, usual) > 2) & (np.maximum(now, usual) < 250)
-        if is_known.sum() < 50:
-            continue
-        gain = np.median(usual[is_known] / now[is_known])
-        offset = np.median(usual[is_known] - gain * now[is_known])
-        if abs((gain - 1) * now.mean() + offset) > _MIN_LIGHT_CHANGE:
+        gain = np.median(usual[is_known] / now[is_known]) if is_known.sum() > 50 else 1.0
+        if abs(gain - 1) * now.mean() > _MIN_LIGHT_CHANGE:
             levelled = frames.copy() if levelled is frames else levelled
-            levelled[row] = cv2.convertScaleAbs(frames[row], alpha=gain, beta=offset)
+            levelled[row] = cv2.convertScaleAbs(frames[row], alpha=gain)
     return levelled
-
-
-def _learn_scene(frames: np.ndarray, lag: int, threshold: float) -> np.ndarray:
-    """Return the empty scene: of each pixel the mean over frames in which nothing moves near it."""
-    chosen = np.unique(np.linspace(0, len(frames) - 1, _NUM_FRAMES_LEARNT).astype(int))
-    use, median = np.ones((len(chosen), *frames.shape[1:]), bool), np.median(frames[chosen], axis=0)
-    for row, still in zip(chosen, use, strict=True):
-        for other in (max(0, row - lag), min(row + lag, len(frames) - 1)):
-            moving = _find_blobs(_clean(cv2.absdiff(frames[row], frames[other]), threshold))
-            for left, top, width, height in moving[:, :4].astype(int):
-                edge = 2 + height // 20
-                still[max(0, top - edge) : top + height + edge, max(0, left - edge) : left + width + edge] = 0
-    # Who stood still for a while leaves no ghost where most frames show the scene.
-    agrees = use & (np.abs(frames[chosen] - median) < 2 * threshold)
-    use = np.where(agrees.sum(axis=0) >= 0.5 * use.sum(axis=0), agrees, use)
-    mean = (frames[chosen] * use).sum(axis=0) / np.maximum(use.sum(axis=0), 1)
-    return np.where(use.sum(axis=0) >= 2, mean, median).round().astype(np.uint8)
 
 
 def _clean(change: np.ndarray, threshold: float) -> np.ndarray:

@@ -36,11 +36,6 @@ def weights_dir() -> Path:
     return Path(named).expanduser() if named else Path(sys.prefix) / "share" / "gaitlib" / "weights"
 
 
-def has_weights() -> bool:
-    """Return whether people can be recognised by keypoints on this machine."""
-    return not weights_problem()
-
-
 def weights_problem() -> str:
     """Return in one sentence why keypoints are not available; empty where they are."""
     if importlib.util.find_spec("ai_edge_litert") is None:
@@ -56,17 +51,9 @@ def weights_problem() -> str:
 
 
 def ensure_weights(notify: Callable[[str], object] = print) -> bool:
-    """Fetch the model files unless they are there; a network or an index that fails raises nothing.
+    """Fetch the model files unless they are there; return whether keypoints are available now.
 
-    Parameters
-    ----------
-    notify : callable
-        Is given one sentence when the files are fetched, and one where that fails.
-
-    Returns
-    -------
-    bool
-        Whether keypoints are available now.
+    A network or an index that fails raises nothing: `notify` is given a sentence on what is done or fails.
     """
     problem = weights_problem()
     if problem.startswith("The body model") and not os.environ.get("GAITLIB_WEIGHTS"):
