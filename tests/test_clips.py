@@ -224,7 +224,7 @@ def test_many_videos_in_parallel_in_order(tmp_path, fresh_cache, capsys):
 def test_processes_that_prepare_the_same_video_do_not_disturb_each_other(tmp_path, fresh_cache):
     path = film(tmp_path / "one.mp4", across(1.6))
     with ThreadPoolExecutor(3) as pool:
-        videos = list(pool.map(lambda _: prepare_video(path, config_of(), 1), range(3)))
+        videos = list(pool.map(lambda _: prepare_video(path, config_of()), range(3)))
     assert len({video.folder for video in videos}) == 1
     assert videos[0].is_whole()
     assert [name for name in os.listdir(fresh_cache / "videos") if not name.startswith(".")] == [

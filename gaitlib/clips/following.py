@@ -43,7 +43,7 @@ _REPORT = (
 )
 
 
-def follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int) -> dict[str, Any]:
+def follow_walker(path: Path, config: RunConfig, folder: Path) -> dict[str, Any]:
     """Write the files of a video's cache entry and return its description.
 
     The video is decoded once, and memory hardly grows with its length.
@@ -55,7 +55,7 @@ def follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int)
     """
     assert config.body != "auto"
     color = config.body == "keypoints" or config.num_channels == 3
-    settings = _FRAME_PX[config.body], color, _CHUNK_SECONDS[config.body], num_threads
+    settings = _FRAME_PX[config.body], color, _CHUNK_SECONDS[config.body]
     reader = VideoReader(path, config.frame_rate_hz, *settings)
     tracks, shapes, finder = [], [], None
     with (folder / "pictures.bin").open("wb") as pictures, (folder / "thumbs.bin").open("wb") as thumbs:

@@ -33,17 +33,11 @@ class Geometry:
         ratio = pixel_ratio if 0.25 <= pixel_ratio <= 4 else 1.0
         if ratio != pixel_ratio:
             notes.append(f"Claims pixels {pixel_ratio:g} times as wide as high: taken as square.")
-        axes = _display_axes(frame, notes)
+        axes = _display_axes(frame)
         size = max(1, round(frame.width * ratio)), frame.height
         scale = min(1.0, max_side_px / max(size))
         stored_size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
         return cls(*(size if axes[0, 0] else size[::-1]), stored_size, axes)
-
-    @property
-    def rotation_deg(self) -> int:
-        """How far clockwise stored frames are turned: 0, 90, 180 or 270."""
-        x, y = self.axes[0]
-        return int(90 * y % 360 if y else 90 * (1 - x))
 
     def picture(self, frame: av.VideoFrame, color: bool) -> np.ndarray:
         """Return a frame upright, shape (height, width, 3) RGB or (height, width) grey 0 to 255, uint8."""
@@ -67,17 +61,14 @@ def _shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return image if is_right else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _display_axes(frame: av.VideoFrame, notes: list[str]) -> np.ndarray:
+def _display_axes(frame: av.VideoFrame) -> np.ndarray:
     """Return the axes of `Geometry` from the display matrix, whose rows they are, times a scale."""
     side_data: Any = frame.side_data
     if SideDataType.DISPLAYMATRIX not in side_data:
         return np.eye(2)
     matrix = np.frombuffer(memoryview(side_data[SideDataType.DISPLAYMATRIX]), "=i4")
-    axes = matrix[[0, 1, 3, 4]].reshape(2, 2) / max(np.abs(matrix[[0, 1, 3, 4]]).max(), 1)
-    nearest = np.rint(axes)
-    if abs(np.linalg.det(nearest)) != 1 or np.abs(axes - nearest).max() > 0.02:
-        notes.append("Is to be turned by an odd angle: turned to the nearest right angle.")
-    return nearest if abs(np.linalg.det(nearest)) == 1 else np.eye(2)
+    axes = np.rint(matrix[[0, 1, 3, 4]].reshape(2, 2) / max(np.abs(matrix[[0, 1, 3, 4]]).max(), 1))
+    return axes if abs(np.linalg.det(axes)) == 1 else np.eye(2)  # the nearest right angle
 
 
 class VideoWriter:
