@@ -36,7 +36,7 @@ from gaitlib.config import RunConfig, make_config
 from gaitlib.demo import WalkParameters, sample_truth
 from gaitlib.demo.kinematics import pose_walker
 from gaitlib.errors import InputError
-from gaitlib.video import VideoWriter
+from gaitlib.video import write_film
 from gaitlib.walker import MIRRORED, Keypoints, weights_problem
 
 SCENE = textured(*SIZE)
@@ -48,12 +48,13 @@ def config_of(**settings) -> RunConfig:
 
 def film(path: Path, places: list[float], rate_hz: float = 30.0, steps_hz: float = 1.9) -> Path:
     """Write a film of somebody who is at each of these places in turn; NaN: nobody."""
-    with VideoWriter(path, rate_hz, SIZE[1], SIZE[0]) as writer:
-        for number, place in enumerate(places):
-            frame = SCENE.copy()
-            if np.isfinite(place):
-                draw_person(frame, place, 215, 150, number * steps_hz / rate_hz)
-            writer.write(frame[..., None].repeat(3, axis=2))
+    frames = []
+    for number, place in enumerate(places):
+        frame = SCENE.copy()
+        if np.isfinite(place):
+            draw_person(frame, place, 215, 150, number * steps_hz / rate_hz)
+        frames.append(frame[..., None].repeat(3, axis=2))
+    write_film(path, rate_hz, frames)
     return path
 
 
@@ -83,9 +84,7 @@ def loop_film(tmp_path_factory) -> Path:
         frame = SCENE.copy()
         draw_person(frame, place, 215, 150, number / 15)
         frames.append(frame[..., None].repeat(3, axis=2))
-    with VideoWriter(path, 30.0, SIZE[1], SIZE[0]) as writer:
-        for frame in frames * 8:
-            writer.write(frame)
+    write_film(path, 30.0, frames * 8)
     return path
 
 

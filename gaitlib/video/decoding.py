@@ -23,7 +23,7 @@ from gaitlib.files import show_name
 
 # Playlists (hls, dash, concat), scripts and still pictures are left out: they open other files, or are none.
 _FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,gif,flv,ogg,asf,yuv4mpegpipe,ivf,dv"
-_MAX_PIXELS = 8192 * 8192
+_OPTIONS = {"max_pixels": str(8192 * 8192)}
 _MAX_SECONDS = 6 * 3600.0  # far more than a walk takes; time stamps can claim years
 _MAX_ERRORS_IN_A_ROW, _MAX_READINGS = 100, 50
 _MAX_GAP_SECONDS, _MIN_STEP_SECONDS = 10.0, 0.9e-3  # of more than 1000 frames a second none is believed
@@ -42,16 +42,12 @@ def open_regular(path: str | Path) -> io.FileIO:
             return io.FileIO(path, "rb")
     except OSError as error:
         raise InputError(f"{name} cannot be opened ({error.strerror}): check its permissions.") from None
-    raise InputError(
-        f"{name} is not there, or is a folder, pipe or device, not a regular file: give a video."
-    )
+    fault = "is not there, or is a folder, pipe or device, not a regular file"
+    raise InputError(f"{name} {fault}: give a video.")
 
 
 class LimitedFile:
-    """An open file without a name, so that FFmpeg judges by content alone; it may be read a few times over.
-
-    Damage may send its reader back and forth for ever.
-    """
+    """An open file without a name (FFmpeg judges by content); damage must not have it read for ever."""
 
     def __init__(self, file: io.FileIO) -> None:
         self._file, self.seek, self.tell = file, file.seek, file.tell
@@ -71,9 +67,8 @@ def open_container(file: io.FileIO, name: str) -> InputContainer:
     """Open a file as one of the known containers, else raise an `InputError`."""
     # FFmpeg opens nothing itself: no protocol is allowed, bytes come from the file object alone.
     safe = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
-    settings = {"container_options": safe, "metadata_errors": "replace", "buffer_size": 1 << 18}
     try:
-        return av.open(LimitedFile(file), "r", options={"max_pixels": str(_MAX_PIXELS)}, **settings)
+        return av.open(LimitedFile(file), "r", None, _OPTIONS, safe, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -129,10 +124,9 @@ class Timeline:
 class ReadReport:
     """What reading a video has met; complete when the last chunk has been read.
 
-    `frames_read` counts decoded frames, `corrupt_frames` those with damage or lost; `notes` has a sentence on
-    each fault and on what else must be known. `width` and `height` are of the upright film in square pixels,
-    before shrinking. `frame_rate_hz` is what a player shows, `capture_rate_hz` what a phone says to have
-    captured (slow motion, time lapse); `duration_seconds` is at the true pace.
+    `corrupt_frames` are damaged or lost; `notes` has a sentence on each fault and on what else must be known.
+    `width` and `height` are of the upright film in square pixels, before shrinking. `frame_rate_hz` is what a
+    player shows, `capture_rate_hz` what a phone says to have captured; `duration_seconds` has the true pace.
     """
 
     frames_read: int = 0
@@ -165,21 +159,15 @@ class Decoder:
         streams = self._container.streams.video
         moving = [one for one in streams if one.codec_context and not one.disposition & cover]
         if not moving:
-            raise InputError(
-                f"{self._name} holds no video that can be decoded, or its header is damaged: convert it."
-            )
-        stream = max(moving, key=lambda one: one.width * one.height)
-        if len(moving) > 1:
-            size = f"{stream.width}x{stream.height}"
-            self.report.notes.append(f"Holds {len(moving)} videos: the largest is read, {size}.")
-        return stream
+            raise InputError(f"{self._name} holds no video that can be decoded: convert it.")
+        return max(moving, key=lambda one: one.width * one.height)
 
     def frames(self) -> Generator[tuple[float, av.VideoFrame], None, None]:
         """Yield seconds from the first frame, and the frame."""
         # Invented presentation times are wrong for H.264 in AVI; without them the decoding times serve.
         self._container.flags &= ~cast(int, Flags.gen_pts.value)
         context, base = self.stream.codec_context, float(self.stream.time_base or 0)
-        context.options = {"max_pixels": str(_MAX_PIXELS)}
+        context.options = _OPTIONS
         context.thread_count = 1  # what other threads log cannot be caught
         for frame in self._decode():
             self._is_interlaced |= bool(frame.interlaced_frame)
@@ -256,9 +244,8 @@ class Decoder:
         if self._is_stopped:
             return
         if promised - read_seconds > max(0.25, 2.5 / report.frame_rate_hz):
-            report.notes.append(
-                f"Cut off: it promises {promised:.1f} s, the frames end after {read_seconds:.1f} s."
-            )
+            seconds = f"{promised:.1f} s, the frames end after {read_seconds:.1f} s"
+            report.notes.append(f"Cut off: it promises {seconds}.")
         elif self._faults:
             first = f"first of {len(self._faults)} faults: {self._faults[0]}"
             report.notes.append(f"Damaged or cut off ({first}).")

@@ -15,7 +15,6 @@ from gaitlib.files import show_name
 from gaitlib.video.decoding import Decoder, ReadReport, open_container, open_regular
 from gaitlib.video.frames import Geometry
 
-_MAX_CHUNK_BYTES = 1 << 30
 _EPSILON_SECONDS = 1e-3  # Matroska rounds stamps to milliseconds: 2/30 s is stored as 0.067
 
 
@@ -39,9 +38,8 @@ class VideoReader:
     video repeats frames. Slow motion that a phone has tagged is read at the true pace. No other file and no
     host is ever opened. `report` is complete after the last chunk.
 
-    Frames are shrunk to `max_side_px`, and grey, which is faster, unless `color`. A chunk, held in memory
-    whole, is at most `chunk_seconds` long and 1 GiB. Iterating raises an `InputError` if no frame can be
-    decoded.
+    Frames are shrunk to `max_side_px`, and grey, which is faster, unless `color`. A chunk of `chunk_seconds`
+    is held in memory whole. Iterating raises an `InputError` if no frame can be decoded.
     """
 
     def __init__(
@@ -94,10 +92,8 @@ class VideoReader:
     def _chunks(self, pictures: Iterator[np.ndarray]) -> Iterator[FrameChunk]:
         num_before = 0
         while (first := next(pictures, None)) is not None:
-            length = min(self._chunk_length, max(1, _MAX_CHUNK_BYTES // first.nbytes))
-            frames = np.empty((length, *first.shape), np.uint8)
-            num_frames = 0
-            for picture in chain([first], islice(pictures, length - 1)):
+            frames, num_frames = np.empty((self._chunk_length, *first.shape), np.uint8), 0
+            for picture in chain([first], islice(pictures, self._chunk_length - 1)):
                 frames[num_frames] = picture
                 num_frames += 1
             times_seconds = (num_before + np.arange(num_frames)) / self._frame_rate_hz

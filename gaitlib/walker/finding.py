@@ -1,7 +1,7 @@
 """Finds the walker in a video, chunk by chunk: by keypoints, or by silhouettes where the run says so."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -93,8 +93,8 @@ class WalkerFinder:
         boxes, squares = (np.stack([getattr(walk, name) for walk in walks]) for name in ("boxes", "squares"))
         keypoints, masks = None, None
         if self._tracker is not None:
-            arrays = (np.stack([getattr(walk.keypoints, name) for walk in walks]) for name in _ARRAYS)
-            keypoints = Keypoints(nobody.times_seconds, *(each[who, rows] for each in arrays), self._size_px)
+            arrays = {name: np.stack([getattr(walk.keypoints, name) for walk in walks]) for name in _ARRAYS}
+            keypoints = replace(nobody, **{name: each[who, rows] for name, each in arrays.items()})
         if self._with_masks:
             masks = np.stack([walks[place].silhouette(row) for row, place in enumerate(who)])
         is_found = len(walks) > 1 and (self._tracker is not None or (bouts >= 0).any())
