@@ -72,10 +72,9 @@ class WalkerFinder:
 
     def find(self, chunk: "FrameChunk") -> WalkerTrack:
         """Return where the walker is in each frame of a chunk; chunks come in order."""
-        frames, notes = chunk.frames, list[str]()
+        frames, notes, reason = chunk.frames, list[str](), ""
         shape, view = frames.shape[:3], find_view(frames)
         nobody = Keypoints.empty(chunk.times_seconds, self._size_px)
-        method, reason = "background" if self._tracker is None else "keypoints", ""
         if self._tracker is None:
             walks, reason = find_silhouettes(_grey(frames), self._rate, view)
         else:
@@ -91,24 +90,23 @@ class WalkerFinder:
         rows, bouts, who = np.arange(shape[0]), *_choose(walks, shape[0])
         walks.append(_nobody(nobody, shape))  # whom the places -1 mean
         boxes, squares = (np.stack([getattr(walk, name) for walk in walks]) for name in ("boxes", "squares"))
-        keypoints, masks = None, None
+        masks = [walks[place].silhouette(row) for row, place in enumerate(who)] if self._with_masks else None
         if self._tracker is not None:
             arrays = {name: np.stack([getattr(walk.keypoints, name) for walk in walks]) for name in _ARRAYS}
-            keypoints = replace(nobody, **{name: each[who, rows] for name, each in arrays.items()})
-        if self._with_masks:
-            masks = np.stack([walks[place].silhouette(row) for row, place in enumerate(who)])
-        is_found = len(walks) > 1 and (self._tracker is not None or (bouts >= 0).any())
+            nobody = replace(nobody, **{name: each[who, rows] for name, each in arrays.items()})
+        is_walking = bool((bouts >= 0).any())
+        method = "keypoints" if self._tracker and len(walks) > 1 else "background" if is_walking else "nobody"
         return WalkerTrack(
             boxes=boxes[who, rows],
             squares=squares[who, rows],
             bouts=bouts,
             person=np.array([walk.number for walk in walks], np.int32)[who],
             num_people=int(np.isfinite(boxes[..., 0]).sum(axis=0).max()),
-            method=method if is_found else "nobody",
+            method=method,
             notes=tuple(notes),
-            keypoints=keypoints,
-            masks=masks,
-            reason="" if (bouts >= 0).any() else f"nobody walks in full view: {reason or reason_of(walks)}.",
+            keypoints=nobody if self._tracker else None,
+            masks=None if masks is None else np.stack(masks),
+            reason="" if is_walking else f"nobody walks in full view: {reason or reason_of(walks)}.",
         )
 
 
@@ -146,7 +144,7 @@ def _nobody(keypoints: Keypoints, shape: tuple[int, ...]) -> Walk:
 
 
 def _choose(walks: list[Walk], num_frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return in each frame the bout and whom to follow (a place): who walks, the first of them, else is there."""
+    """Return in each frame the bout and whom to follow (a place): the first who walks, else who is there."""
     who, bouts = np.full((2, num_frames), -1, np.int32)
     for place, walk in enumerate(walks):
         for rows in walk.bouts:
@@ -219,6 +217,5 @@ def _bar(is_fill: np.ndarray, is_edge: np.ndarray) -> int:
 
 
 def _grey(frames: np.ndarray) -> np.ndarray:
-    return (
-        frames if frames.ndim == 3 else np.stack([cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in frames])
-    )
+    grey = (each if each.ndim == 2 else cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in frames)
+    return np.stack(list(grey))

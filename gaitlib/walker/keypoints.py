@@ -36,9 +36,8 @@ MIRRORED: np.ndarray = np.array(
     [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(place + (1 if place % 2 else -1) for place in range(11, 33))]
 )
 _ARRAYS = ("times_seconds", "image_px", "world_m", "visibility")
-# Knee, ankle, heel and toe; shoulder and hip.
+# Knee, ankle, heel and toe.
 _LEFT_LEG, _RIGHT_LEG = np.arange(25, 33, 2), np.arange(26, 33, 2)
-_LEFT_TRUNK, _RIGHT_TRUNK = np.array([11, 23]), np.array([12, 24])
 # What it costs to take a frame's names for swapped, metres: legs are mistaken for a few frames, a back for
 # a front for longer.
 _LEG_COST_M, _TRUNK_COST_M = 0.08, 0.01
@@ -81,13 +80,7 @@ class Keypoints:
 
     @staticmethod
     def index(name: str) -> int:
-        """Return the place of a keypoint; `InputError` for an unknown name.
-
-        Examples
-        --------
-        >>> Keypoints.index("left_hip")
-        23
-        """
+        """Return the place of a keypoint; `InputError` for an unknown name."""
         if name not in KEYPOINT_NAMES:
             raise InputError(f"Unknown keypoint {name!r}: expected one of {', '.join(KEYPOINT_NAMES)}.")
         return KEYPOINT_NAMES.index(name)
@@ -106,8 +99,8 @@ class Keypoints:
     @classmethod
     def empty(cls, times_seconds: np.ndarray, frame_size_px: tuple[int, int]) -> Self:
         """Return keypoints of a person who is found in no frame."""
-        points = [np.full((len(times_seconds), 33, *axes), np.nan, np.float32) for axes in ((2,), (3,), ())]
-        return cls(np.asarray(times_seconds, np.float64), points[0], points[1], points[2], frame_size_px)
+        image_px, world_m = (np.full((len(times_seconds), 33, n), np.nan, np.float32) for n in (2, 3))
+        return cls(np.asarray(times_seconds, float), image_px, world_m, world_m[..., 0].copy(), frame_size_px)
 
     def save(self, path: Path) -> None:
         """Write the keypoints as a NumPy archive (.npz), whole or not at all."""
@@ -214,7 +207,7 @@ def _find_turned(keypoints: Keypoints) -> np.ndarray:
     """Return in which frames a front is taken for a back, or the other way round, (num_frames,), bool."""
     # The body keeps the facing that more frames show; but who comes nearer fast walks forwards, whatever
     # the frames show: a covered face looks like the back of a head.
-    left, right = (keypoints.world_m[:, side, :2] for side in (_LEFT_TRUNK, _RIGHT_TRUNK))
+    left, right = (keypoints.world_m[:, side, :2] for side in ([11, 23], [12, 24]))
     growth = growth_per_s(keypoints)
     wrongly = -np.sign(growth) * (left - right)[..., 0].mean(axis=1) * max(0.0, abs(growth) - MIN_GROWTH)
     cost_m = np.column_stack([np.maximum(wrongly, 0), np.maximum(-wrongly, 0) + _TRUNK_COST_M])

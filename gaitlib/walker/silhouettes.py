@@ -3,7 +3,6 @@
 For point lights, drawn walkers and people too small for keypoints; the camera must stand still.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import cv2
@@ -129,7 +128,7 @@ def _find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
     return np.array(boxes, float).reshape(-1, 5)
 
 
-def _link(blobs: Iterable[np.ndarray], frame_rate_hz: float) -> list[pd.DataFrame]:
+def _link(blobs: list[np.ndarray], frame_rate_hz: float) -> list[pd.DataFrame]:
     """Join blobs of consecutive frames to people: a box a frame, gaps closed; the index is the frame."""
     tracks: list[dict[int, np.ndarray]] = []
     for row, boxes in enumerate(blobs):
@@ -194,32 +193,30 @@ def measure_shapes(masks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """
     shapes = np.full((len(masks), len(SHAPE_NAMES)), np.nan, np.float32)
     for place in np.flatnonzero(np.isfinite(boxes[:, 0])):
-        shapes[place] = _measure(masks[place], *map(float, boxes[place]))
+        left, top, width, height = map(float, boxes[place])
+        row, column = (max(0, int(edge - _MARGIN * height)) for edge in (top, left))
+        right, bottom = int(np.ceil(left + width + _MARGIN * height)), int(top + height) + 1
+        part = masks[place, row:bottom, column:right].astype(np.float32) / 255
+        if part.sum() >= 1:
+            shapes[place] = _measure(part, height) + np.array(
+                [0, 0, row, column, row, *[column] * 4, 0, 0, 0]
+            )
     return shapes
 
 
-def _measure(mask: np.ndarray, left: float, top: float, width: float, height: float) -> np.ndarray:
-    margin = _MARGIN * height
-    first_row, first_column = max(0, int(top - margin)), max(0, int(left - margin))
-    part = mask[first_row : int(top + height) + 1, first_column : int(np.ceil(left + width + margin))]
-    part = part.astype(np.float32) / 255
+def _measure(part: np.ndarray, height: float) -> np.ndarray:
+    """Return the shape of a body of this height in its part of a mask, 0 to 1."""
     by_row, by_column, area = part.sum(axis=1), part.sum(axis=0), float(part.sum())
-    if area < 1:
-        return np.full(len(SHAPE_NAMES), np.nan)
     points = cv2.findNonZero((part > 0.5).astype(np.uint8))
     hull_area = np.nan if points is None else cv2.contourArea(cv2.convexHull(points))
-    head = _top(by_row, height)
-    middles, widths = np.transpose([_band(part, *(head + band * height)) for band in _BANDS])
-    centre_x, centre_y = by_column @ np.arange(len(by_column)) / area, by_row @ np.arange(len(by_row)) / area
-    rows, columns = np.array([head, centre_y]) + first_row, np.array([centre_x, *middles]) + first_column
-    return np.array([area, hull_area, rows[0], columns[0], rows[1], *columns[1:], *widths[1:]])
-
-
-def _top(by_row: np.ndarray, height: float) -> float:
-    """Return the row at which the head begins, between rows where the levels are crossed there."""
+    # Between two rows where the levels are crossed there.
     rows = np.argmax(by_row >= _TOP_LEVELS[:, None] * height, axis=1)
     rise = by_row[rows] - np.where(rows > 0, by_row[rows - 1], 0)
-    return float(np.mean(rows - (by_row[rows] - _TOP_LEVELS * height) / np.maximum(rise, 1e-9) * (rise > 0)))
+    beyond = (by_row[rows] - _TOP_LEVELS * height) / np.maximum(rise, 1e-9) * (rise > 0)
+    top = float(np.mean(rows - beyond))
+    middles, widths = np.transpose([_band(part, *(top + band * height)) for band in _BANDS])
+    centre_x, centre_y = by_column @ np.arange(len(by_column)) / area, by_row @ np.arange(len(by_row)) / area
+    return np.array([area, hull_area, top, centre_x, centre_y, *middles, *widths[1:]])
 
 
 def _band(part: np.ndarray, first: float, last: float) -> tuple[float, float]:
