@@ -63,18 +63,15 @@ class Pose:
 
 
 class PoseEstimator:
-    """Finds people in RGB frames, ndarrays of shape (height, width, 3), uint8, and their keypoints.
-
-    Raises an `InputError` if the model files are missing or damaged.
-    """
+    """Finds people and their keypoints in RGB frames, (height, width, 3), uint8; needs the model files."""
 
     def __init__(self) -> None:
-        problem = weights_problem()
-        if problem:
+        if problem := weights_problem():
             raise InputError(problem)
         self._detector = _Network(weights_dir() / DETECTOR_FILE)
         self._landmarks = _Network(weights_dir() / LANDMARK_FILE)
-        self._anchors = np.concatenate([_grid(cells, count) for cells, count in _GRIDS])
+        grids = [((np.indices((cells, cells))[::-1] + 0.5) / cells, count) for cells, count in _GRIDS]
+        self._anchors = np.concatenate([grid.reshape(2, -1).T.repeat(count, 0) for grid, count in grids])
 
     def detect(self, frame: np.ndarray) -> list[BodySquare]:
         """Return the squares of the people in a frame, best first."""
@@ -87,8 +84,7 @@ class PoseEstimator:
         scores = _sigmoid(answers[_NUM_ANCHORS].ravel())
         points = answers[12 * _NUM_ANCHORS].reshape(-1, 6, 2)  # centre and size of the box, four points
         points[:, [0, 2, 3]] += self._anchors[:, None] * _DETECTOR_PX
-        corners = points[:, 0] - points[:, 1] / 2
-        boxes = np.concatenate([corners, points[:, 1]], axis=1)
+        boxes = np.hstack([points[:, 0] - points[:, 1] / 2, points[:, 1]])
         best = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), MIN_SCORE, _MAX_OVERLAP)
         return [_square(*(points[place, 2:4] - shift) / scale) for place in best]
 
@@ -138,11 +134,6 @@ def _square(hips: np.ndarray, top: np.ndarray) -> BodySquare:
     right, down = top - hips
     side = _SQUARE_SCALE * float(np.hypot(right, down))
     return BodySquare(float(hips[0]), float(hips[1]), side, float(np.arctan2(right, -down)))
-
-
-def _grid(cells: int, count: int) -> np.ndarray:
-    rows, columns = (np.indices((cells, cells)) + 0.5) / cells
-    return np.repeat(np.stack([columns.ravel(), rows.ravel()], axis=1), count, axis=0)
 
 
 def _refine(points: np.ndarray, heat: np.ndarray) -> np.ndarray:

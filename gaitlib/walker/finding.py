@@ -166,9 +166,8 @@ def cut_frames(frames: Iterable[np.ndarray], squares: np.ndarray, size: int) -> 
         scale = side / (2 * size)
         shift = (scale - side - 1) / 2
         matrix = np.array([[scale, 0, x + shift], [0, scale, y + shift]])
-        fine = cv2.warpAffine(
-            frame, matrix, (2 * size, 2 * size), flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
+        twice, border = (2 * size, 2 * size), cv2.BORDER_REPLICATE
+        fine = cv2.warpAffine(frame, matrix, twice, flags=flags, borderMode=border)
         cut.append(cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA))
     return np.stack(cut) if cut else np.empty((0, size, size), np.uint8)
 

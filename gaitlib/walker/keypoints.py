@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The order of BlazePose (Bazarevsky et al. 2020).
+_FACE = "eye_inner", "eye", "eye_outer"
+_PARTS = "shoulder", "elbow", "wrist", "pinky", "index", "thumb", "hip", "knee", "ankle", "heel", "foot_index"
 KEYPOINT_NAMES: tuple[str, ...] = (
-    *("nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye"),
-    *("right_eye_outer", "left_ear", "right_ear", "mouth_left", "mouth_right"),
-    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
-    *("left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb"),
-    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
-    *("left_heel", "right_heel", "left_foot_index", "right_foot_index"),
+    *("nose", *(f"{side}_{part}" for side in ("left", "right") for part in _FACE)),
+    *("left_ear", "right_ear", "mouth_left", "mouth_right"),
+    *(f"{side}_{part}" for part in _PARTS for side in ("left", "right")),
 )
 # Limbs and trunk as pairs of keypoints.
 SKELETON_EDGES: tuple[tuple[int, int], ...] = (

@@ -37,10 +37,7 @@ class PeopleTracker:
         self._known, self._frames, self._first_row = list[Person](), np.zeros((0, 1, 1, 3), np.uint8), 0
 
     def follow(self, frames: np.ndarray, is_cut: np.ndarray) -> list[Person]:
-        """Return everybody who is seen in a chunk.
-
-        `frames` (num_frames, height, width, 3), uint8, are RGB; a cut, where `is_cut`, ends all tracks.
-        """
+        """Return everybody who is seen in a chunk of RGB frames; where `is_cut`, all tracks end."""
         for person in self._known:
             person.last_row -= len(self._frames)
             person.poses = {}

@@ -98,10 +98,7 @@ def _clean(change: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _draw(change: np.ndarray, threshold: float, square: np.ndarray) -> np.ndarray:
-    """Return how surely each pixel within the square belongs to the walker, uint8, 0 to 255.
-
-    Soft where clothes resemble the scene, so that limbs fade rather than vanish.
-    """
+    """Return the walker within the square, uint8, 0 to 255: limbs that resemble the scene are faint."""
     near = cv2.dilate(_clean(change, threshold), np.ones((11, 11), np.uint8)) > 0
     soft = np.interp(change, np.multiply(_SOFT_RANGE, threshold), (0, 255))
     x, y = np.arange(change.shape[1]), np.arange(change.shape[0])[:, None]
@@ -112,8 +109,7 @@ def _draw(change: np.ndarray, threshold: float, square: np.ndarray) -> np.ndarra
 def _find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
     """Return left, top, width, height and filled share of the blobs that may be a person, (num_blobs, 5).
 
-    Parts that lie close are taken as one: a walker may fall apart into pieces. The reach is longer up and
-    down than sideways, so that neighbours stay apart.
+    Parts that lie close are taken as one, more so up and down than sideways: neighbours stay apart.
     """
     size = [max(3, round(share * reach * mask.shape[0])) | 1 for share in (0.10, 0.045)]
     labels, boxes = cv2.connectedComponents(cv2.dilate(mask, np.ones(size, np.uint8)))[1], []
@@ -134,17 +130,14 @@ def _link(blobs: list[np.ndarray], frame_rate_hz: float) -> list[pd.DataFrame]:
     for row, boxes in enumerate(blobs):
         active = [track for track in tracks if row - max(track) <= _MAX_GAP_SECONDS * frame_rate_hz]
         known = np.array([track[max(track)] for track in active]).reshape(-1, 1, 5)
-        gaps = np.array([row - max(track) for track in active]).reshape(-1, 1)
+        gaps = row - np.array([[max(track)] for track in active]).reshape(-1, 1)
         centres, others = (each[..., :2] + each[..., 2:4] / 2 for each in (known, boxes))
         distance = np.linalg.norm(centres - others, axis=-1) / known[..., 3]
         growth = np.abs(np.log(boxes[:, 3] / known[..., 3]))
         is_other = (distance > _MAX_JUMP_HEIGHTS * (1 + 0.1 * gaps)) | (growth > np.log(2))
         cost = np.where(is_other, _OTHER, distance + 0.5 * growth)
-        found = {
-            int(other): active[one]
-            for one, other in zip(*linear_sum_assignment(cost), strict=True)
-            if cost[one, other] < _OTHER
-        }
+        pairs = zip(*linear_sum_assignment(cost), strict=True)
+        found = {int(place): active[one] for one, place in pairs if cost[one, place] < _OTHER}
         for place, box in enumerate(boxes):
             if place not in found:
                 tracks.append(found.setdefault(place, {}))

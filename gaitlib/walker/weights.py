@@ -1,7 +1,6 @@
 """The two model files of BlazePose: fetched once at set-up from the package index, checked and kept.
 
-BlazePose (Bazarevsky et al. 2020) is published under Apache-2.0 inside the wheel of MediaPipe, whose own
-dependencies clash with ours; only the two files are taken from it.
+They are published under Apache-2.0 inside the wheel of MediaPipe, whose own dependencies clash with ours.
 """
 
 import importlib.util
@@ -51,10 +50,7 @@ def weights_problem() -> str:
 
 
 def ensure_weights(notify: Callable[[str], object] = print) -> bool:
-    """Fetch the model files unless they are there; return whether keypoints are available now.
-
-    A network or an index that fails raises nothing: `notify` is given a sentence on what is done or fails.
-    """
+    """Fetch the model files unless they are there; say so, or why it fails; return whether all is there."""
     problem = weights_problem()
     if problem.startswith("The body model") and not os.environ.get("GAITLIB_WEIGHTS"):
         notify(f"Fetching the body model (BlazePose, inside a wheel of 36 MB) into {weights_dir()}, once.")
