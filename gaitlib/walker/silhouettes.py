@@ -52,13 +52,13 @@ def find_silhouettes(
     """Return everybody in a chunk who moves like a person, and why there is nobody.
 
     `frames` (num_frames, height, width), uint8, are grey; `view` has left, top, right and bottom of the
-    picture within bars. People are numbered by how much they walk.
+    picture within bars. People are numbered by how much they walk; who is never seen beside another is taken
+    for the same.
     """
     frames, middle = level_light(frames), len(frames) // 2
     noise = np.median(cv2.absdiff(frames[middle], frames[max(0, middle - 1)])) / 0.6745 / np.sqrt(2)
     threshold = max(_MIN_DIFFERENCE, 4.5 * noise)
-    chosen = np.unique(np.linspace(0, len(frames) - 1, _NUM_FRAMES_LEARNT).astype(int))
-    scene = np.median(frames[chosen], axis=0).astype(np.uint8)
+    scene = np.median(frames[:: len(frames) // _NUM_FRAMES_LEARNT + 1], axis=0).astype(np.uint8)
     changes = [cv2.absdiff(frame, scene) for frame in frames]
     masks = [_clean(change, threshold) for change in changes]
     cells = [cv2.resize(mask, (4, 4), interpolation=cv2.INTER_AREA) > 8 for mask in masks]
@@ -69,8 +69,11 @@ def find_silhouettes(
     if fills and np.median(fills) < _SPARSE_FILL:  # point lights lie farther apart
         blobs = [_find_blobs(mask, reach=2.0) for mask in masks]
     people = [_judge(track, changes, threshold, view, frame_rate_hz) for track in _link(blobs, frame_rate_hz)]
-    walks = sorted(filter(None, people), key=lambda walk: -walk.amount)
-    walks = [replace(walk, number=number) for number, walk in enumerate(walks)]
+    walks: list[Walk] = []
+    for walk in sorted(filter(None, people), key=lambda walk: -walk.amount):
+        is_there = np.isfinite(walk.boxes[:, 0])
+        others = {other.number for other in walks if np.isfinite(other.boxes[is_there, 0]).any()}
+        walks.append(replace(walk, number=min({*range(len(walks) + 1)} - others)))
     return walks, "" if walks else "what moves is no person or too small"
 
 
