@@ -225,30 +225,31 @@ class Decoder:
 
     def _complete(self) -> None:
         """Complete the report: what was lost, and what FFmpeg said."""
-        report, codec = self.report, self.stream.codec_context.name
+        report, notes, codec = self.report, self.report.notes, self.stream.codec_context.name
         is_countable = codec in _ONE_PACKET_ONE_FRAME and not self._is_interlaced and not self._is_stopped
         num_lost = max(self._num_failed, self._num_due - report.frames_read if is_countable else 0)
         report.corrupt_frames = max(report.corrupt_frames + num_lost, self._num_torn)
         report.frame_rate_hz = 1 / self._timeline.step_seconds()
         report.duration_seconds = self.end_seconds() if report.frames_read else 0.0
         if self._is_interlaced:
-            report.notes.append("Interlaced: of each frame every second line is read, those of one moment.")
+            notes.append("Interlaced: of each frame every second line is read, those of one moment.")
         if report.corrupt_frames:
-            report.notes.append(f"Damaged frames: {report.corrupt_frames}; {report.frames_read} were read.")
+            notes.append(f"Damaged frames: {report.corrupt_frames}; {report.frames_read} were read.")
         if not 4 <= report.frame_rate_hz <= 250 and report.frames_read > 1:
-            report.notes.append(f"Claims {report.frame_rate_hz:.3g} frames a second: are the times right?")
+            notes.append(f"Claims {report.frame_rate_hz:.3g} frames a second: are the times right?")
         if num_astray := self._timeline.num_astray:
-            report.notes.append(f"Time stamps that run back or jump, put after the one before: {num_astray}.")
+            notes.append(f"Time stamps that run back or jump, put after the one before: {num_astray}.")
         promised, read_seconds = self._promised_seconds(), self._timeline.end_seconds()
         read_seconds += self._timeline.left_out_seconds
         if self._is_stopped:
             return
+        num_promised = min(self.stream.frames, round(promised * report.frame_rate_hz))
         if promised - read_seconds > max(0.25, 2.5 / report.frame_rate_hz):
-            seconds = f"{promised:.1f} s, the frames end after {read_seconds:.1f} s"
-            report.notes.append(f"Cut off: it promises {seconds}.")
+            notes.append(f"Cut off: it promises {promised:.1f} s, the frames end after {read_seconds:.1f} s.")
         elif self._faults:
-            first = f"first of {len(self._faults)} faults: {self._faults[0]}"
-            report.notes.append(f"Damaged or cut off ({first}).")
+            notes.append(f"Damaged or cut off (first of {len(self._faults)} faults: {self._faults[0]}).")
+        elif num_promised > report.frames_read + report.corrupt_frames:
+            notes.append(f"The header counts {self.stream.frames} frames, {report.frames_read} are there.")
 
     def _promised_seconds(self) -> float:
         """Return how long the frames last by the header, 0 if it does not say."""
