@@ -108,10 +108,10 @@ def keypoints() -> str:
     row = sample_truth(range(1, 2), 1, seconds=(2.6, 2.6)).to_dict("records")[0]
     frames = render_video(row)
     estimator = PoseEstimator()
-    pose = next(filter(None, map(estimator.find, frames)))
+    frame, square = next((frame, found[0]) for frame in frames if (found := estimator.detect(frame)))
     tasks = {
-        "detector, whole frame": lambda: estimator.detect(frames[0]),
-        "landmarks of one person": lambda: estimator.estimate(frames[0], pose.next_square),
+        "detector, whole frame": lambda: estimator.detect(frame),
+        "landmarks of one person": lambda: estimator.estimate(frame, square),
     }
     seconds = medians_in_turns(tasks, 15)
     return table(["", "ms a frame"], [[name, f"{1000 * value:.0f}"] for name, value in seconds.items()])

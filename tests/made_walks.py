@@ -10,7 +10,7 @@ from gaitlib.clips.skeleton import keypoint_sequence
 from gaitlib.config import RunConfig, make_config
 from gaitlib.data import VideoSet
 from gaitlib.demo import WalkParameters, pose_walker, sample_truth
-from gaitlib.walker.keypoints import KEYPOINT_NAMES, Keypoints
+from gaitlib.walker import KEYPOINT_NAMES, Keypoints
 
 EMOTIONS = ("angry", "neutral", "sad")
 RATE_HZ = 15.0

@@ -35,9 +35,8 @@ from gaitlib.clips.skeleton import face_ahead, vary_sequence
 from gaitlib.config import RunConfig, make_config
 from gaitlib.demo import WalkParameters, pose_walker, sample_truth
 from gaitlib.errors import InputError
-from gaitlib.video import VideoWriter
-from gaitlib.walker.keypoints import MIRRORED, Keypoints
-from gaitlib.walker.weights import weights_problem
+from gaitlib.video import write_film
+from gaitlib.walker import MIRRORED, Keypoints, weights_problem
 
 SCENE = textured(*SIZE)
 
@@ -48,12 +47,13 @@ def config_of(**settings) -> RunConfig:
 
 def film(path: Path, places: list[float], rate_hz: float = 30.0, steps_hz: float = 1.9) -> Path:
     """Write a film of somebody who is at each of these places in turn; NaN: nobody."""
-    with VideoWriter(path, rate_hz, SIZE[1], SIZE[0]) as writer:
-        for number, place in enumerate(places):
-            frame = SCENE.copy()
-            if np.isfinite(place):
-                draw_person(frame, place, 215, 150, number * steps_hz / rate_hz)
-            writer.write(frame[..., None].repeat(3, axis=2))
+    frames = []
+    for number, place in enumerate(places):
+        frame = SCENE.copy()
+        if np.isfinite(place):
+            draw_person(frame, place, 215, 150, number * steps_hz / rate_hz)
+        frames.append(frame[..., None].repeat(3, axis=2))
+    write_film(path, rate_hz, frames)
     return path
 
 
@@ -83,9 +83,7 @@ def loop_film(tmp_path_factory) -> Path:
         frame = SCENE.copy()
         draw_person(frame, place, 215, 150, number / 15)
         frames.append(frame[..., None].repeat(3, axis=2))
-    with VideoWriter(path, 30.0, SIZE[1], SIZE[0]) as writer:
-        for frame in frames * 8:
-            writer.write(frame)
+    write_film(path, 30.0, frames * 8)
     return path
 
 
@@ -224,7 +222,7 @@ def test_many_videos_in_parallel_in_order(tmp_path, fresh_cache, capsys):
 def test_processes_that_prepare_the_same_video_do_not_disturb_each_other(tmp_path, fresh_cache):
     path = film(tmp_path / "one.mp4", across(1.6))
     with ThreadPoolExecutor(3) as pool:
-        videos = list(pool.map(lambda _: prepare_video(path, config_of(), 1), range(3)))
+        videos = list(pool.map(lambda _: prepare_video(path, config_of()), range(3)))
     assert len({video.folder for video in videos}) == 1
     assert videos[0].is_whole()
     assert [name for name in os.listdir(fresh_cache / "videos") if not name.startswith(".")] == [

@@ -31,7 +31,7 @@ from gaitlib.data.references import choose_references
 from gaitlib.data.rundata import soft_targets
 from gaitlib.data.splits import leave_out_walkers
 from gaitlib.errors import InputError
-from gaitlib.walker.weights import weights_problem
+from gaitlib.walker import weights_problem
 
 
 def table(*rows: tuple[str, str]) -> pd.DataFrame:

@@ -25,8 +25,7 @@ from gaitlib.gait import (
 from gaitlib.gait.bodies import foot_contacts, measure_keypoints, walking_rhythm
 from gaitlib.gait.motion import body_motion
 from gaitlib.gait.outlines import measure_silhouettes, outline_features, outline_motion
-from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, Keypoints
-from gaitlib.walker.shape import SHAPE_NAMES
+from gaitlib.walker import KEYPOINT_NAMES, MIRRORED, SHAPE_NAMES, Keypoints
 
 RATE_HZ, FRAME_PX = 15.0, (1080, 1920)
 THIGH_M, SHANK_M, TRUNK_M = 0.42, 0.40, 0.50

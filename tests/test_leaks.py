@@ -16,7 +16,7 @@ from gaitlib.config import make_config, resolve_body
 from gaitlib.data import check_footage_disjoint, check_labels_in_place, find_same_footage, prepared_rows
 from gaitlib.demo import sample_truth, write_video
 from gaitlib.errors import InputError
-from gaitlib.walker.weights import has_weights
+from gaitlib.walker import weights_problem
 
 CONFIGS = {body: resolve_body(make_config(), body) for body in ("silhouette", "keypoints")}
 NUM_WALKERS, NUM_CLEAN = 5, 20
@@ -47,7 +47,7 @@ def drawn(once) -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=CONFIGS)
 def body(request) -> str:
-    if request.param == "keypoints" and not has_weights():
+    if request.param == "keypoints" and weights_problem():
         pytest.skip("the weights of the body model are not there")
     return request.param
 

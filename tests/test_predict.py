@@ -22,7 +22,7 @@ from gaitlib.predict import (
     write_page,
     write_verdicts,
 )
-from gaitlib.video import VideoWriter, read_video
+from gaitlib.video import read_video, write_film
 
 STATUSES = {"ok", "warned", "abstained", "refused"}
 
@@ -42,9 +42,7 @@ def at_speed(demo_video, tmp_path):
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         path = tmp_path / f"at_{factor}.mp4"
         # Long enough for a few strides at any speed.
-        with VideoWriter(path, rate_hz * factor, frames[0].shape[1], frames[0].shape[0]) as writer:
-            for frame in frames:
-                writer.write(frame)
+        write_film(path, rate_hz * factor, frames)
         return path
 
     return played
@@ -79,11 +77,8 @@ def test_verdict_of_a_walk_holds_together(model, demo_video):
 
 def test_mirror_image_gets_the_same_word(model, demo_video, tmp_path):
     chunk, _ = read_video(demo_video, 30.0, color=True)
-    height, width = chunk.frames.shape[1:3]
     path = tmp_path / "mirrored.mp4"
-    with VideoWriter(path, 30.0, width, height) as writer:
-        for frame in chunk.frames:
-            writer.write(np.ascontiguousarray(frame[:, ::-1]))
+    write_film(path, 30.0, chunk.frames[:, :, ::-1])
     one, other = (judge_video(each, model) for each in (demo_video, path))
     assert one.emotion == other.emotion
     assert max(abs(one.probabilities[name] - other.probabilities[name]) for name in one.probabilities) < 0.25
@@ -100,9 +95,7 @@ def test_film_at_another_speed_gets_a_note_or_no_verdict(model, at_speed, factor
 
 def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):
     path = tmp_path / "black.mp4"
-    with VideoWriter(path, 15.0, 320, 240) as writer:
-        for _ in range(45):
-            writer.write(np.zeros((240, 320, 3), np.uint8))
+    write_film(path, 15.0, np.zeros((45, 240, 320, 3), np.uint8))
     verdict = judge_video(path, model)
     assert (verdict.status, verdict.emotion, verdict.confidence) == ("abstained", None, None)
     assert verdict.notes

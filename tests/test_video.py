@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from gaitlib.errors import InputError
-from gaitlib.video import VideoReader, VideoWriter, open_regular, read_video
+from gaitlib.video import VideoReader, open_regular, read_video, write_film
 from gaitlib.video.decoding import Timeline
 
 NUM_BITS = 8
@@ -192,8 +192,7 @@ def test_variable_rate_takes_the_frame_on_screen(tmp_path):
     expected = np.searchsorted(stamps, chunk.times_seconds + 1e-3, side="right") - 1
     assert read_codes(chunk.frames) == expected.tolist()
     np.testing.assert_allclose(chunk.times_seconds, np.arange(len(expected)) / 15)
-    np.testing.assert_allclose(chunk.source_seconds, stamps[expected], atol=1e-6)
-    assert (report.has_audio, report.comment, report.notes) == (True, "made", [])
+    assert (report.comment, report.notes) == ("made", [])
 
 
 @pytest.mark.parametrize(
@@ -228,15 +227,6 @@ def test_timeline_places_faulty_stamps(stamps, expected):
     assert timeline.end_seconds() == pytest.approx(expected[-1] + 1)
 
 
-@pytest.mark.parametrize("kind", ["mp4 index last", "mp4 index first", "mkv", "avi", "gif", "wmv"])
-def test_two_films_joined_byte_by_byte_are_told(tmp_path, kind):
-    path = make_kind(tmp_path, kind)
-    path.write_bytes(path.read_bytes() * 2)
-    chunk, report = read_grey(path)
-    assert len(chunk.frames) >= 30
-    assert "More data follows the film's end, as of two files joined" in " ".join(report.notes)
-
-
 def test_chunks_join_to_the_whole_in_flat_memory(tmp_path):
     path = write_video(tmp_path / "a.mp4", [number / 5 for number in range(250)])
     whole, _ = read_grey(path)
@@ -262,7 +252,6 @@ def test_every_turn_with_and_without_mirror(tmp_path, quarter_turns, is_mirrored
     expected = np.rot90(np.fliplr(plain) if is_mirrored else plain, -quarter_turns)
     np.testing.assert_array_equal(chunk.frames[5], expected)
     assert read_video(path)[0].frames.shape[1:] == (report.height, report.width, 3) == (*expected.shape, 3)
-    assert is_mirrored or report.rotation_deg == 90 * quarter_turns
 
 
 @pytest.mark.parametrize("color", [False, True])
@@ -341,13 +330,12 @@ def test_cut_off_file_is_read_as_far_as_it_goes_and_the_loss_said(tmp_path, kind
     assert all(abs(one - two) <= (kind == "gif") for one, two in zip(codes[:-3], EVERY_SECOND, strict=False))
 
 
-@pytest.mark.parametrize("num_threads", [0, 1])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in UNMARKED])
-def test_damage_is_said_and_the_rest_read(tmp_path, kind, num_threads, capfd):
+def test_damage_is_said_and_the_rest_read(tmp_path, kind, capfd):
     path, content, num_silent = make_kind(tmp_path, kind), kind_content(kind, 60), 0
     for seed in range(4, 16):
         path.write_bytes(content[:4000] + mutate(content[4000:-3000], seed) + content[-3000:])
-        reader = VideoReader(path, color=False, num_threads=num_threads)
+        reader = VideoReader(path, color=False)
         try:
             assert 0 < sum(len(chunk.frames) for chunk in reader) < 2000
         except InputError as error:
@@ -359,18 +347,17 @@ def test_damage_is_said_and_the_rest_read(tmp_path, kind, num_threads, capfd):
 
 
 def test_readers_of_damaged_films_side_by_side_and_left_early_never_lock(tmp_path):
-    """Decoders' threads that log wait for Python's lock: who closes a decoder must not hold it."""
     path = make_kind(tmp_path, "mp4 hevc 10 bit")
     path.write_bytes(path.read_bytes()[:9000] + mutate(path.read_bytes()[9000:], 5))
     whole = VideoReader(path, color=False)
     list(whole)
 
-    def leave_early(number):
+    def leave_early():
         for reading in range(10):
             next(iter(VideoReader(path, 30, color=False, chunk_seconds=0.2 * (1 + reading % 3))))
-            list(VideoReader(path, color=False, num_threads=number % 3))
+            list(VideoReader(path, color=False))
 
-    threads = [threading.Thread(target=leave_early, args=(number,), daemon=True) for number in range(4)]
+    threads = [threading.Thread(target=leave_early, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -456,16 +443,18 @@ def test_scripts_reach_no_other_file_and_no_host(tmp_path, name):
 
 @pytest.mark.parametrize("size", [(160, 96), (161, 97)])
 def test_written_film_is_read_back(tmp_path, size):
-    with VideoWriter(tmp_path / "new" / "a.mp4", 15, *size, comment="annotated") as writer:
-        for number in range(30):
-            writer.write(np.dstack([bar_code(number, *size)] * 3))
+    images = [np.dstack([bar_code(number, *size)] * 3) for number in range(30)]
+    write_film(tmp_path / "new" / "a.mp4", 15, images)
     chunk, report = read_video(tmp_path / "new" / "a.mp4")
     assert read_codes(chunk.frames) == list(range(30))
-    assert (report.comment, report.notes, report.width, report.height) == ("annotated", [], 160, 96)
+    assert (report.notes, report.width, report.height) == ([], 160, 96)
 
 
 def test_film_that_fails_midway_leaves_nothing(tmp_path):
-    with pytest.raises(KeyError), VideoWriter(tmp_path / "a.mp4", 15, 160, 96) as writer:
-        writer.write(np.zeros((96, 160, 3), np.uint8))
+    def frames():
+        yield np.zeros((96, 160, 3), np.uint8)
         raise KeyError
+
+    with pytest.raises(KeyError):
+        write_film(tmp_path / "a.mp4", 15, frames())
     assert list(tmp_path.iterdir()) == []

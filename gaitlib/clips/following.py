@@ -16,12 +16,15 @@ from gaitlib.clips.prepared import THUMB_PX, Bout
 from gaitlib.clips.skeleton import face_ahead, keypoint_sequence
 from gaitlib.config import RunConfig
 from gaitlib.video import FrameChunk, VideoReader
-from gaitlib.walker.crops import cut_frames
-from gaitlib.walker.finding import WalkerFinder, why_nobody
-from gaitlib.walker.keypoints import Keypoints
-from gaitlib.walker.shape import SHAPE_NAMES, measure_shapes
-from gaitlib.walker.silhouettes import path_speed
-from gaitlib.walker.track import WalkerTrack
+from gaitlib.walker import (
+    SHAPE_NAMES,
+    Keypoints,
+    WalkerFinder,
+    WalkerTrack,
+    cut_frames,
+    measure_shapes,
+    path_speed,
+)
 
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX = {"keypoints": 960, "silhouette": 480}
@@ -40,7 +43,7 @@ _REPORT = (
 )
 
 
-def follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int) -> dict[str, Any]:
+def follow_walker(path: Path, config: RunConfig, folder: Path) -> dict[str, Any]:
     """Write the files of a video's cache entry and return its description.
 
     The video is decoded once, and memory hardly grows with its length.
@@ -52,7 +55,7 @@ def follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int)
     """
     assert config.body != "auto"
     color = config.body == "keypoints" or config.num_channels == 3
-    settings = _FRAME_PX[config.body], color, _CHUNK_SECONDS[config.body], num_threads
+    settings = _FRAME_PX[config.body], color, _CHUNK_SECONDS[config.body]
     reader = VideoReader(path, config.frame_rate_hz, *settings)
     tracks, shapes, finder = [], [], None
     with (folder / "pictures.bin").open("wb") as pictures, (folder / "thumbs.bin").open("wb") as thumbs:
@@ -209,7 +212,7 @@ def _summary(
             f"{len(seconds)} people walk at different times: the one who walks most is read, "
             f"{seconds[main]:.1f} s of {total:.1f} s."
         )
-    why = why_nobody(max(tracks, key=lambda track: (track.num_people, bool(track.reason))))
+    why = max(tracks, key=lambda track: (track.num_people, bool(track.reason))).reason
     if (runs >= 0).any():
         why = f"nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."
     return {

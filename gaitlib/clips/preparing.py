@@ -23,10 +23,10 @@ from gaitlib.files import cache_dir, file_digest, hold_lock, make_folder, show_n
 from gaitlib.walker import weights_problem
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
-def prepare_video(path: Path, config: RunConfig, num_threads: int = 0) -> PreparedVideo:
+def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
     """Decode one video, follow its walker and store both, unless the cache holds them.
 
     Parameters
@@ -34,8 +34,6 @@ def prepare_video(path: Path, config: RunConfig, num_threads: int = 0) -> Prepar
     path : Path
     config : RunConfig
         With `body` and `crop` decided.
-    num_threads : int
-        Threads that decode; 0: as many as there are cores.
 
     Returns
     -------
@@ -55,7 +53,7 @@ def prepare_video(path: Path, config: RunConfig, num_threads: int = 0) -> Prepar
         with hold_lock(video.folder, f"Another process reads {name}: waiting for it.", wait=True):
             video = PreparedVideo(video.folder, video.digest)
             if not video.is_whole():
-                _make_entry(path, config, video.folder, num_threads)
+                _make_entry(path, config, video.folder)
         video = PreparedVideo(video.folder, video.digest)
     if video.meta["refusal"]:
         raise InputError(f"{name}: {video.meta['refusal']}")
@@ -87,7 +85,7 @@ def prepare_videos(
     results = [_recall(path, config) for path in paths]
     missing = [number for number, result in enumerate(results) if result is None]
     if missing:
-        prepare = partial(_prepare_or_reason, config=config, num_threads=0 if len(missing) == 1 else 1)
+        prepare = partial(_prepare_or_reason, config=config, is_alone=len(missing) == 1)
         items = [paths[number] for number in missing]
         made = iter((run_many or _run_here)(prepare, items, description=description))
         results = [next(made) if result is None else result for result in results]
@@ -112,16 +110,16 @@ def _run_here(function: Callable, items: Sequence[Any], description: str) -> Ite
 def _recall(path: Path, config: RunConfig) -> PreparedVideo | str | None:
     """Return what the cache holds of a video, None if nothing."""
     try:
-        return _prepare_or_reason(path, config, 0) if _entry(path, config).is_whole() else None
+        return _prepare_or_reason(path, config) if _entry(path, config).is_whole() else None
     except InputError as error:
         return _without_name(error, path)
 
 
-def _prepare_or_reason(path: Path, config: RunConfig, num_threads: int) -> PreparedVideo | str:
-    if num_threads == 1:
+def _prepare_or_reason(path: Path, config: RunConfig, is_alone: bool = True) -> PreparedVideo | str:
+    if not is_alone:
         cv2.setNumThreads(1)  # OpenCV's own threads would fight with the other workers
     try:
-        video = prepare_video(path, config, num_threads)
+        video = prepare_video(path, config)
     except InputError as error:
         return _without_name(error, path)
     return video if video.bouts else video.meta["why_empty"]
@@ -148,13 +146,13 @@ def _entry(path: Path, config: RunConfig) -> PreparedVideo:
     return PreparedVideo(cache_dir() / "videos" / hashlib.sha256(text.encode()).hexdigest()[:32], digest)
 
 
-def _make_entry(path: Path, config: RunConfig, folder: Path, num_threads: int) -> None:
+def _make_entry(path: Path, config: RunConfig, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with write_aside(folder) as aside:
             aside.mkdir()
             try:
-                meta = follow_walker(path, config, aside, num_threads)
+                meta = follow_walker(path, config, aside)
             except InputError as error:
                 meta = {"refusal": _without_name(error, path), "bouts": []}
             meta["files"] = checksums(aside)

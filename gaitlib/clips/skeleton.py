@@ -7,7 +7,7 @@ ordinary convolutions learn from them.
 import cv2
 import numpy as np
 
-from gaitlib.walker.keypoints import MIRRORED, Keypoints
+from gaitlib.walker import MIRRORED, Keypoints
 
 # About two strides: shoulders and hips twist at each step, the heading does not.
 _HEADING_SECONDS = 2.0

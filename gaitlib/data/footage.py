@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from gaitlib.clips import PreparedVideo
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, read_json, write_json
-from gaitlib.walker.keypoints import Keypoints
+from gaitlib.walker import Keypoints
 
 # Raise when the same videos would be found more or less alike.
 _VERSION = 3

@@ -27,7 +27,7 @@ from gaitlib.labels import (
     list_videos,
 )
 from gaitlib.labels.tables import normal_name
-from gaitlib.walker.weights import ensure_weights, weights_problem
+from gaitlib.walker import ensure_weights, weights_problem
 
 # So many videos, spread over the run, tell whether people are recognised in most of them.
 _NUM_TRIED = 20

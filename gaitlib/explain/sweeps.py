@@ -97,7 +97,7 @@ def _changed(row: Mapping[Any, Any], name: str, value: float) -> dict[Any, Any]:
 def _film(row: Mapping[Any, Any], path: Path, config: RunConfig) -> PreparedVideo | None:
     write_video(row, path)
     try:
-        video = prepare_video(path, config, num_threads=1)  # every core has a film of its own
+        video = prepare_video(path, config)
     except InputError:
         return None
     return video if len(find_clips(video, config)) else None

@@ -14,7 +14,7 @@ from gaitlib.gait.rhythm import (
     repeats_after,
     wave_size,
 )
-from gaitlib.walker.keypoints import Keypoints
+from gaitlib.walker import Keypoints
 
 # Ankles that part by less, in legs, are somebody who stands.
 MIN_LEG_SWING = 0.12

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.signal import medfilt, savgol_filter
 
-from gaitlib.walker.keypoints import MIRRORED, Keypoints
+from gaitlib.walker import MIRRORED, Keypoints
 
 # Focal length in longer sides of the frame: phones have 0.7 to 0.9. It scales the depth alone.
 FOCAL_LENGTH = 0.8

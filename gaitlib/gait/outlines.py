@@ -8,7 +8,7 @@ from scipy.signal import savgol_filter, welch
 
 from gaitlib.gait.motion import FOCAL_LENGTH
 from gaitlib.gait.rhythm import find_peak_times, find_step_seconds, repeats_after, wave_size
-from gaitlib.walker.silhouettes import BODY_SHARE
+from gaitlib.walker import BODY_SHARE
 
 # Shares of the body's height (Winter 2009): thigh and shank; from the hips to the shoulders.
 LEG_SHARE, TRUNK_SHARE = 0.49, 0.28

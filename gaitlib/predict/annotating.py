@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gaitlib.files import make_folder, write_aside
+from gaitlib.files import make_folder
 from gaitlib.predict.verdict import Moment, Verdict
 from gaitlib.predict.writing import write_each
-from gaitlib.video import VideoReader, VideoWriter
+from gaitlib.video import VideoReader, write_film
 from gaitlib.walker import SKELETON_EDGES, Keypoints
 
 # Colour-blind-safe (Okabe & Ito 2008), as in the figures: by place in the alphabet of emotions.
@@ -29,13 +29,7 @@ def write_annotated(verdicts: Sequence[Verdict], folder: Path) -> None:
 def _write_copy(verdict: Verdict, target: Path) -> None:
     assert verdict.prepared is not None
     rate_hz = float(verdict.prepared.meta["frame_rate_hz"])
-    with write_aside(target) as aside:
-        frames = _annotated_frames(verdict, rate_hz)
-        first = next(frames)
-        with VideoWriter(aside, rate_hz, first.shape[1], first.shape[0]) as writer:
-            writer.write(first)
-            for frame in frames:
-                writer.write(frame)
+    write_film(target, rate_hz, _annotated_frames(verdict, rate_hz))
 
 
 def _annotated_frames(verdict: Verdict, rate_hz: float) -> Iterator[np.ndarray]:

@@ -14,7 +14,7 @@ from gaitlib.files import cache_dir
 from gaitlib.labels import list_videos
 from gaitlib.models.backend import list_gpus
 from gaitlib.report.sentences import listed
-from gaitlib.walker.weights import weights_dir, weights_problem
+from gaitlib.walker import weights_dir, weights_problem
 
 # What a standard run writes: prepared videos, models and pages, with room to spare.
 _NEEDED_GIB = 2

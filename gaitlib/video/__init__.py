@@ -1,8 +1,7 @@
 """Read any video by its time stamps, at a steady rate, in memory that does not grow with its length."""
 
-from gaitlib.video.decoding import ReadReport
-from gaitlib.video.frames import VideoWriter
-from gaitlib.video.opening import open_regular
+from gaitlib.video.decoding import ReadReport, open_regular
+from gaitlib.video.frames import write_film
 from gaitlib.video.reading import FrameChunk, VideoReader, read_video
 
-__all__ = ["FrameChunk", "ReadReport", "VideoReader", "VideoWriter", "open_regular", "read_video"]
+__all__ = ["FrameChunk", "ReadReport", "VideoReader", "open_regular", "read_video", "write_film"]

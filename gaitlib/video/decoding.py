@@ -1,11 +1,12 @@
-"""Decode the frames of an open video one by one, through damage, and write down what was met."""
+"""Open a file safely and decode its frames one by one, through damage, and write down what was met."""
 
+import io
+import logging
 import re
-import threading
 from array import array
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median_low
 from typing import Any, cast
 
@@ -18,12 +19,62 @@ from av.container.core import Flags
 from av.video.stream import VideoStream
 
 from gaitlib.errors import InputError
-from gaitlib.video.opening import MAX_PIXELS, TimedFile
+from gaitlib.files import show_name
 
-MAX_SECONDS = 6 * 3600.0  # far more than a walk takes; time stamps can claim years
-_MAX_ERRORS_IN_A_ROW = 100
+# Playlists (hls, dash, concat), scripts and still pictures are left out: they open other files, or are none.
+_FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,gif,flv,ogg,asf,yuv4mpegpipe,ivf,dv"
+_OPTIONS = {"max_pixels": str(8192 * 8192)}
+_MAX_SECONDS = 6 * 3600.0  # far more than a walk takes; time stamps can claim years
+_MAX_ERRORS_IN_A_ROW, _MAX_READINGS = 100, 50
 _MAX_GAP_SECONDS, _MIN_STEP_SECONDS = 10.0, 0.9e-3  # of more than 1000 frames a second none is believed
 _ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1", "libdav1d"}
+# FFmpeg's errors come to `Decoder._call`, none to the terminal.
+av.logging.set_level(av.logging.ERROR)
+av.logging.set_skip_repeated(False)
+logging.getLogger("libav").addHandler(logging.NullHandler())
+
+
+def open_regular(path: str | Path) -> io.FileIO:
+    """Open a regular file for reading, else raise an `InputError`; never opens a pipe or a device."""
+    name = show_name(path)
+    try:
+        if Path(path).is_file():
+            return io.FileIO(path, "rb")
+    except OSError as error:
+        raise InputError(f"{name} cannot be opened ({error.strerror}): check its permissions.") from None
+    fault = "is not there, or is a folder, pipe or device, not a regular file"
+    raise InputError(f"{name} {fault}: give a video.")
+
+
+class LimitedFile:
+    """An open file without a name (FFmpeg judges by content); damage must not have it read for ever."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file, self.seek, self.tell = file, file.seek, file.tell
+        self._num_left = _MAX_READINGS * (file.seek(0, io.SEEK_END) + (1 << 20))
+        file.seek(0)
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes; `OSError` where all is read too often."""
+        content = self._file.read(size) or b""
+        self._num_left -= len(content)
+        if self._num_left < 0:
+            raise OSError("damage sends the reader back and forth")
+        return content
+
+
+def open_container(file: io.FileIO, name: str) -> InputContainer:
+    """Open a file as one of the known containers, else raise an `InputError`."""
+    # FFmpeg opens nothing itself: no protocol is allowed, bytes come from the file object alone.
+    safe = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+    try:
+        return av.open(LimitedFile(file), "r", None, _OPTIONS, safe, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{name} is no video that can be read ({reason}), or lacks its index, as when a recording was "
+            "cut off: give a video, copied again or converted to H.264 MP4."
+        ) from None
 
 
 class Timeline:
@@ -36,14 +87,11 @@ class Timeline:
 
     def __init__(self, nominal_rate_hz: float) -> None:
         self._step = 1 / (nominal_rate_hz if 1 <= nominal_rate_hz <= 1000 else 25.0)
-        self._steps, self._time, self.left_out_seconds = array("d"), 0.0, 0.0
-        self._num_placed = self._num_unstamped = self._num_astray = 0
+        self._steps, self._time, self.left_out_seconds, self.num_astray = array("d"), 0.0, 0.0, 0
         self._anchors: list[float] = []  # the last stamp; where it is astray also what it should have been
 
     def place(self, stamp: float | None) -> float:
         """Return the seconds from the first frame at which the next one is shown; None is no stamp."""
-        self._num_placed += 1
-        self._num_unstamped += stamp is None
         if not self._anchors:
             self._anchors = [stamp or 0.0]
             return 0.0
@@ -54,7 +102,7 @@ class Timeline:
             self._steps.append(step)
             self._step = median_low(self._steps[-8:])
         else:
-            self._num_astray += stamp is not None
+            self.num_astray += stamp is not None
             self.left_out_seconds += max(0.0, step - self._step)
             step, expected = self._step, self._anchors[-1] + self._step
             self._anchors = [expected] if stamp is None else [stamp, expected]
@@ -71,24 +119,14 @@ class Timeline:
         """Return when the last frame leaves the screen."""
         return self._time + self.step_seconds()
 
-    def notes(self) -> list[str]:
-        """Return a sentence if stamps were faulty."""
-        # Some AVI files end with frames without a stamp, which is no fault.
-        num_unstamped = self._num_unstamped if self._num_unstamped > min(16, self._num_placed / 2) else 0
-        num_faulty = self._num_astray + num_unstamped
-        what = "Time stamps that are missing, run back or jump, put after the one before"
-        return [f"{what}: {num_faulty}."] if num_faulty else []
-
 
 @dataclass
 class ReadReport:
     """What reading a video has met; complete when the last chunk has been read.
 
-    `frames_read` counts decoded frames, `corrupt_frames` those with damage or lost; `notes` has a sentence on
-    each fault and on what else must be known. `width` and `height` are of the upright film in square pixels,
-    before shrinking; `rotation_deg` tells how far stored frames were turned clockwise. `frame_rate_hz` is
-    what a player shows, `capture_rate_hz` what a phone says to have captured (slow motion, time lapse);
-    `duration_seconds` is at the true pace, to the end of the last frame.
+    `corrupt_frames` are damaged or lost; `notes` has a sentence on each fault and on what else must be known.
+    `width` and `height` are of the upright film in square pixels, before shrinking. `frame_rate_hz` is what a
+    player shows, `capture_rate_hz` what a phone says to have captured; `duration_seconds` has the true pace.
     """
 
     frames_read: int = 0
@@ -97,85 +135,51 @@ class ReadReport:
     comment: str = ""
     width: int = 0
     height: int = 0
-    rotation_deg: int = 0
     frame_rate_hz: float = 0.0
     capture_rate_hz: float | None = None
     duration_seconds: float = 0.0
-    has_audio: bool = False
-
-
-# PyAV does not tell whose threads log, so only one reader at a time has some. Its hook is set only while a
-# reader listens: a thread that logs waits for Python's lock, whose holder may wait for that thread.
-_hook, _threads, _listening = threading.Lock(), threading.Lock(), list[Any]()
-_from_threads = av.logging.Capture(local=False).__enter__()
-
-
-@contextmanager
-def _listen(faults: list[tuple[int, str, str]]) -> Iterator[bool]:
-    """Gather what FFmpeg's threads log as errors meanwhile; yields whether there may be threads."""
-    may_thread = _threads.acquire(blocking=False)
-    with _hook:
-        _listening.append(faults)
-        av.logging.set_skip_repeated(False)
-        av.logging.set_libav_level(av.logging.PANIC)
-        av.logging.set_level(av.logging.ERROR)
-    try:
-        yield may_thread
-    finally:
-        if may_thread:
-            faults += _from_threads
-            _from_threads.clear()
-            _threads.release()
-        with _hook:
-            _listening.pop()
-            if not _listening:
-                av.logging.restore_default_callback()
-
-
-def _call(faults: list[tuple[int, str, str]], function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of PyAV and keep what is logged meanwhile."""
-    with av.logging.Capture() as logs:
-        try:
-            return function(*arguments)
-        finally:
-            faults += logs
 
 
 class Decoder:
-    """All decodable frames of a stream with their times at the true pace, in order; fills `report`."""
+    """All decodable frames of a container with their times at the true pace, in order; fills `report`."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, file: TimedFile, name: str) -> None:
+    def __init__(self, container: InputContainer, name: str) -> None:
         self.report = ReadReport(comment=container.metadata.get("comment", ""))
-        self.report.has_audio = bool(container.streams.audio)
-        self._container, self._stream, self._file, self._name = container, stream, file, name
-        self._timeline = Timeline(float(stream.average_rate or 0))
-        self._stretch = _find_stretch(container, stream, self.report)
+        self._container, self._name = container, name
+        self.stream = self._main_stream()
+        self._timeline = Timeline(float(self.stream.average_rate or 0))
+        self._stretch = _find_stretch(container, self.stream, self.report)
         self._is_stopped = self._is_interlaced = False
         self._num_due = self._num_failed = self._num_torn = 0
-        self._faults: list[tuple[int, str, str]] = []
+        self._faults: list[str] = []
 
-    def frames(self, num_threads: int) -> Generator[tuple[float, av.VideoFrame], None, None]:
+    def _main_stream(self) -> VideoStream:
+        """Return the largest stream of moving pictures, no cover; `InputError` without one."""
+        cover = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+        streams = self._container.streams.video
+        moving = [one for one in streams if one.codec_context and not one.disposition & cover]
+        if not moving:
+            raise InputError(f"{self._name} holds no video that can be decoded: convert it.")
+        return max(moving, key=lambda one: one.width * one.height)
+
+    def frames(self) -> Generator[tuple[float, av.VideoFrame], None, None]:
         """Yield seconds from the first frame, and the frame."""
         # Invented presentation times are wrong for H.264 in AVI; without them the decoding times serve.
         self._container.flags &= ~cast(int, Flags.gen_pts.value)
-        context, base = self._stream.codec_context, float(self._stream.time_base or 0)
-        context.options = {"max_pixels": str(MAX_PIXELS)}
-        with _listen(self._faults) as may_thread:
-            context.thread_type, context.thread_count = "AUTO", num_threads if may_thread else 1
-            try:
-                for frame in self._decode():
-                    self._is_interlaced |= bool(frame.interlaced_frame)
-                    self.report.frames_read += 1
-                    self.report.corrupt_frames += frame.is_corrupt
-                    stamp = frame.pts if frame.pts is not None else frame.dts
-                    seconds = self._timeline.place(None if stamp is None else stamp * base) * self._stretch
-                    if seconds > MAX_SECONDS:
-                        self._stop(f"Longer than {MAX_SECONDS / 3600:g} hours: the rest is left out.")
-                        break
-                    self._file.position_seconds = seconds
-                    yield seconds, frame
-            finally:
-                context.flush_buffers()  # waits for the decoder's threads, with Python's lock let go
+        context, base = self.stream.codec_context, float(self.stream.time_base or 0)
+        context.options = _OPTIONS
+        context.thread_count = 1  # what other threads log cannot be caught
+        for frame in self._decode():
+            self._is_interlaced |= bool(frame.interlaced_frame)
+            self.report.frames_read += 1
+            self.report.corrupt_frames += frame.is_corrupt
+            stamp = frame.pts if frame.pts is not None else frame.dts
+            seconds = self._timeline.place(None if stamp is None else stamp * base) * self._stretch
+            if seconds > _MAX_SECONDS:
+                self.report.notes.append(f"Longer than {_MAX_SECONDS / 3600:g} hours: the rest is left out.")
+                self._is_stopped = True
+                break
+            yield seconds, frame
         self._complete()
 
     def end_seconds(self) -> float:
@@ -185,26 +189,22 @@ class Decoder:
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
             try:
-                yield from _call(self._faults, self._stream.decode, packet)
+                yield from self._call(self.stream.decode, packet)
             except av.error.FFmpegError:
                 self._num_failed += 1
 
     def _packets(self) -> Iterator[av.Packet | None]:
         """Yield the stream's packets as far as the file goes, then None, which ends decoding."""
-        num_errors, packets = 0, self._container.demux(self._stream)
+        num_errors, packets = 0, self._container.demux(self.stream)
         while num_errors < _MAX_ERRORS_IN_A_ROW:
             try:
-                self._file.check_time()
-                packet = _call(self._faults, next, packets)
+                packet = self._call(next, packets)
             except (StopIteration, IndexError):  # the second where damage has made up a new stream
-                break
-            except TimeoutError as error:
-                self._stop(f"Reading stopped: {error}.")
                 break
             except (av.error.FFmpegError, OSError, MemoryError) as error:
                 num_errors += 1
-                self._faults.append((0, "", getattr(error, "strerror", None) or type(error).__name__))
-                packets = self._container.demux(self._stream)
+                self._faults.append(getattr(error, "strerror", None) or type(error).__name__)
+                packets = self._container.demux(self.stream)
                 continue
             if packet.has_sidedata("encryption_info"):
                 raise InputError(f"{self._name} is encrypted: give a copy without protection.")
@@ -215,48 +215,50 @@ class Decoder:
                 yield packet
         yield None
 
-    def _stop(self, sentence: str) -> None:
-        self._is_stopped = True
-        self.report.notes.append(sentence)
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of PyAV and keep what FFmpeg logs as errors meanwhile."""
+        with av.logging.Capture() as logs:
+            try:
+                return function(*arguments)
+            finally:
+                self._faults += [message.strip() for _, _, message in logs]
 
     def _complete(self) -> None:
         """Complete the report: what was lost, and what FFmpeg said."""
-        report, codec = self.report, self._stream.codec_context.name
+        report, notes, codec = self.report, self.report.notes, self.stream.codec_context.name
         is_countable = codec in _ONE_PACKET_ONE_FRAME and not self._is_interlaced and not self._is_stopped
         num_lost = max(self._num_failed, self._num_due - report.frames_read if is_countable else 0)
-        num_met = int(any(source == codec for _, source, _ in self._faults))  # threads do not mark all damage
-        report.corrupt_frames = max(report.corrupt_frames + num_lost, self._num_torn, num_met)
+        report.corrupt_frames = max(report.corrupt_frames + num_lost, self._num_torn)
         report.frame_rate_hz = 1 / self._timeline.step_seconds()
         report.duration_seconds = self.end_seconds() if report.frames_read else 0.0
         if self._is_interlaced:
-            report.notes.append("Interlaced: of each frame every second line is read, those of one moment.")
+            notes.append("Interlaced: of each frame every second line is read, those of one moment.")
         if report.corrupt_frames:
-            report.notes.append(f"Damaged frames: {report.corrupt_frames}; {report.frames_read} were read.")
+            notes.append(f"Damaged frames: {report.corrupt_frames}; {report.frames_read} were read.")
         if not 4 <= report.frame_rate_hz <= 250 and report.frames_read > 1:
-            report.notes.append(f"Claims {report.frame_rate_hz:.3g} frames a second: are the times right?")
-        report.notes += self._timeline.notes() + ([] if self._is_stopped else self._losses())
-
-    def _losses(self) -> list[str]:
-        report, promised = self.report, _promised_seconds(self._container, self._stream)
-        read_seconds = self._timeline.end_seconds() + self._timeline.left_out_seconds
-        num_promised = min(self._stream.frames, round(promised * report.frame_rate_hz))
+            notes.append(f"Claims {report.frame_rate_hz:.3g} frames a second: are the times right?")
+        if num_astray := self._timeline.num_astray:
+            notes.append(f"Time stamps that run back or jump, put after the one before: {num_astray}.")
+        promised, read_seconds = self._promised_seconds(), self._timeline.end_seconds()
+        read_seconds += self._timeline.left_out_seconds
+        if self._is_stopped:
+            return
+        num_promised = min(self.stream.frames, round(promised * report.frame_rate_hz))
         if promised - read_seconds > max(0.25, 2.5 / report.frame_rate_hz):
-            return [f"Cut off: it promises {promised:.1f} s, the frames end after {read_seconds:.1f} s."]
-        if self._faults:
-            fault = self._faults[0][2].strip()
-            return [f"Damaged or cut off (first of {len(self._faults)} faults: {fault})."]
-        if num_promised > report.frames_read + report.corrupt_frames:
-            return [f"The header counts {self._stream.frames} frames, {report.frames_read} are there."]
-        return []
+            notes.append(f"Cut off: it promises {promised:.1f} s, the frames end after {read_seconds:.1f} s.")
+        elif self._faults:
+            notes.append(f"Damaged or cut off (first of {len(self._faults)} faults: {self._faults[0]}).")
+        elif num_promised > report.frames_read + report.corrupt_frames:
+            notes.append(f"The header counts {self.stream.frames} frames, {report.frames_read} are there.")
 
-
-def _promised_seconds(container: InputContainer, stream: VideoStream) -> float:
-    """Return how long the frames last by the header, 0 if it does not say."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    # The container's length covers its sound too, and in a transport stream it is only a guess.
-    is_known = container.duration and not container.streams.audio and "mpeg" not in container.format.name
-    return cast(int, container.duration) / av.time_base if is_known else 0.0
+    def _promised_seconds(self) -> float:
+        """Return how long the frames last by the header, 0 if it does not say."""
+        container, stream = self._container, self.stream
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        # The container's length covers its sound too, and in a transport stream it is only a guess.
+        is_known = container.duration and not container.streams.audio and "mpeg" not in container.format.name
+        return cast(int, container.duration) / av.time_base if is_known else 0.0
 
 
 def _find_stretch(container: InputContainer, stream: VideoStream, report: ReadReport) -> float:

@@ -1,6 +1,6 @@
 """From a decoded frame to an upright picture in square pixels, RGB or grey; from pictures to a film."""
 
-from contextlib import ExitStack
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -33,80 +33,47 @@ class Geometry:
         ratio = pixel_ratio if 0.25 <= pixel_ratio <= 4 else 1.0
         if ratio != pixel_ratio:
             notes.append(f"Claims pixels {pixel_ratio:g} times as wide as high: taken as square.")
-        axes = _display_axes(frame, notes)
+        axes = _display_axes(frame)
         size = max(1, round(frame.width * ratio)), frame.height
         scale = min(1.0, max_side_px / max(size))
         stored_size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
         return cls(*(size if axes[0, 0] else size[::-1]), stored_size, axes)
 
-    @property
-    def rotation_deg(self) -> int:
-        """How far clockwise stored frames are turned: 0, 90, 180 or 270."""
-        x, y = self.axes[0]
-        return int(90 * y % 360 if y else 90 * (1 - x))
-
     def picture(self, frame: av.VideoFrame, color: bool) -> np.ndarray:
         """Return a frame upright, shape (height, width, 3) RGB or (height, width) grey 0 to 255, uint8."""
         kind = "rgb24" if color else "gray"
         if color and not frame.interlaced_frame:
-            image = frame.reformat(*self.stored_size, kind, interpolation="AREA").to_ndarray()
+            image: np.ndarray = frame.reformat(*self.stored_size, kind, interpolation="AREA").to_ndarray()
         else:  # of interlaced frames the upper line of each pair: those of one moment
             lines = frame.to_ndarray(format=kind)[:: 2 if frame.interlaced_frame else 1]
-            image = _shrink(lines, self.stored_size)
+            image = cv2.resize(lines, self.stored_size, interpolation=cv2.INTER_AREA)
         image = image if self.axes[0, 0] else image.swapaxes(0, 1)
         flip_x, flip_y = self.axes.sum(axis=0) < 0
         return image[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
 
 
-def _shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    # Halving is several times as fast as any other shrinking, and the mean of means is the mean.
-    while not any(image.shape[axis] % 2 or image.shape[axis] < 2 * size[1 - axis] for axis in (0, 1)):
-        half = image.shape[1] // 2, image.shape[0] // 2
-        image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
-    is_right = image.shape[1::-1] == size
-    return image if is_right else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _display_axes(frame: av.VideoFrame, notes: list[str]) -> np.ndarray:
+def _display_axes(frame: av.VideoFrame) -> np.ndarray:
     """Return the axes of `Geometry` from the display matrix, whose rows they are, times a scale."""
     side_data: Any = frame.side_data
     if SideDataType.DISPLAYMATRIX not in side_data:
         return np.eye(2)
     matrix = np.frombuffer(memoryview(side_data[SideDataType.DISPLAYMATRIX]), "=i4")
-    axes = matrix[[0, 1, 3, 4]].reshape(2, 2) / max(np.abs(matrix[[0, 1, 3, 4]]).max(), 1)
-    nearest = np.rint(axes)
-    if abs(np.linalg.det(nearest)) != 1 or np.abs(axes - nearest).max() > 0.02:
-        notes.append("Is to be turned by an odd angle: turned to the nearest right angle.")
-    return nearest if abs(np.linalg.det(nearest)) == 1 else np.eye(2)
+    axes = np.rint(matrix[[0, 1, 3, 4]].reshape(2, 2) / max(np.abs(matrix[[0, 1, 3, 4]]).max(), 1))
+    return axes if abs(np.linalg.det(axes)) == 1 else np.eye(2)  # the nearest right angle
 
 
-class VideoWriter:
-    """Write an MP4 (H.264, yuv420p), which takes its name only when the block ends without an error.
+def write_film(path: Path, frame_rate_hz: float, frames: Iterable[np.ndarray]) -> None:
+    """Write RGB frames, (height, width, 3), uint8, as an MP4 (H.264, yuv420p), whole or not at all.
 
     An odd last row or column of the frames is left out, as the format demands.
     """
-
-    def __init__(self, path: Path, frame_rate_hz: float, width: int, height: int, comment: str = "") -> None:
-        self._path, self._rate = Path(path), Fraction(frame_rate_hz).limit_denominator(1000)
-        self._width, self._height, self._comment = width // 2 * 2, height // 2 * 2, comment
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            aside = stack.enter_context(write_aside(self._path))
-            self._container = stack.enter_context(av.open(str(aside), "w", format="mp4"))
-            self._container.metadata["comment"] = self._comment
-            self._stream = self._container.add_stream("libx264", rate=self._rate)
-            self._stream.width, self._stream.height = self._width, self._height
-            self._stream.pix_fmt = "yuv420p"
-            self._stack = stack.pop_all()
-        return self
-
-    def write(self, frame: np.ndarray) -> None:
-        """Append a frame, shape (height, width, 3), uint8, RGB."""
-        even = np.ascontiguousarray(frame[: self._height, : self._width])
-        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
-
-    def __exit__(self, *error: Any) -> bool | None:
-        if error[0] is None:
-            self._container.mux(self._stream.encode())
-        return self._stack.__exit__(*error)
+    with write_aside(path) as aside, av.open(str(aside), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(frame_rate_hz).limit_denominator(1000))
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            height, width = (size // 2 * 2 for size in frame.shape[:2])
+            if not stream.codec_context.is_open:
+                stream.width, stream.height = width, height
+            even = np.ascontiguousarray(frame[:height, :width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        container.mux(stream.encode())

@@ -1,173 +1,220 @@
 """Finds the walker in a video, chunk by chunk: by keypoints, or by silhouettes where the run says so."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from scipy.signal import savgol_filter
+from scipy.ndimage import median_filter
 
 from gaitlib.config import Body
 from gaitlib.walker.blazepose import PoseEstimator
-from gaitlib.walker.keypoints import Keypoints
+from gaitlib.walker.keypoints import Keypoints, smooth, unbroken_runs
 from gaitlib.walker.people import PeopleTracker, Person
-from gaitlib.walker.scene import ShotFinder, find_view
-from gaitlib.walker.silhouettes import BODY_SHARE, find_by_silhouette
-from gaitlib.walker.smoothing import smooth, unbroken_runs
-from gaitlib.walker.track import WalkerTrack
-from gaitlib.walker.walking import find_bouts, judge_frames, level, reason_of
+from gaitlib.walker.silhouettes import find_silhouettes
+from gaitlib.walker.walking import BODY_SHARE, State, Walk, find_bouts, judge_frames, level, reason_of, steady
 
 if TYPE_CHECKING:
     from gaitlib.video import FrameChunk
 
 # Crown above the eyes, in body heights; the square follows the way over two steps, not the swing.
 _CROWN_HEIGHTS, _PATH_SECONDS = 0.07, 1.2
+# Frames of one shot are alike, lighter or darker.
+_THUMB_PX, _MIN_LIKENESS, _MIN_CHANGE = 32, 0.65, 6.0
+# Bars: darkest grey levels; their edge is straight: share of its length, grey levels.
+_BLACK, _MIN_EDGE_SHARE, _MIN_STEP, _MIN_BAR = 28.0, 0.3, 5.0, 0.02
 _CUT_NOTE = "The film cuts from one shot to another: each walking bout lies within one."
-_BARS_NOTE = "Bars, blurred fill or a frame surround the picture: a body that they cut off counts as cut off."
+_ARRAYS = ("image_px", "world_m", "visibility")
+_BARS_NOTE = "Bars or a frame surround the picture: a body that they cut off counts as cut off."
+
+
+@dataclass(frozen=True)
+class WalkerTrack:
+    """One chunk of a video, a row a frame; boxes and squares in pixels of the working frames.
+
+    `boxes` (left, top, width, height of the body) and `squares` (centre x, centre y, side of the steady
+    square around the walker) are NaN where nobody is found. `bouts` numbers the walking bouts of this chunk,
+    `person` who is followed; -1 for none. `num_people` are seen at the same time at most. `method` is
+    "keypoints", "background" or "nobody"; `reason` says why nobody walks in full view, empty where somebody
+    does. `masks` (num_frames, height, width), uint8, are the walker's silhouettes, 0 to 255.
+    """
+
+    boxes: np.ndarray
+    squares: np.ndarray
+    bouts: np.ndarray
+    person: np.ndarray
+    num_people: int
+    method: str
+    notes: tuple[str, ...] = ()
+    keypoints: Keypoints | None = None
+    masks: np.ndarray | None = None
+    reason: str = ""
+
+    def __len__(self) -> int:
+        return len(self.boxes)
 
 
 class WalkerFinder:
     """Follows the main walker through a video; people keep their numbers from chunk to chunk.
 
-    Parameters
-    ----------
-    body : {"keypoints", "silhouette"}
-    frame_rate_hz : float
-    full_size_px : tuple of int
-        Width and height of the upright video; keypoints are given in its pixels.
-    with_masks : bool
-        Whether silhouettes are wanted beside keypoints.
-    num_threads : int
-        Threads of the networks.
-
-    Raises
-    ------
-    InputError
-        If keypoints are asked for and the model files are not there.
+    `full_size_px` is width and height of the upright video, in whose pixels keypoints are given; `with_masks`
+    asks for silhouettes beside keypoints. Raises an `InputError` where keypoints are not available.
     """
 
     def __init__(
-        self,
-        body: Body,
-        frame_rate_hz: float,
-        full_size_px: tuple[int, int],
-        with_masks: bool = False,
-        num_threads: int = 1,
+        self, body: Body, frame_rate_hz: float, full_size_px: tuple[int, int], with_masks: bool = False
     ) -> None:
-        self._rate, self._size_px, self._with_masks = frame_rate_hz, full_size_px, with_masks
-        self._shots, self._looks = ShotFinder(), list[np.ndarray]()
-        self._walked = dict[int, float]()
-        self._tracker = None
-        if body == "keypoints":
-            self._tracker = PeopleTracker(PoseEstimator(num_threads), frame_rate_hz)
+        self._rate, self._size_px = frame_rate_hz, full_size_px
+        self._with_masks = with_masks or body == "silhouette"
+        self._last, self._walked = list[np.ndarray](), dict[int, float]()
+        self._tracker = PeopleTracker(PoseEstimator(), frame_rate_hz) if body == "keypoints" else None
 
     def find(self, chunk: "FrameChunk") -> WalkerTrack:
         """Return where the walker is in each frame of a chunk; chunks come in order."""
-        frames = chunk.frames
+        frames, notes, reason = chunk.frames, list[str](), ""
+        shape, view = frames.shape[:3], find_view(frames)
+        nobody = Keypoints.empty(chunk.times_seconds, self._size_px)
         if self._tracker is None:
-            grey = frames if frames.ndim == 3 else [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in frames]
-            return find_by_silhouette(np.asarray(grey), self._rate, self._looks)
-        shots, view = self._shots.find(frames), find_view(frames)
-        people = self._tracker.follow(frames, shots)
-        scale = self._size_px[0] / frames.shape[2]
-        view_px = tuple(edge * scale for edge in view)
-        walks = [_judge(each, chunk.times_seconds, scale, self._size_px, view_px) for each in people]
+            walks, reason = find_silhouettes(_grey(frames), self._rate, view)
+        else:
+            is_cut = find_cuts([*self._last, *frames])[len(self._last) :]
+            self._last = [frames[-1].copy()]
+            people = self._tracker.follow(frames, is_cut)
+            walks = [_judge(each, nobody, shape, view) for each in people]
+            notes += [_CUT_NOTE] if is_cut.any() else []
+            notes += [_BARS_NOTE] if view != (0, 0, shape[2], shape[1]) else []
         for walk in walks:
             self._walked[walk.number] = self._walked.get(walk.number, 0.0) + walk.amount
         walks.sort(key=lambda walk: -self._walked[walk.number])
-        notes = [_CUT_NOTE] if np.diff(shots, prepend=0).any() else []
-        if view != (0, 0, frames.shape[2], frames.shape[1]):
-            notes.append(_BARS_NOTE)
-        track = _join(walks, Keypoints.empty(chunk.times_seconds, self._size_px), scale, tuple(notes))
-        if self._with_masks:
-            track = replace(track, masks=_masks(track.person, people, frames.shape))
-        return track
-
-
-def why_nobody(track: WalkerTrack) -> str:
-    """Return in one sentence why a track holds no walking bout, with what to do where that is known."""
-    return f"nobody walks in full view: {track.reason or 'no person could be made out'}."
-
-
-@dataclass(frozen=True)
-class _Walk:
-    """One person of a chunk, judged."""
-
-    number: int
-    keypoints: Keypoints
-    states: np.ndarray
-    bouts: list[np.ndarray]
-
-    @property
-    def amount(self) -> float:
-        """How much walking there is, in how large a picture."""
-        heights = np.ptp(self.keypoints.image_px[..., 1], axis=1)
-        return float(sum(heights[rows].sum() for rows in self.bouts))
+        rows, bouts, who = np.arange(shape[0]), *_choose(walks, shape[0])
+        walks.append(_nobody(nobody, shape))  # whom the places -1 mean
+        boxes, squares = (np.stack([getattr(walk, name) for walk in walks]) for name in ("boxes", "squares"))
+        masks = [walks[place].silhouette(row) for row, place in enumerate(who)] if self._with_masks else None
+        if self._tracker is not None:
+            arrays = {name: np.stack([getattr(walk.keypoints, name) for walk in walks]) for name in _ARRAYS}
+            nobody = replace(nobody, **{name: each[who, rows] for name, each in arrays.items()})
+        is_walking = bool((bouts >= 0).any())
+        method = "keypoints" if self._tracker and len(walks) > 1 else "background" if is_walking else "nobody"
+        return WalkerTrack(
+            boxes=boxes[who, rows],
+            squares=squares[who, rows],
+            bouts=bouts,
+            person=np.array([walk.number for walk in walks], np.int32)[who],
+            num_people=int(np.isfinite(boxes[..., 0]).sum(axis=0).max()),
+            method=method,
+            notes=tuple(notes),
+            keypoints=nobody if self._tracker else None,
+            masks=None if masks is None else np.stack(masks),
+            reason="" if is_walking else f"nobody walks in full view: {reason or reason_of(walks)}.",
+        )
 
 
 def _judge(
-    person: Person,
-    times_seconds: np.ndarray,
-    scale: float,
-    size_px: tuple[int, int],
-    view_px: tuple[float, ...],
-) -> _Walk:
-    keypoints = Keypoints.empty(times_seconds, size_px)
+    person: Person, nobody: Keypoints, shape: tuple[int, ...], view: tuple[int, int, int, int]
+) -> Walk:
+    """Return what somebody does whose poses are known; `shape` (num_frames, height, width) of the chunk."""
+    keypoints, scale = nobody.part(np.arange(len(nobody))), nobody.frame_size_px[0] / shape[2]
     for row, pose in person.poses.items():
         keypoints.image_px[row], keypoints.world_m[row] = pose.image_px * scale, pose.world_m
         keypoints.visibility[row] = pose.visibility
     keypoints = smooth(keypoints)
-    states = judge_frames(keypoints, view_px)
-    bouts = find_bouts(states, keypoints)
-    return _Walk(person.number, level(keypoints, bouts), states, bouts)
-
-
-def _join(walks: list[_Walk], joined: Keypoints, scale: float, notes: tuple[str, ...]) -> WalkerTrack:
-    """Follow, at each moment, the first of these people who walks, else the first who is there."""
-    num_frames = len(joined)
-    person, bouts = np.full(num_frames, -1, np.int32), np.full(num_frames, -1, np.int32)
-    boxes, squares = (np.full((num_frames, columns), np.nan, np.float32) for columns in (4, 3))
-    parts = [(walk, rows, True) for walk in walks for rows in walk.bouts]
-    parts += [(walk, np.flatnonzero(walk.keypoints.is_found), False) for walk in walks]
-    for number, (walk, rows, is_bout) in enumerate(parts):
-        free = rows[person[rows] < 0]
-        if is_bout and len(free) < len(rows):
-            continue
-        person[free], bouts[free] = walk.number, number if is_bout else -1
-        body, path = _boxes(walk.keypoints)
-        boxes[free], squares[free] = body[free] / scale, path[free] / scale
-        for name in ("image_px", "world_m", "visibility"):
-            getattr(joined, name)[free] = getattr(walk.keypoints, name)[free]
-    together = np.sum([walk.keypoints.is_found for walk in walks], axis=0) if walks else np.zeros(1, int)
-    is_walking = bouts >= 0
-    begins = is_walking & (np.diff(bouts, prepend=-1) != 0)
-    bouts[is_walking] = np.cumsum(begins)[is_walking] - 1
-    method = "keypoints" if walks else "nobody"
-    reason = "" if is_walking.any() else reason_of([walk.states for walk in walks])
-    return WalkerTrack(
-        boxes, squares, bouts, person, int(together.max()), method, notes, joined, reason=reason
-    )
-
-
-def _boxes(keypoints: Keypoints) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes (num_frames, 4) and steady squares (num_frames, 3) around a body, full-size pixels."""
-    low, high = keypoints.image_px.min(axis=1), keypoints.image_px.max(axis=1)
+    states = judge_frames(keypoints, tuple(edge * scale for edge in view))
+    bouts = find_bouts(states, runs := unbroken_runs(keypoints), keypoints.frame_rate_hz)
+    low, high = keypoints.image_px.min(axis=1) / scale, keypoints.image_px.max(axis=1) / scale
     low[:, 1] -= _CROWN_HEIGHTS * (high - low)[:, 1]
-    size = high - low
-    path = np.column_stack([low + size / 2, size[:, 1] / BODY_SHARE])
-    for run in unbroken_runs(keypoints):
-        window = min(round(_PATH_SECONDS * keypoints.frame_rate_hz) | 1, len(run) - 1 + len(run) % 2)
-        if window > 2:
-            path[run] = savgol_filter(path[run], window, 1, axis=0)
-    return np.concatenate([low, size], axis=1), path
+    squares = np.column_stack([(low + high) / 2, (high - low)[:, 1] / BODY_SHARE])
+    for run in runs:
+        squares[run] = steady(squares[run], _PATH_SECONDS * keypoints.frame_rate_hz, 1)
+
+    def silhouette(row: int) -> np.ndarray:
+        if row not in person.poses:
+            return np.zeros(shape[1:], np.uint8)
+        mask = person.poses[row].mask
+        return cv2.warpAffine(mask, person.poses[row].square.to_frame(len(mask)), shape[:0:-1])
+
+    boxes = np.concatenate([low, high - low], axis=1)
+    return Walk(person.number, boxes, squares, states, bouts, silhouette, level(keypoints, bouts))
 
 
-def _masks(person: np.ndarray, people: list[Person], shape: tuple[int, ...]) -> np.ndarray:
-    """Return the silhouette of who is followed in each frame, (num_frames, height, width), uint8."""
-    masks = np.zeros(shape[:3], np.uint8)
-    for each in people:
-        for row, pose in each.poses.items():
-            if person[row] == each.number:
-                matrix = pose.square.to_frame(len(pose.mask))
-                masks[row] = cv2.warpAffine(pose.mask, matrix, (shape[2], shape[1]))
-    return masks
+def _nobody(keypoints: Keypoints, shape: tuple[int, ...]) -> Walk:
+    boxes, squares = (np.full((shape[0], size), np.nan, np.float32) for size in (4, 3))
+    states = np.full(shape[0], State.GONE)
+    return Walk(-1, boxes, squares, states, [], lambda row: np.zeros(shape[1:], np.uint8), keypoints)
+
+
+def _choose(walks: list[Walk], num_frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return in each frame the bout and whom to follow (a place): the first who walks, else who is there."""
+    who, bouts = np.full((2, num_frames), -1, np.int32)
+    for place, walk in enumerate(walks):
+        for rows in walk.bouts:
+            if (who[rows] < 0).all():
+                who[rows], bouts[rows] = place, bouts.max() + 1
+    for place, walk in enumerate(walks):
+        who[(who < 0) & np.isfinite(walk.boxes[:, 0])] = place
+    begins = (bouts >= 0) & (np.diff(bouts, prepend=-1) != 0)
+    return np.where(bouts >= 0, np.cumsum(begins) - 1, -1).astype(np.int32), who
+
+
+def cut_frames(frames: Iterable[np.ndarray], squares: np.ndarray, size: int) -> np.ndarray:
+    """Cut a square (centre x, centre y, side, pixels) out of each frame and bring it to one size.
+
+    Beyond the edge of a frame its pixels are repeated. Returns (num_frames, size, size[, 3]), uint8.
+    """
+    cut, flags = [], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for frame, (x, y, side) in zip(frames, squares, strict=True):
+        scale = side / (2 * size)
+        shift = (scale - side - 1) / 2
+        matrix = np.array([[scale, 0, x + shift], [0, scale, y + shift]])
+        twice, border = (2 * size, 2 * size), cv2.BORDER_REPLICATE
+        fine = cv2.warpAffine(frame, matrix, twice, flags=flags, borderMode=border)
+        cut.append(cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA))
+    return np.stack(cut) if cut else np.empty((0, size, size), np.uint8)
+
+
+def find_cuts(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Return which RGB frames begin another shot than the frame before shows, (num_frames,), bool."""
+    thumbs = [cv2.resize(frame, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA) for frame in frames]
+    flat = np.reshape(thumbs, (len(frames), -1)).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    alike = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    likeness = (alike[1:] * alike[:-1]).sum(axis=1)
+    change = np.abs(np.diff(flat, axis=0)).mean(axis=1)
+    # A camera that swings round changes every frame.
+    is_sudden = change > _MIN_CHANGE + 2 * median_filter(change, 9, mode="nearest")
+    return np.append(False, (likeness < _MIN_LIKENESS) & is_sudden)
+
+
+def find_view(frames: np.ndarray) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the picture within bars, from grey or RGB frames."""
+    chosen = frames[np.linspace(0, len(frames) - 1, min(len(frames), 12)).astype(int)]
+    grey = _grey(chosen).astype(np.float32)
+    top, bottom = _inner(grey)
+    left, right = _inner(grey[:, top:bottom].swapaxes(1, 2))
+    return left, top, right, bottom
+
+
+def _inner(grey: np.ndarray) -> tuple[int, int]:
+    """Return the first row of the picture, and the first row after it."""
+    size = grey.shape[1]
+    is_edge = (np.abs(np.diff(grey, axis=1)).mean(axis=0) > _MIN_STEP).mean(axis=1) >= _MIN_EDGE_SHARE
+    spread = grey.std(axis=2).mean(axis=0)
+    black = (grey.mean(axis=(0, 2)) < _BLACK) & (spread < 4)
+    first, last = (_bar(black[::way], is_edge[::way]) for way in (1, -1))
+    plain = [_bar((spread < 2)[::way], is_edge[::way]) for way in (1, -1)]
+    # Bars that are not black come in pairs.
+    if min(plain) and abs(plain[0] - plain[1]) <= max(2, 0.03 * size):
+        first, last = max(first, plain[0]), max(last, plain[1])
+    return (first, size - last) if first + last < 0.8 * size else (0, size)
+
+
+def _bar(is_fill: np.ndarray, is_edge: np.ndarray) -> int:
+    """Return how many rows from the border on are fill and end in a straight edge; 0 for none."""
+    width = int(np.argmin(np.append(is_fill, False)))
+    places = np.flatnonzero(is_edge[max(0, width - 3) : width + 3]) + max(0, width - 3)
+    return int(places[-1]) + 1 if width >= _MIN_BAR * len(is_fill) and len(places) else 0
+
+
+def _grey(frames: np.ndarray) -> np.ndarray:
+    grey = (each if each.ndim == 2 else cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in frames)
+    return np.stack(list(grey))

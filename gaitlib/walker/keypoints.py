@@ -1,10 +1,13 @@
-"""Body keypoints of one person over time: one labelled structure with named points, axes and units."""
+"""Body keypoints of one person over time: named points, axes and units; mended and smoothed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from scipy.interpolate import interp1d
+from scipy.ndimage import binary_closing, median_filter
+from scipy.signal import butter, sosfiltfilt
 
 from gaitlib.errors import InputError
 from gaitlib.files import write_aside
@@ -13,15 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The order of BlazePose (Bazarevsky et al. 2020).
+_FACE = "eye_inner", "eye", "eye_outer"
+_PARTS = "shoulder", "elbow", "wrist", "pinky", "index", "thumb", "hip", "knee", "ankle", "heel", "foot_index"
 KEYPOINT_NAMES: tuple[str, ...] = (
-    *("nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye"),
-    *("right_eye_outer", "left_ear", "right_ear", "mouth_left", "mouth_right"),
-    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
-    *("left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb"),
-    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
-    *("left_heel", "right_heel", "left_foot_index", "right_foot_index"),
+    *("nose", *(f"{side}_{part}" for side in ("left", "right") for part in _FACE)),
+    *("left_ear", "right_ear", "mouth_left", "mouth_right"),
+    *(f"{side}_{part}" for part in _PARTS for side in ("left", "right")),
 )
-_PLACES = {name: place for place, name in enumerate(KEYPOINT_NAMES)}
 # Limbs and trunk as pairs of keypoints.
 SKELETON_EDGES: tuple[tuple[int, int], ...] = (
     *((11, 12), (11, 23), (12, 24), (23, 24), (0, 11), (0, 12)),
@@ -31,29 +32,30 @@ SKELETON_EDGES: tuple[tuple[int, int], ...] = (
 )
 # Place of each keypoint's twin on the other side of the body; the nose is its own.
 MIRRORED: np.ndarray = np.array(
-    [
-        _PLACES[name.replace("left", "right") if "left" in name else name.replace("right", "left")]
-        for name in KEYPOINT_NAMES
-    ]
+    [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(place + (1 if place % 2 else -1) for place in range(11, 33))]
 )
 _ARRAYS = ("times_seconds", "image_px", "world_m", "visibility")
+# Knee, ankle, heel and toe.
+_LEFT_LEG, _RIGHT_LEG = np.arange(25, 33, 2), np.arange(26, 33, 2)
+# What it costs to take a frame's names for swapped, metres: legs are mistaken for a few frames, a back for
+# a front for longer.
+_LEG_COST_M, _TRUNK_COST_M = 0.08, 0.01
+_MAX_GAP_SECONDS, _MIN_SPIKE = 0.3, 0.06
+# Growth a second from which somebody surely comes nearer.
+MIN_GROWTH = 0.1
+# Cut-off of the zero-phase Butterworth filter, the usual one for gait; depth is known less well.
+_CUTOFF_HZ, _DEPTH_CUTOFF_HZ = 6.0, 4.0
+# A body moves and grows less than this between two frames of one shot, in its heights (log of their ratio).
+_JUMP_HEIGHTS, _JUMP_GROWTH = 0.3, 0.1
 
 
 @dataclass(frozen=True)
 class Keypoints:
-    """The 33 keypoints of one person in each frame; NaN where the person is not found.
+    """The 33 keypoints of one person in each frame, a row a frame; NaN where the person is not found.
 
-    Attributes
-    ----------
-    times_seconds : ndarray of shape (num_frames,), float64
-    image_px : ndarray of shape (num_frames, 33, 2), float32
-        x to the right, y down, in pixels of the upright video at full size.
-    world_m : ndarray of shape (num_frames, 33, 3), float32
-        x to the right, y down, z away from the camera, metres; the origin is between the hips.
-    visibility : ndarray of shape (num_frames, 33), float32
-        0 hidden to 1 seen.
-    frame_size_px : tuple of int
-        Width and height of the upright video at full size.
+    `image_px` (num_frames, 33, 2), x right, y down, counts in pixels of the upright video at full size,
+    `frame_size_px` (width, height). `world_m` (num_frames, 33, 3), x right, y down, z away from the camera,
+    counts in metres from between the hips. `visibility` (num_frames, 33) is 0 hidden to 1 seen. All float32.
     """
 
     times_seconds: np.ndarray
@@ -77,40 +79,27 @@ class Keypoints:
 
     @staticmethod
     def index(name: str) -> int:
-        """Return the place of a keypoint.
-
-        Raises
-        ------
-        InputError
-            If no keypoint bears the name.
-
-        Examples
-        --------
-        >>> Keypoints.index("left_hip")
-        23
-        """
-        if name not in _PLACES:
+        """Return the place of a keypoint; `InputError` for an unknown name."""
+        if name not in KEYPOINT_NAMES:
             raise InputError(f"Unknown keypoint {name!r}: expected one of {', '.join(KEYPOINT_NAMES)}.")
-        return _PLACES[name]
+        return KEYPOINT_NAMES.index(name)
 
     def part(self, rows: slice | np.ndarray) -> Self:
         """Return the frames `rows` alone (a slice, places or a mask)."""
-        times, image_px, world_m, visibility = (getattr(self, name)[rows] for name in _ARRAYS)
-        return type(self)(times, image_px, world_m, visibility, self.frame_size_px)
+        return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
 
     def mirrored(self) -> Self:
         """Return the same walk seen in a mirror: left and right change places and names."""
         image_px, world_m = self.image_px[:, MIRRORED].copy(), self.world_m[:, MIRRORED].copy()
         image_px[..., 0] = self.frame_size_px[0] - image_px[..., 0]
         world_m[..., 0] *= -1
-        visibility = self.visibility[:, MIRRORED]
-        return type(self)(self.times_seconds, image_px, world_m, visibility, self.frame_size_px)
+        return replace(self, image_px=image_px, world_m=world_m, visibility=self.visibility[:, MIRRORED])
 
     @classmethod
     def empty(cls, times_seconds: np.ndarray, frame_size_px: tuple[int, int]) -> Self:
         """Return keypoints of a person who is found in no frame."""
-        points = [np.full((len(times_seconds), 33, *axes), np.nan, np.float32) for axes in ((2,), (3,), ())]
-        return cls(np.asarray(times_seconds, np.float64), points[0], points[1], points[2], frame_size_px)
+        image_px, world_m = (np.full((len(times_seconds), 33, n), np.nan, np.float32) for n in (2, 3))
+        return cls(np.asarray(times_seconds, float), image_px, world_m, world_m[..., 0].copy(), frame_size_px)
 
     def save(self, path: Path) -> None:
         """Write the keypoints as a NumPy archive (.npz), whole or not at all."""
@@ -120,13 +109,7 @@ class Keypoints:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, damaged or holds something else.
-        """
+        """Read what `save` wrote; `InputError` if the file is missing, damaged or holds something else."""
         try:
             with np.load(path, allow_pickle=False) as archive:
                 times, image_px, world_m, visibility = (archive[name] for name in _ARRAYS)
@@ -136,16 +119,126 @@ class Keypoints:
             raise InputError(f"{path} holds no keypoints ({error}): delete it and run again.") from error
 
     def to_dlc_table(self) -> "pd.DataFrame":
-        """Return the image keypoints as DeepLabCut lays them out.
-
-        Returns
-        -------
-        DataFrame
-            A row a frame; columns (scorer, keypoint, "x" | "y" | "likelihood"), x and y in pixels.
-        """
+        """Return the image keypoints as DeepLabCut lays them out: columns (scorer, keypoint, coordinate)."""
         import pandas as pd
 
         parts = [["BlazePose"], KEYPOINT_NAMES, ["x", "y", "likelihood"]]
         header = pd.MultiIndex.from_product(parts, names=["scorer", "bodyparts", "coords"])
         values = np.concatenate([self.image_px, self.visibility[..., None]], axis=2)
         return pd.DataFrame(values.reshape(len(self), -1), columns=header)
+
+
+def smooth(keypoints: Keypoints) -> Keypoints:
+    """Return the keypoints of one person, as the network gave them, mended and smoothed without a delay.
+
+    Gaps of up to 0.3 s are closed; a jump (a loop's end) separates what is smoothed.
+    """
+    smoothed = _close_gaps(keypoints)
+    for run in unbroken_runs(smoothed):
+        part = _swap_back(smoothed.part(run))
+        height = float(np.median(np.ptp(part.image_px[..., 1], axis=1)))
+        rate, world_m = keypoints.frame_rate_hz, _despike(part.world_m, _MIN_SPIKE)
+        image_px = _despike(part.image_px, _MIN_SPIKE * height)
+        smoothed.image_px[run] = _low_pass(image_px, _CUTOFF_HZ, rate)
+        smoothed.world_m[run, :, :2] = _low_pass(world_m[..., :2], _CUTOFF_HZ, rate)
+        smoothed.world_m[run, :, 2:] = _low_pass(world_m[..., 2:], _DEPTH_CUTOFF_HZ, rate)
+        smoothed.visibility[run] = part.visibility
+    return smoothed
+
+
+def unbroken_runs(keypoints: Keypoints) -> list[np.ndarray]:
+    """Return the rows of each run of frames in which the person is found and moves on without a jump."""
+    shoulders, hips, ankles = (
+        keypoints.image_px[:, pair].mean(axis=1) for pair in ([11, 12], [23, 24], [27, 28])
+    )
+    lengths = np.linalg.norm([shoulders - hips, hips - ankles], axis=2) + 1e-6
+    moved = np.linalg.norm(np.diff(hips, axis=0), axis=1) / lengths.sum(axis=0)[1:]
+    growth = np.diff(np.log(lengths), axis=1)
+    has_grown = (np.abs(growth).min(axis=0) > _JUMP_GROWTH) & (growth.prod(axis=0) > 0)
+    is_jump = has_grown | (moved > _JUMP_HEIGHTS)
+    found = np.flatnonzero(keypoints.is_found)
+    breaks = (np.diff(found) > 1) | is_jump[found[:-1]]
+    return [run for run in np.split(found, np.flatnonzero(breaks) + 1) if len(run)]
+
+
+def growth_per_s(keypoints: Keypoints) -> float:
+    """Return by which share the trunk grows in a second, positive where somebody comes nearer."""
+    if len(keypoints) < 5:
+        return 0.0
+    across = keypoints.image_px[:, [11, 12]].mean(axis=1) - keypoints.image_px[:, [23, 24]].mean(axis=1)
+    trunk = np.linalg.norm(across, axis=1) + 1e-6
+    return float(np.polyfit(keypoints.times_seconds, np.log(trunk), 1)[0])
+
+
+def _close_gaps(keypoints: Keypoints) -> Keypoints:
+    """Return a copy in which short gaps are interpolated."""
+    is_found, longest = keypoints.is_found, int(_MAX_GAP_SECONDS * keypoints.frame_rate_hz)
+    is_closed = binary_closing(np.pad(is_found, longest + 1), np.ones(longest + 1))[
+        longest + 1 : -longest - 1
+    ]
+    found, rows = np.flatnonzero(is_found), np.flatnonzero(is_closed & ~is_found)
+    closed = keypoints.part(np.arange(len(keypoints)))
+    if len(rows):
+        for values in (closed.image_px, closed.world_m, closed.visibility):
+            values[rows] = interp1d(found, values[found], axis=0)(rows)
+    return closed
+
+
+def _swap_back(keypoints: Keypoints) -> Keypoints:
+    """Give sides and legs that the network has taken for one another their own names."""
+    turned = _find_turned(keypoints)
+    for array in (keypoints.image_px, keypoints.world_m, keypoints.visibility):
+        array[turned] = array[turned][:, MIRRORED]
+    # The face looks the other way; the limbs' depth is right: it follows where they stand in the picture.
+    world_m = keypoints.world_m
+    ears_z = world_m[turned][:, [7, 8], 2].mean(axis=1, keepdims=True)
+    world_m[turned, :11, 2] = 2 * ears_z - world_m[turned, :11, 2]
+    cost_m = np.tile([0, _LEG_COST_M], (len(world_m), 1))
+    rows = np.flatnonzero(_find_swaps(world_m[:, _LEFT_LEG, :2], world_m[:, _RIGHT_LEG, :2], cost_m))[:, None]
+    legs, twins = np.r_[_LEFT_LEG, _RIGHT_LEG], np.r_[_RIGHT_LEG, _LEFT_LEG]
+    # Depth follows the side of the body, not the leg that was mistaken for it.
+    for array in (keypoints.image_px, world_m[..., :2], keypoints.visibility):
+        array[rows, legs] = array[rows, twins]
+    return keypoints
+
+
+def _find_turned(keypoints: Keypoints) -> np.ndarray:
+    """Return in which frames a front is taken for a back, or the other way round, (num_frames,), bool."""
+    # The body keeps the facing that more frames show; but who comes nearer fast walks forwards, whatever
+    # the frames show: a covered face looks like the back of a head.
+    left, right = (keypoints.world_m[:, side, :2] for side in ([11, 23], [12, 24]))
+    growth = growth_per_s(keypoints)
+    wrongly = -np.sign(growth) * (left - right)[..., 0].mean(axis=1) * max(0.0, abs(growth) - MIN_GROWTH)
+    cost_m = np.column_stack([np.maximum(wrongly, 0), np.maximum(-wrongly, 0) + _TRUNK_COST_M])
+    return _find_swaps(left, right, cost_m)
+
+
+def _find_swaps(left: np.ndarray, right: np.ndarray, cost_m: np.ndarray) -> np.ndarray:
+    """Return in which frames two sides bear each other's names, (num_frames,), bool: Viterbi, two states."""
+    # The points move least from frame to frame; `cost_m` (num_frames, 2) is that of each naming.
+    points = np.stack([left, right], axis=1)
+    moved = np.linalg.norm(points[1:, :, None] - points[:-1, None], axis=-1).mean(axis=-1) / 2
+    steps = np.column_stack([moved[:, 0, 0] + moved[:, 1, 1], moved[:, 0, 1] + moved[:, 1, 0]])
+    total, came_from = cost_m[0], []
+    for (same, other), cost in zip(steps, cost_m[1:], strict=True):
+        ways = total[:, None] + [[same, other], [other, same]]
+        came_from.append(ways.argmin(axis=0))
+        total = ways.min(axis=0) + cost
+    names = [int(total.argmin())]
+    for before in reversed(came_from):
+        names.append(int(before[names[-1]]))
+    return np.array(names[::-1], bool)
+
+
+def _despike(points: np.ndarray, min_spike: float) -> np.ndarray:
+    """Replace what is far from the median of five frames by that median (Hampel)."""
+    median = median_filter(points, (5, 1, 1), mode="nearest")
+    spread = 1.4826 * median_filter(np.abs(points - median), (5, 1, 1), mode="nearest")
+    return np.where(np.abs(points - median) > np.maximum(3 * spread, min_spike), median, points)
+
+
+def _low_pass(points: np.ndarray, cutoff_hz: float, frame_rate_hz: float) -> np.ndarray:
+    if len(points) < 5 or cutoff_hz >= 0.45 * frame_rate_hz:
+        return points
+    sections = butter(2, cutoff_hz, fs=frame_rate_hz, output="sos")
+    return sosfiltfilt(sections, points, axis=0, padlen=min(9, len(points) - 1)).astype(np.float32)

@@ -1,208 +1,225 @@
-"""The second way to find the walker: what moves like a person before a learnt background.
+"""The second way to find walkers: what moves like a person before the empty scene, and its shape.
 
 For point lights, drawn walkers and people too small for keypoints; the camera must stand still.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import cv2
 import numpy as np
-from scipy.ndimage import binary_closing, binary_opening, median_filter
+import pandas as pd
+from scipy.ndimage import find_objects, median_filter
 from scipy.optimize import linear_sum_assignment
-from scipy.signal import savgol_filter
 
-from gaitlib.walker.background import learn_background, level_light
-from gaitlib.walker.scene import find_view
-from gaitlib.walker.track import WalkerTrack
+from gaitlib.walker.walking import BODY_SHARE, State, Walk, find_bouts, path_speed, steady
 
-# Share of the square's side that the body fills: room for a wide stride and swinging arms.
-BODY_SHARE = 0.8
+# Grey levels by which a pixel must differ at least (sensor noise raises it), frames the scene is learnt from.
+_MIN_DIFFERENCE, _NUM_FRAMES_LEARNT = 12, 40
+# Silhouettes fill 0.35 to 0.6 of their box, point lights about 0.15.
+_SPARSE_FILL = 0.31
+# Where the camera moves, frames differ from any learnt scene in more than this share of 16 cells.
+_MAX_CELLS_SHARE = 0.65
+# Differences, in thresholds, between which a pixel goes from scene to body; the least share of a body.
+_SOFT_RANGE, _MIN_BLOB_SHARE = (0.4, 1.9), 0.0008
+# Lamps and exposure that change less than this need no correction, grey levels.
+_MIN_LIGHT_CHANGE = 1.5
 # Slower than this, in body heights a second, is standing; the slowest sad walks measured reach 0.25.
 _MIN_SPEED = 0.12
 _MIN_HEIGHT_PX, _MIN_SECONDS, _EDGE_PX = 24, 0.7, 2
 # Upright people are taller than wide, also with arms swinging; cars and doors are not.
 _ASPECT = (1.15, 7.0)
-# Somebody seen again within this time, near where they would be by now, is the same person.
+# Somebody seen again within this time, no farther than this from where they were, is the same person.
 _MAX_GAP_SECONDS, _MAX_JUMP_HEIGHTS, _OTHER = 0.7, 0.5, 1e3
 # Smoothing over about two steps keeps the way and drops the swing.
 _PATH_SECONDS, _SIZE_SECONDS = 1.2, 2.0
-# Grey levels of upper and lower body within which two people look the same.
-_SAME_LOOK = 12.0
+# In pixels of the working frame, the areas in square pixels: area of the silhouette and of its convex hull;
+# top of the head; centre of mass; median column of the mass in four bands of the body; width of three.
+SHAPE_NAMES = (
+    *("area", "hull_area", "top", "centre_x", "centre_y", "head_x", "shoulders_x", "hips_x", "legs_x"),
+    *("shoulders_width", "hips_width", "legs_width"),
+)
+# Head, shoulders, hips and legs, in shares of the body's height from its top; shadows lie below.
+_BANDS = np.array([(0.0, 0.12), (0.14, 0.30), (0.40, 0.54), (0.56, 0.92)])
+# Room around the box, in body heights: thin limbs may reach out of it.
+_MARGIN = 0.12
+# The head begins where a row holds this much, in body heights: the mean place is finer than a pixel.
+_TOP_LEVELS = np.array([0.02, 0.03, 0.04, 0.05])
 
-View = tuple[int, int, int, int]
 
+def find_silhouettes(
+    frames: np.ndarray, frame_rate_hz: float, view: tuple[int, int, int, int]
+) -> tuple[list[Walk], str]:
+    """Return everybody in a chunk who moves like a person, and why there is nobody.
 
-@dataclass(frozen=True)
-class _Person:
-    rows: np.ndarray
-    boxes: np.ndarray
-    squares: np.ndarray
-    is_walking: np.ndarray
-
-
-def find_by_silhouette(
-    frames: np.ndarray, frame_rate_hz: float, looks: list[np.ndarray] | None = None
-) -> WalkerTrack:
-    """Follow the person who walks most through a chunk of video.
-
-    Parameters
-    ----------
-    frames : ndarray of shape (num_frames, height, width), uint8, grey
-    frame_rate_hz : float
-    looks : list of ndarray, optional
-        How the people of earlier chunks look, by their numbers; new people are added to it.
-
-    Returns
-    -------
-    WalkerTrack
-        With `masks`; `method` is "background", or "nobody" where nobody walks in full view.
+    `frames` (num_frames, height, width), uint8, are grey; `view` has left, top, right and bottom of the
+    picture within bars. People are numbered by how much they walk; who is never seen beside another is taken
+    for the same.
     """
-    frames, looks = level_light(frames), [] if looks is None else looks
-    background = learn_background(frames, frame_rate_hz)
-    boxes, squares = (np.full((len(frames), width), np.nan, np.float32) for width in (4, 3))
-    bouts, number = np.full((2, len(frames)), -1, np.int32)
-    masks = np.zeros(frames.shape, np.uint8)
-    track = WalkerTrack(boxes, squares, bouts, number, 0, "nobody", masks=masks)
-    if not background.is_still:
-        return replace(track, reason="the camera moves, which only keypoints can follow")
-    chosen = frames[np.linspace(0, len(frames) - 1, min(len(frames), 12)).astype(int)]
-    view = find_view(chosen[..., None].repeat(3, axis=3))
-    linked = _link(map(background.blobs, frames), frame_rate_hz)
-    people = [person for part in linked if (person := _judge(*part, view, frame_rate_hz)) is not None]
-    for person in sorted(people, key=lambda person: -person.squares[person.is_walking, 2].sum()):
-        is_free, rows = number[person.rows] < 0, person.rows
-        if not person.is_walking.any() or is_free.mean() < 0.8:
-            continue
-        is_walking = person.is_walking & is_free
-        for place in np.flatnonzero(is_walking):
-            mask = background.silhouette(frames[rows[place]], person.boxes[place], person.squares[place])
-            masks[rows[place]] = mask
-            is_walking[place] = not _is_cut_below(mask[: view[3]], person.boxes[place])
-        is_walking &= lasting(is_walking, frame_rate_hz)
-        boxes[rows[is_free]], squares[rows[is_free]] = (
-            person.boxes[is_free],
-            person.squares[is_free],
-        )
-        if is_walking.any():
-            look = _look(frames, masks, rows[is_walking], person.boxes[is_walking])
-            number[rows[is_free]], bouts[rows[is_walking]] = _recognise(look, looks), 0
-    begins = np.diff(np.where(bouts >= 0, number, -1), prepend=-1) != 0
-    bouts[bouts >= 0] = np.cumsum(begins & (bouts >= 0))[bouts >= 0] - 1
-    track = replace(track, num_people=_count_people(people, len(frames)))
-    if (bouts >= 0).any():
-        return replace(track, method="background")
-    reason = (
-        "what moves is no person or too small"
-        if not people
-        else "a person is there, but stands or is cut off"
-    )
-    return replace(track, reason=reason)
+    frames, middle = level_light(frames), len(frames) // 2
+    noise = np.median(cv2.absdiff(frames[middle], frames[max(0, middle - 1)])) / 0.6745 / np.sqrt(2)
+    threshold = max(_MIN_DIFFERENCE, 4.5 * noise)
+    scene = np.median(frames[:: len(frames) // _NUM_FRAMES_LEARNT + 1], axis=0).astype(np.uint8)
+    changes = [cv2.absdiff(frame, scene) for frame in frames]
+    masks = [_clean(change, threshold) for change in changes]
+    cells = [cv2.resize(mask, (4, 4), interpolation=cv2.INTER_AREA) > 8 for mask in masks]
+    if np.median(np.mean(cells, axis=(1, 2))) >= _MAX_CELLS_SHARE:
+        return [], "the camera moves, which only keypoints can follow"
+    blobs = [_find_blobs(mask) for mask in masks]
+    fills = [part[:, 4].max() for part in blobs if len(part)]
+    if fills and np.median(fills) < _SPARSE_FILL:  # point lights lie farther apart
+        blobs = [_find_blobs(mask, reach=2.0) for mask in masks]
+    people = [_judge(track, changes, threshold, view, frame_rate_hz) for track in _link(blobs, frame_rate_hz)]
+    walks: list[Walk] = []
+    for walk in sorted(filter(None, people), key=lambda walk: -walk.amount):
+        is_there = np.isfinite(walk.boxes[:, 0])
+        others = {other.number for other in walks if np.isfinite(other.boxes[is_there, 0]).any()}
+        walks.append(replace(walk, number=min({*range(len(walks) + 1)} - others)))
+    return walks, "" if walks else "what moves is no person or too small"
 
 
-def _link(boxes_by_frame: Iterable[np.ndarray], frame_rate_hz: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Join boxes of consecutive frames to people; return rows without gaps and boxes between them."""
-    tracks: list[list[tuple[int, np.ndarray]]] = []
-    for row, boxes in enumerate(boxes_by_frame):
-        active = [track for track in tracks if row - track[-1][0] <= _MAX_GAP_SECONDS * frame_rate_hz]
-        cost = np.array([[_mismatch(track, row, box) for box in boxes] for track in active])
-        pairs = zip(*linear_sum_assignment(cost), strict=True) if cost.size else ()
-        known = {int(place): int(one) for one, place in pairs if cost[one, place] < _OTHER}
-        for place, box in enumerate(boxes[:, :4]):
-            if place in known:
-                active[known[place]].append((row, box))
-            else:
-                tracks.append([(row, box)])
-    linked = []
-    for track in tracks:
-        seen, boxes = (np.array(part) for part in zip(*track, strict=True))
-        rows = np.arange(seen[0], seen[-1] + 1)
-        linked.append((rows, np.stack([np.interp(rows, seen, column) for column in boxes.T], axis=1)))
-    return linked
+def level_light(frames: np.ndarray) -> np.ndarray:
+    """Undo what changes all over the picture: exposure that steps, lamps that flicker.
+
+    Each grey frame gets the gain that most of its pixels need to be as usual. Returns `frames` itself where
+    the light is steady.
+    """
+    small = frames[:, ::8, ::8].reshape(len(frames), -1).astype(np.float32)
+    usual, levelled = np.median(small, axis=0), frames
+    for row, now in enumerate(small):
+        is_known = (np.minimum(now, usual) > 2) & (np.maximum(now, usual) < 250)
+        gain = np.median(usual[is_known] / now[is_known]) if is_known.sum() > 50 else 1.0
+        if abs(gain - 1) * now.mean() > _MIN_LIGHT_CHANGE:
+            levelled = frames.copy() if levelled is frames else levelled
+            levelled[row] = cv2.convertScaleAbs(frames[row], alpha=gain)
+    return levelled
 
 
-def _mismatch(track: list[tuple[int, np.ndarray]], row: int, box: np.ndarray) -> float:
-    """Return the distance in body heights from where somebody should be, plus the change of size."""
-    recent = np.array([(known, *(last[:2] + last[2:] / 2), last[3]) for known, last in track[-6:]])
-    gap, moved = row - recent[-1, 0], recent[-1] - recent[0]
-    expected = recent[-1, 1:3] + moved[1:3] * gap / max(moved[0], 1)
-    distance = float(np.linalg.norm(box[:2] + box[2:4] / 2 - expected)) / recent[-1, 3]
-    growth = abs(np.log(box[3] / recent[-1, 3]))
-    is_other = distance > _MAX_JUMP_HEIGHTS * (1 + 0.1 * gap) or growth > np.log(2)
-    return _OTHER if is_other else distance + 0.5 * growth
+def _clean(change: np.ndarray, threshold: float) -> np.ndarray:
+    """Return where a picture changes by more than the threshold, without specks; 0 and 255, uint8."""
+    mask = cv2.medianBlur((change > threshold).astype(np.uint8) * 255, 3)
+    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
 
 
-def _judge(rows: np.ndarray, boxes: np.ndarray, view: View, frame_rate_hz: float) -> _Person | None:
-    """Return a track as a person with a verdict for each frame, None if it is no person."""
-    height, aspect = np.median(boxes[:, 3]), np.median(boxes[:, 3] / np.maximum(boxes[:, 2], 1))
+def _draw(change: np.ndarray, threshold: float, square: np.ndarray) -> np.ndarray:
+    """Return the walker within the square, uint8, 0 to 255: limbs that resemble the scene are faint."""
+    near = cv2.dilate(_clean(change, threshold), np.ones((11, 11), np.uint8)) > 0
+    soft = np.interp(change, np.multiply(_SOFT_RANGE, threshold), (0, 255))
+    x, y = np.arange(change.shape[1]), np.arange(change.shape[0])[:, None]
+    is_inside = np.maximum(np.abs(x - square[0]), np.abs(y - square[1])) <= square[2] / 2
+    return (soft * (near & is_inside)).astype(np.uint8)
+
+
+def _find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
+    """Return left, top, width, height and filled share of the blobs that may be a person, (num_blobs, 5).
+
+    Parts that lie close are taken as one, more so up and down than sideways: neighbours stay apart.
+    """
+    size = [max(3, round(share * reach * mask.shape[0])) | 1 for share in (0.10, 0.045)]
+    labels, boxes = cv2.connectedComponents(cv2.dilate(mask, np.ones(size, np.uint8)))[1], []
+    labels[mask == 0] = 0
+    for label, where in enumerate(find_objects(labels), 1):
+        places = np.argwhere(labels[where] == label) if where else np.empty(0)
+        if len(places) >= _MIN_BLOB_SHARE * mask.size and len(places):
+            (top, left), (bottom, right) = np.percentile(places, [0.5, 99.5], axis=0, method="nearest")
+            width, height = right - left + 1, bottom - top + 1
+            fill = len(places) / (width * height)
+            boxes.append((left + where[1].start, top + where[0].start, width, height, fill))
+    return np.array(boxes, float).reshape(-1, 5)
+
+
+def _link(blobs: list[np.ndarray], frame_rate_hz: float) -> list[pd.DataFrame]:
+    """Join blobs of consecutive frames to people: a box a frame, gaps closed; the index is the frame."""
+    tracks: list[dict[int, np.ndarray]] = []
+    for row, boxes in enumerate(blobs):
+        active = [track for track in tracks if row - max(track) <= _MAX_GAP_SECONDS * frame_rate_hz]
+        known = np.array([track[max(track)] for track in active]).reshape(-1, 1, 5)
+        gaps = row - np.array([[max(track)] for track in active]).reshape(-1, 1)
+        centres, others = (each[..., :2] + each[..., 2:4] / 2 for each in (known, boxes))
+        distance = np.linalg.norm(centres - others, axis=-1) / known[..., 3]
+        growth = np.abs(np.log(boxes[:, 3] / known[..., 3]))
+        is_other = (distance > _MAX_JUMP_HEIGHTS * (1 + 0.1 * gaps)) | (growth > np.log(2))
+        cost = np.where(is_other, _OTHER, distance + 0.5 * growth)
+        pairs = zip(*linear_sum_assignment(cost), strict=True)
+        found = {int(place): active[one] for one, place in pairs if cost[one, place] < _OTHER}
+        for place, box in enumerate(boxes):
+            if place not in found:
+                tracks.append(found.setdefault(place, {}))
+            found[place][row] = box
+    tables = [pd.DataFrame.from_dict(track, orient="index").iloc[:, :4] for track in tracks]
+    return [each.reindex(range(each.index[0], each.index[-1] + 1)).interpolate() for each in tables]
+
+
+def _judge(
+    track: pd.DataFrame,
+    changes: list[np.ndarray],
+    threshold: float,
+    view: tuple[int, int, int, int],
+    frame_rate_hz: float,
+) -> Walk | None:
+    """Return what somebody does whose boxes are known, None if it is no person."""
+    rows, seen = track.index.to_numpy(), track.to_numpy()
+    height, aspect = np.median(seen[:, 3]), np.median(seen[:, 3] / seen[:, 2])
     is_short = len(rows) < _MIN_SECONDS * frame_rate_hz or height < _MIN_HEIGHT_PX
     if is_short or not _ASPECT[0] <= aspect <= _ASPECT[1]:
         return None
-    x, y = (_steady(boxes[:, n] + boxes[:, n + 2] / 2, _PATH_SECONDS * frame_rate_hz, 2) for n in (0, 1))
-    body = np.maximum(_steady(boxes[:, 3], _SIZE_SECONDS * frame_rate_hz, 1), 1)
-    squares = np.stack([x, y, body / BODY_SHARE], axis=1)
-    is_in_view = (boxes[:, 0] >= view[0] + _EDGE_PX) & (boxes[:, 0] + boxes[:, 2] <= view[2] - _EDGE_PX)
-    is_walking = lasting(path_speed(squares, frame_rate_hz) >= _MIN_SPEED, frame_rate_hz)
-    return _Person(rows, boxes, squares, is_in_view & is_walking)
+    usual = median_filter(seen, (5, 1), mode="nearest")
+    centres = steady(usual[:, :2] + usual[:, 2:] / 2, _PATH_SECONDS * frame_rate_hz, 2)
+    sides = np.maximum(steady(usual[:, 3:], _SIZE_SECONDS * frame_rate_hz, 1), 1) / BODY_SHARE
+    is_slow = path_speed(np.hstack([centres, sides]), frame_rate_hz) < _MIN_SPEED
+    is_beyond = np.hstack(
+        [seen[:, :1] < view[0] + _EDGE_PX, seen[:, :2] + seen[:, 2:] > np.array(view[2:]) - _EDGE_PX]
+    )
+    boxes, squares = (np.full((len(changes), width), np.nan, np.float32) for width in (4, 3))
+    boxes[rows], squares[rows] = seen, np.hstack([centres, sides])
+    states = np.full(len(changes), State.GONE)
+    states[rows] = np.where(is_slow, State.STANDING, State.WALKING)
+    states[rows[is_beyond.any(axis=1)]] = State.CUT
+
+    def silhouette(row: int) -> np.ndarray:
+        return _draw(changes[row], threshold, squares[row])
+
+    return Walk(0, boxes, squares, states, find_bouts(states, [rows], frame_rate_hz), silhouette)
 
 
-def path_speed(squares: np.ndarray, frame_rate_hz: float) -> np.ndarray:
-    """Return the speed of steady squares (centre x, centre y, side) in body heights a second.
+def measure_shapes(masks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Measure the walker's silhouette in each frame.
 
-    Somebody who walks towards the camera grows instead of moving; the growth is counted as if the camera
-    stood about four body heights away.
+    `masks` and `boxes` are those of `WalkerTrack`; where a box is NaN, nothing is measured. Returns an
+    ndarray of shape (num_frames, 12), float32: columns as in `SHAPE_NAMES`, NaN for what is not known.
     """
-    if len(squares) < 2:
-        return np.zeros(len(squares))
-    way = np.gradient(np.column_stack([squares[:, :2], np.log(squares[:, 2])]), axis=0) * frame_rate_hz
-    return np.hypot(np.hypot(way[:, 0], way[:, 1]) / squares[:, 2] / BODY_SHARE, 4 * way[:, 2])
+    shapes = np.full((len(masks), len(SHAPE_NAMES)), np.nan, np.float32)
+    for place in np.flatnonzero(np.isfinite(boxes[:, 0])):
+        left, top, width, height = map(float, boxes[place])
+        row, column = (max(0, int(edge - _MARGIN * height)) for edge in (top, left))
+        right, bottom = int(np.ceil(left + width + _MARGIN * height)), int(top + height) + 1
+        part = masks[place, row:bottom, column:right].astype(np.float32) / 255
+        if part.sum() >= 1:
+            shapes[place] = _measure(part, height) + np.array(
+                [0, 0, row, column, row, *[column] * 4, 0, 0, 0]
+            )
+    return shapes
 
 
-def _steady(values: np.ndarray, window: float, order: int) -> np.ndarray:
-    size = min(2 * (int(window) // 2) + 1, len(values) - 1 + len(values) % 2)
-    if size <= order + 1:
-        return np.full(len(values), np.median(values)) if order < 2 else values.astype(float)
-    return savgol_filter(median_filter(values.astype(float), size=5, mode="nearest"), size, order)
+def _measure(part: np.ndarray, height: float) -> np.ndarray:
+    """Return the shape of a body of this height in its part of a mask, 0 to 1."""
+    by_row, by_column, area = part.sum(axis=1), part.sum(axis=0), float(part.sum())
+    points = cv2.findNonZero((part > 0.5).astype(np.uint8))
+    hull_area = np.nan if points is None else cv2.contourArea(cv2.convexHull(points))
+    # Between two rows where the levels are crossed there.
+    rows = np.argmax(by_row >= _TOP_LEVELS[:, None] * height, axis=1)
+    rise = by_row[rows] - np.where(rows > 0, by_row[rows - 1], 0)
+    beyond = (by_row[rows] - _TOP_LEVELS * height) / np.maximum(rise, 1e-9) * (rise > 0)
+    top = float(np.mean(rows - beyond))
+    middles, widths = np.transpose([_band(part, *(top + band * height)) for band in _BANDS])
+    centre_x, centre_y = by_column @ np.arange(len(by_column)) / area, by_row @ np.arange(len(by_row)) / area
+    return np.array([area, hull_area, top, centre_x, centre_y, *middles, *widths[1:]])
 
 
-def lasting(flags: np.ndarray, frame_rate_hz: float) -> np.ndarray:
-    """Close gaps and drop stretches shorter than a step or so."""
-    size = max(3, round(_MIN_SECONDS * frame_rate_hz)) | 1
-    closed = binary_closing(np.pad(flags, size, mode="edge"), np.ones(size))
-    return binary_opening(closed, np.ones(size))[size:-size]
-
-
-def _count_people(people: list[_Person], num_frames: int) -> int:
-    """Count who is seen together for a while, without what is far smaller than the rest."""
-    tallest = max((np.median(person.squares[:, 2]) for person in people), default=0.0)
-    present = np.zeros(num_frames, int)
-    for person in people:
-        present[person.rows] += np.median(person.squares[:, 2]) >= 0.35 * tallest
-    return int(np.sort(present)[::-1][min(12, num_frames - 1)]) or int(present.any())
-
-
-def _is_cut_below(mask: np.ndarray, box: np.ndarray) -> bool:
-    """Tell whether the view ends above the feet: legs differ much at its edge, a reflection does not."""
-    edge = mask[-_EDGE_PX:, max(0, int(box[0])) : int(box[0] + box[2]) + 1].min(axis=0) == 255
-    return bool(box[1] + box[3] >= len(mask) - 0.05 * box[3] and edge.mean() >= 0.1)
-
-
-def _look(frames: np.ndarray, masks: np.ndarray, rows: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return the usual grey of somebody's upper and lower body, shape (2,)."""
-    looks = []
-    for place in np.linspace(0, len(rows) - 1, min(len(rows), 9)).astype(int):
-        left, top, width, height = np.maximum(boxes[place], 0).astype(int)
-        where = np.s_[rows[place], top : top + height, left : left + width]
-        halves = zip(*(np.array_split(picture[where], 2) for picture in (frames, masks)), strict=True)
-        looks.append(
-            np.array([np.median(half[mask > 128]) if (mask > 128).any() else 0 for half, mask in halves])
-        )
-    return np.median(looks, axis=0)
-
-
-def _recognise(look: np.ndarray, looks: list[np.ndarray]) -> int:
-    """Return the number of who looks like this; somebody new gets the next one."""
-    distances = [float(np.abs(look - known).max()) for known in looks]
-    if distances and min(distances) < _SAME_LOOK:
-        return int(np.argmin(distances))
-    looks.append(look)
-    return len(looks) - 1
+def _band(part: np.ndarray, first: float, last: float) -> tuple[float, float]:
+    """Return the median column of the mass between two rows, and the width of 96 % of it."""
+    by_column = part[max(0, round(first)) : max(1, round(last))].sum(axis=0)
+    mass = np.concatenate([[0.0], np.cumsum(by_column)])
+    if mass[-1] < 1:
+        return np.nan, np.nan
+    low, middle, high = np.interp(np.array([0.02, 0.5, 0.98]) * mass[-1], mass, np.arange(len(mass)) - 0.5)
+    return middle, high - low

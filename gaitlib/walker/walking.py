@@ -1,14 +1,18 @@
-"""Tells walking from standing, turning and being cut off, by the keypoints of one person."""
+"""Tells walking from standing, turning and being cut off: what each person in a chunk of video does."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
-from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.ndimage import binary_closing, median_filter, uniform_filter1d
+from scipy.signal import savgol_filter
+from scipy.spatial.transform import Rotation
 
-from gaitlib.walker.keypoints import Keypoints
-from gaitlib.walker.smoothing import MIN_GROWTH, growth_per_s, unbroken_runs
+from gaitlib.walker.keypoints import MIN_GROWTH, Keypoints, growth_per_s, unbroken_runs
 
+# Share of the square's side that the body fills: room for a wide stride and swinging arms.
+BODY_SHARE = 0.8
 # Root mean square of the way between the ankles, fore and aft or up and down, in leg lengths; measured 0.13
 # and more in walks (the least in frontal ones), 0.08 for a man who waves and lifts a leg, 0.05 in standing.
 _MIN_STEPPING, _STEP_WINDOW_SECONDS = 0.1, 1.0
@@ -22,7 +26,6 @@ _MIN_BOUT_SECONDS, _MAX_BREAK_SECONDS = 0.8, 0.25
 _MARGIN_HEIGHTS = 0.02
 # Head, shoulders, hips, legs; hands may leave the picture.
 _BODY = np.array([0, 2, 5, 11, 12, *range(23, 33)])
-_ANKLES = np.array([27, 28])
 
 
 class State(IntEnum):
@@ -46,28 +49,48 @@ REASONS = {
 }
 
 
-def judge_frames(keypoints: Keypoints, view_px: tuple[float, ...]) -> np.ndarray:
-    """Return what a person does in each frame, ndarray of shape (num_frames,) of `State`.
+@dataclass(frozen=True)
+class Walk:
+    """What one person does in a chunk: `boxes` and `squares` as in `WalkerTrack`, a `State` a frame.
 
-    Parameters
-    ----------
-    keypoints : Keypoints
-        Smoothed.
-    view_px : tuple of float
-        Left, top, right and bottom of the picture within bars, pixels of the full-size video.
+    `bouts` has the rows of each walking bout; `silhouette` draws that of a row, (height, width), uint8.
     """
-    states = np.full(len(keypoints), State.GONE)
+
+    number: int
+    boxes: np.ndarray
+    squares: np.ndarray
+    states: np.ndarray
+    bouts: list[np.ndarray]
+    silhouette: Callable[[int], np.ndarray]
+    keypoints: Keypoints | None = None
+
+    @property
+    def amount(self) -> float:
+        """How much walking there is, in how large a picture."""
+        return float(sum(self.squares[rows, 2].sum() for rows in self.bouts))
+
+
+def judge_frames(keypoints: Keypoints, view_px: tuple[float, ...]) -> np.ndarray:
+    """Return the `State` of a person in each frame, ndarray of shape (num_frames,), from smooth keypoints.
+
+    `view_px` has left, top, right and bottom of the picture within bars, pixels of the full-size video.
+    """
+    states, rate = np.full(len(keypoints), State.GONE), keypoints.frame_rate_hz
+    left, top, right, bottom = view_px
     for run in unbroken_runs(keypoints):
-        part, rate = keypoints.part(run), keypoints.frame_rate_hz
+        part = keypoints.part(run)
+        x, y = np.moveaxis(part.image_px[:, _BODY], 2, 0)
+        margin = _MARGIN_HEIGHTS * np.ptp(y, axis=1)[:, None]
+        is_cut = (x < left + margin) | (x > right - margin) | (y < top) | (y > bottom)
+        # From the feet to the shoulders.
+        upwards = part.image_px[:, [11, 12]].mean(axis=1) - part.image_px[:, [27, 28]].mean(axis=1)
+        tilt_deg = np.degrees(np.abs(np.arctan2(upwards[:, 0], -upwards[:, 1])))
         states[run] = State.WALKING
-        for state, holds in (
-            (State.STANDING, _stepping(part.world_m, rate) < _needed_stepping(part, rate)),
-            (State.TURNING, np.abs(_turning_deg_per_s(part.world_m, rate)) > _MAX_TURN_DEG_PER_S),
-            (State.HIDDEN, part.visibility[:, _ANKLES].mean(axis=1) < _MIN_VISIBILITY),
-            (State.CUT, _is_cut(part, view_px)),
-            (State.NOT_UPRIGHT, _tilt_deg(part.image_px) > _MAX_TILT_DEG),
-        ):
-            states[run[holds]] = state
+        states[run[_stepping(part.world_m, rate) < _needed_stepping(part, rate)]] = State.STANDING
+        states[run[np.abs(_turning_deg_per_s(part.world_m, rate)) > _MAX_TURN_DEG_PER_S]] = State.TURNING
+        states[run[part.visibility[:, [27, 28]].mean(axis=1) < _MIN_VISIBILITY]] = State.HIDDEN
+        states[run[is_cut.any(axis=1)]] = State.CUT
+        states[run[tilt_deg > _MAX_TILT_DEG]] = State.NOT_UPRIGHT
     return states
 
 
@@ -75,18 +98,17 @@ def _stepping(world_m: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     """Return how much the legs alternate around each frame, (num_frames,), in leg lengths."""
     # How the way from one ankle to the other varies at a right angle to the hips: forwards in a walk,
     # upwards in a walk on the spot, whatever the view; legs put apart and together do not count.
-    thighs = np.linalg.norm(world_m[:, [23, 24]] - world_m[:, [25, 26]], axis=2)
-    shanks = np.linalg.norm(world_m[:, [25, 26]] - world_m[:, [27, 28]], axis=2)
+    legs = np.linalg.norm(np.diff(world_m[:, [[23, 25, 27], [24, 26, 28]]], axis=2), axis=3).sum(axis=2)
     across = world_m[:, 23] - world_m[:, 24]
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
     apart = world_m[:, 27] - world_m[:, 28]
     apart -= (apart * across).sum(axis=1, keepdims=True) * across
     window = min(len(apart), max(3, round(_STEP_WINDOW_SECONDS * frame_rate_hz)))
-    power = np.empty(len(apart))
-    for row in range(len(apart)):
-        first = min(max(0, row - window // 2), len(apart) - window)
-        power[row] = np.linalg.eigvalsh(np.cov(apart[first : first + window].T, bias=True))[-1]
-    return np.sqrt(np.maximum(power, 0)) / np.median(thighs + shanks)
+    seen = np.lib.stride_tricks.sliding_window_view(apart, window, axis=0)
+    seen = seen - seen.mean(axis=2, keepdims=True)
+    power = np.linalg.eigvalsh(seen @ seen.swapaxes(1, 2) / window)[:, -1]
+    first = np.clip(np.arange(len(apart)) - window // 2, 0, len(power) - 1)
+    return np.sqrt(np.maximum(power[first], 0)) / np.median(legs)
 
 
 def _needed_stepping(keypoints: Keypoints, rate: float) -> float:
@@ -94,7 +116,7 @@ def _needed_stepping(keypoints: Keypoints, rate: float) -> float:
     hips = keypoints.image_px[:, [23, 24], 0].mean(axis=1)
     height = np.median(np.ptp(keypoints.image_px[..., 1], axis=1)) + 1e-6
     speed = abs(hips[-1] - hips[0]) / height * rate / len(hips)
-    is_moving = speed > _MIN_SPEED or abs(growth_per_s(keypoints.image_px, rate)) > MIN_GROWTH
+    is_moving = speed > _MIN_SPEED or abs(growth_per_s(keypoints)) > MIN_GROWTH
     return _MIN_STEPPING_ON if is_moving else _MIN_STEPPING
 
 
@@ -105,66 +127,59 @@ def _turning_deg_per_s(world_m: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     window = max(3, round(_TURN_WINDOW_SECONDS * frame_rate_hz))
     # The median passes over frames in which a front is taken for a back.
     usual = median_filter(across, (window, 1), mode="nearest")
-    mean = uniform_filter1d(usual, window, axis=0, mode="nearest")
-    heading = np.unwrap(np.arctan2(mean[:, 1], mean[:, 0]))
-    return np.degrees(np.gradient(heading)) * frame_rate_hz if len(heading) > 1 else np.zeros(len(heading))
+    x, z = uniform_filter1d(usual, window, axis=0, mode="nearest").T
+    heading = np.unwrap(np.arctan2(z, x))
+    return np.degrees(np.diff(heading, prepend=heading[:1])) * frame_rate_hz
 
 
-def _is_cut(keypoints: Keypoints, view_px: tuple[float, ...]) -> np.ndarray:
-    left, top, right, bottom = view_px
-    points = keypoints.image_px[:, _BODY]
-    margin = _MARGIN_HEIGHTS * np.ptp(points[..., 1], axis=1)[:, None]
-    x, y = points[..., 0], points[..., 1]
-    is_outside = (x < left + margin) | (x > right - margin) | (y < top) | (y > bottom)
-    return is_outside.any(axis=1)
-
-
-def _tilt_deg(image_px: np.ndarray) -> np.ndarray:
-    """Return the angle of the body, feet to shoulders, to the vertical of the picture."""
-    x, y = (image_px[:, [11, 12]].mean(axis=1) - image_px[:, [27, 28]].mean(axis=1)).T
-    return np.degrees(np.abs(np.arctan2(x, -y)))
-
-
-def find_bouts(states: np.ndarray, keypoints: Keypoints) -> list[np.ndarray]:
-    """Return the rows of each walking bout: walking without a break or a jump, 0.8 s and more.
+def find_bouts(states: np.ndarray, runs: list[np.ndarray], frame_rate_hz: float) -> list[np.ndarray]:
+    """Return the rows of each walking bout within `runs` (rows): walking without a break, 0.8 s and more.
 
     At the ends of the chunk shorter ones count, too: they may go on in the next.
     """
-    rate = keypoints.frame_rate_hz
-    bouts: list[np.ndarray] = []
-    for run in unbroken_runs(keypoints):
-        edges = np.flatnonzero(np.diff(states[run] == State.WALKING, prepend=False, append=False))
-        # A break of a few frames is a slip of the network.
-        is_break = np.diff(edges)[1::2] <= _MAX_BREAK_SECONDS * rate
-        edges = np.delete(edges, np.r_[1 + 2 * np.flatnonzero(is_break), 2 + 2 * np.flatnonzero(is_break)])
-        for first, end in edges.reshape(-1, 2):
-            is_at_end = run[first] == 0 or run[end - 1] == len(states) - 1
-            if end - first >= (1 if is_at_end else round(_MIN_BOUT_SECONDS * rate)):
-                bouts.append(run[first:end])
+    bouts, size = [], int(_MAX_BREAK_SECONDS * frame_rate_hz) + 1
+    for run in runs:
+        # A break of a few frames is a slip.
+        is_walking = binary_closing(np.pad(states[run] == State.WALKING, size), np.ones(size))[size:-size]
+        for part in np.split(run, np.flatnonzero(np.diff(is_walking)) + 1):
+            is_at_end = part[0] == 0 or part[-1] == len(states) - 1
+            is_long = is_at_end or len(part) >= round(_MIN_BOUT_SECONDS * frame_rate_hz)
+            if is_long and is_walking[part[0] - run[0]]:
+                bouts.append(part)
     return bouts
 
 
-def reason_of(states: list[np.ndarray]) -> str:
-    """Return what most keeps people from being seen to walk, given their states; empty for nobody."""
-    counts = np.bincount(np.concatenate([*states, np.zeros(0, int)]).astype(int), minlength=len(State))
+def reason_of(walks: list[Walk]) -> str:
+    """Return what most keeps people from being seen to walk."""
+    counts = np.bincount([state for walk in walks for state in walk.states], minlength=len(State))
     likely = max(REASONS, key=lambda state: counts[state])
     if counts[likely]:
         return REASONS[likely]
-    return "no walk lasts long enough" if counts[State.WALKING] else ""
+    return "no walk lasts long enough" if counts[State.WALKING] else "no person could be made out"
 
 
 def level(keypoints: Keypoints, bouts: list[np.ndarray]) -> Keypoints:
-    """Turn the body upright as a whole, whatever the tilt of the camera.
-
-    On average over the walking bouts (their rows), the hips are above the ankles.
-    """
+    """Turn the body upright as a whole: on average over the bouts, the hips are above the ankles."""
     if not bouts:
         return keypoints
     world_m = keypoints.world_m[np.concatenate(bouts)]
     legs = (world_m[:, [27, 28]] - world_m[:, [23, 24]]).mean(axis=(0, 1))
-    down = legs / np.linalg.norm(legs)
-    # The shortest rotation from `down` to the y axis (Rodrigues).
-    axis = np.cross(down, [0, 1, 0])
-    matrix = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    turn = np.eye(3) + matrix + matrix @ matrix / (1 + down[1])
+    turn = Rotation.align_vectors([0, 1, 0], legs)[0].as_matrix()
     return replace(keypoints, world_m=(keypoints.world_m @ turn.T).astype(np.float32))
+
+
+def steady(values: np.ndarray, window: float, order: int) -> np.ndarray:
+    """Smooth a way, (num_frames, ...), over a window of frames (Savitzky-Golay), shorter at short ways."""
+    size = min(2 * (int(window) // 2) + 1, len(values) - 1 + len(values) % 2)
+    return savgol_filter(values, size, order, axis=0) if size > order + 1 else values
+
+
+def path_speed(squares: np.ndarray, frame_rate_hz: float) -> np.ndarray:
+    """Return the speed of steady squares (centre x, centre y, side) in body heights a second.
+
+    Who walks towards the camera grows: that counts as if it stood about four body heights away.
+    """
+    if len(squares) < 2:
+        return np.zeros(len(squares))
+    right, down, growth = np.gradient(squares, axis=0).T * frame_rate_hz / squares[:, 2]
+    return np.hypot(np.hypot(right, down) / BODY_SHARE, 4 * growth)

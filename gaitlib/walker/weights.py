@@ -1,7 +1,6 @@
 """The two model files of BlazePose: fetched once at set-up from the package index, checked and kept.
 
-BlazePose (Bazarevsky et al. 2020) is published under Apache-2.0 inside the wheel of MediaPipe, whose own
-dependencies clash with ours; only the two files are taken from it.
+They are published under Apache-2.0 inside the wheel of MediaPipe, whose own dependencies clash with ours.
 """
 
 import importlib.util
@@ -36,11 +35,6 @@ def weights_dir() -> Path:
     return Path(named).expanduser() if named else Path(sys.prefix) / "share" / "gaitlib" / "weights"
 
 
-def has_weights() -> bool:
-    """Return whether people can be recognised by keypoints on this machine."""
-    return not weights_problem()
-
-
 def weights_problem() -> str:
     """Return in one sentence why keypoints are not available; empty where they are."""
     if importlib.util.find_spec("ai_edge_litert") is None:
@@ -56,18 +50,7 @@ def weights_problem() -> str:
 
 
 def ensure_weights(notify: Callable[[str], object] = print) -> bool:
-    """Fetch the model files unless they are there; a network or an index that fails raises nothing.
-
-    Parameters
-    ----------
-    notify : callable
-        Is given one sentence when the files are fetched, and one where that fails.
-
-    Returns
-    -------
-    bool
-        Whether keypoints are available now.
-    """
+    """Fetch the model files unless they are there; say so, or why it fails; return whether all is there."""
     problem = weights_problem()
     if problem.startswith("The body model") and not os.environ.get("GAITLIB_WEIGHTS"):
         notify(f"Fetching the body model (BlazePose, inside a wheel of 36 MB) into {weights_dir()}, once.")
