@@ -9,9 +9,11 @@ import pytest
 from commands import PROJECT
 
 from gaitlib.config import RunConfig
+from gaitlib.report.execution import execute, own_kernel
 from gaitlib.report.whole import NOTEBOOKS, REPORT_NOTEBOOK
 
 PATHS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((PROJECT / "notebooks" / "solutions").glob("*.ipynb"))
 # Names of files and folders, which are no settings; other notebooks may have more of their own.
 FILES = ("run_dir", "videos", "videos_test", "labels", "experiment", "out", "storage")
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -36,7 +38,7 @@ def test_the_report_s_notebooks_are_there():
     assert {f"{name}.ipynb" for name in (*NOTEBOOKS, "07_experiments")} <= {path.name for path in PATHS}
 
 
-@each_notebook
+@pytest.mark.parametrize("path", [*PATHS, *SOLUTIONS], ids=lambda path: path.stem)
 def test_stored_clean_and_valid_for_every_reader(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -102,3 +104,20 @@ def test_code_cells_are_short_and_imports_come_first(path):
 def test_is_of_a_size_to_be_read(path):
     cells = nbformat.read(path, as_version=4).cells
     assert 15 <= len(cells) <= 60
+
+
+def test_every_notebook_has_its_solutions():
+    assert [path.stem for path in SOLUTIONS] == [f"{path.stem}_solutions" for path in PATHS]
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    with own_kernel(PROJECT, tmp_path_factory.mktemp("kernel") / "kernel.log") as manager:
+        yield manager
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_solutions_run(path, demo_report, demo_folders, kernel, tmp_path):
+    """On the report that the tests share; the experiments on synthetic walkers."""
+    values = {"run_dir": demo_report.folder, "videos": demo_folders[0], "videos_test": demo_folders[1]}
+    execute(path, tmp_path / "out.ipynb", kernel, {name: str(value) for name, value in values.items()})
