@@ -37,6 +37,7 @@ class SensesModel:
     """
 
     emotions: tuple[str, ...]
+    columns: dict[str, list[str]]  # what each sense reads of `measure_walks`
     senses: dict[str, Pipeline]
     weights: np.ndarray
     relative_to: str = "none"
@@ -48,7 +49,7 @@ class SensesModel:
         """
         said = {}
         for sense, pipeline in self.senses.items():
-            features = sense_features(walks, sense, self.relative_to)
+            features = sense_features(walks, self.columns[sense], self.relative_to)
             said[sense] = np.full((len(walks), len(self.emotions)), np.nan)
             if (has := np.isfinite(features).any(axis=1)).any():
                 said[sense][has] = predict_classes(pipeline, features[has], len(self.emotions))
@@ -73,20 +74,22 @@ def load_senses(path: Path) -> SensesModel:
         ) from error
 
 
-def sense_features(walks: pd.DataFrame, sense: str, relative_to: str = "none") -> np.ndarray:
-    """Return what the classifier of a sense reads, shape (num_walks, num_features); NaN where unknown.
+def columns_of(walks: pd.DataFrame, sense: str) -> list[str]:
+    """Return what the classifier of a sense may read: of the picture, what begins with ``picture_``."""
+    if sense == "picture":
+        return [name for name in map(str, walks) if name.startswith("picture_")]
+    read = SENSE_PARAMETERS.query("sense == @sense and is_read == 'yes'")["name"]
+    return [name for name in read if name in walks and walks[name].notna().any()]
 
-    The picture's are the columns that begin with ``picture_``; with `relative_to` "walker-mean" each is the
-    difference from the mean of all walks of the walker.
+
+def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str = "none") -> np.ndarray:
+    """Return some columns of walks for a classifier, shape (num_walks, num_features); NaN where unknown.
+
+    With `relative_to` "walker-mean" each is the difference from the mean of all walks of the walker.
     """
-    is_picture = sense == "picture"
-    read = set(SENSE_PARAMETERS.query("sense == @sense and is_read == 'yes'")["name"])
-    columns = [
-        name for name in map(str, walks) if name in read or (is_picture and name.startswith("picture_"))
-    ]
-    values = walks[columns].astype(float)
+    values = walks.reindex(columns=columns).astype(float)
     for name in columns:
-        if not is_picture and name.endswith(_LOGARITHMS):
+        if name.endswith(_LOGARITHMS) and not name.startswith("picture_"):
             values[name] = np.log(values[name].where(values[name] > 0))
     if relative_to == "walker-mean":
         values -= values.groupby(walks["walker"].to_numpy()).transform("mean")
@@ -97,7 +100,7 @@ def senses_of(walks: pd.DataFrame) -> list[str]:
     """Return the senses that at least two walkers of each emotion have, the picture first."""
     found = []
     for sense in ("picture", *SENSE_PARAMETERS["sense"].unique()):
-        has = np.isfinite(sense_features(walks, sense)).any(axis=1)
+        has = np.isfinite(sense_features(walks, columns_of(walks, sense))).any(axis=1)
         by_emotion = walks[has].groupby("emotion")["walker"].nunique()
         if len(by_emotion) == walks["emotion"].nunique() and by_emotion.min() > 1:
             found.append(sense)
@@ -116,9 +119,9 @@ def fit_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) ->
             f"compare senses: record at least {_FEWEST_WALKERS} people in two emotions each."
         )
     labels, shares = _labels(walks, emotions), np.eye(len(emotions))[_labels(walks, emotions)]
-    pipelines, said = {}, {}
+    columns, pipelines, said = {sense: columns_of(walks, sense) for sense in senses}, {}, {}
     for sense in senses:
-        features = sense_features(walks, sense, config.relative_to)
+        features = sense_features(walks, columns[sense], config.relative_to)
         has = np.flatnonzero(np.isfinite(features).any(axis=1))
         said[sense] = np.full(shares.shape, np.nan)
         folds = inner_folds(labels[has], walks["walker"].to_numpy()[has], _NUM_FOLDS, config.seed)
@@ -126,7 +129,8 @@ def fit_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) ->
             inner = fit_classifier("gait_logistic", features[has[known]], shares[has[known]], config.seed)
             said[sense][has[held]] = predict_classes(inner, features[has[held]], len(emotions))
         pipelines[sense] = fit_classifier("gait_logistic", features[has], shares[has], config.seed)
-    return SensesModel(emotions, pipelines, _fit_weights(_evidence(said), labels), config.relative_to)
+    weights = _fit_weights(_evidence(said), labels)
+    return SensesModel(emotions, columns, pipelines, weights, config.relative_to)
 
 
 def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> dict[str, Predictions]:
