@@ -9,7 +9,8 @@ import pytest
 from commands import PROJECT
 
 from gaitlib.config import RunConfig
-from gaitlib.report.whole import NOTEBOOKS, REPORT_NOTEBOOK
+from gaitlib.report.notebooks import REPORT_NOTEBOOK
+from gaitlib.report.run import NOTEBOOKS
 
 PATHS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 # Names of files and folders, which are no settings; other notebooks may have more of their own.
