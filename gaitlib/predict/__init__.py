@@ -1,6 +1,6 @@
 """One video to one verdict; its table, JSON, page and annotated copy all show that one result."""
 
-from gaitlib.predict.verdict import Moment, Verdict, judge_files, judge_video
+from gaitlib.predict.verdict import Verdict, judge_files, judge_video
 from gaitlib.predict.writing import (
     about_model,
     describe_verdicts,
@@ -14,7 +14,6 @@ from gaitlib.predict.writing import (
 )
 
 __all__ = [
-    "Moment",
     "Verdict",
     "about_model",
     "describe_verdicts",

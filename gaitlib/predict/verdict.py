@@ -25,8 +25,6 @@ _MIN_CADENCE, _MAX_CADENCE = 45.0, 190.0
 # Step length in leg lengths per (steps per minute): people keep this ratio at all speeds and moods (walk
 # ratio, Sekiya & Nagasaki 1998); slow motion and sped-up film change it with the square of the speed.
 _MIN_WALK_RATIO, _MAX_WALK_RATIO = 0.0046, 0.0112
-# The range of the training walkers is widened by this share on either side.
-_RANGE_MARGIN = 0.15
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,7 @@ class Verdict:
 def judge_files(
     files: Sequence[Path], model: TrainedModel, references: Sequence[Path] = (), same_walker: bool = False
 ) -> list[Verdict]:
-    """Judge videos and folders of videos, one verdict a file, in order.
-
-    For a model that compares walks of one person, `references` are walks to compare with, or all files show
-    the `same_walker`. Raises an `InputError` if such a walk is missing or cannot be read.
-    """
+    """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
     paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
     config = _predict_config(model.config)
     if len(paths) > 1:  # on all cores; what cannot be read is told below, where it has its place
@@ -140,7 +134,7 @@ def doubt_speed(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -
             "for people. Give the video at its true speed."
         ), True
     low, high = model.about.get("cadence_range_steps_per_min") or (0, math.inf)
-    if (1 - _RANGE_MARGIN) * low <= cadence <= (1 + _RANGE_MARGIN) * high:
+    if 0.85 * low <= cadence <= 1.15 * high:
         return "", False
     usual_range = f"the range of the training walkers ({low:.0f} to {high:.0f})"
     return f"{cadence:.0f} steps per minute are outside {usual_range}: slowed down or sped up?", False

@@ -112,18 +112,15 @@ def plot_walk(verdict: Verdict) -> Figure:
     above.set_yticks([])
     text = f"{_NUM_FRAMES} frames of the walker"
     if verdict.timeline:
-        _plot_timeline(axes[1, 0], verdict.timeline, float(times.iloc[-1]) + 1e-6)
+        seconds, names = float(times.iloc[-1]) + 1e-6, list(verdict.probabilities)
+        shares, below = _shares(verdict.timeline, seconds, _NUM_BINS), axes[1, 0]
+        below.stackplot(np.linspace(0, seconds, _NUM_BINS), shares.T, labels=names, colors=_COLORS)
+        below.set(xlim=(0, seconds), ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
+        below.legend(frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
         means = ", ".join(f"{name} {share:.0%}" for name, share in verdict.probabilities.items())
         text += f"; below, the probabilities over time. Over the whole video: {means}"
     figure.set_label(f"{text}.")
     return figure
-
-
-def _plot_timeline(ax: plt.Axes, timeline: Sequence[Moment], seconds: float) -> None:
-    times, names = (np.arange(_NUM_BINS) + 0.5) * seconds / _NUM_BINS, list(timeline[0].probabilities)
-    ax.stackplot(times, _shares(timeline, seconds, _NUM_BINS).T, labels=names, colors=_COLORS)
-    ax.set(xlim=(0, seconds), ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
-    ax.legend(frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8)
 
 
 def _shares(timeline: Sequence[Moment], seconds: float, num_bins: int) -> np.ndarray:

@@ -61,10 +61,9 @@ def _data_uri(stream: io.BytesIO, kind: str) -> str:
 def plot_intervals(
     table: pd.DataFrame, caption: str, axis: str, marked: Collection[str] = (), width: float = _WIDTH_INCHES
 ) -> Figure:
-    """Show values with their intervals, one row each, the first at the top.
+    """Show `accuracy`, `low` and `high` by `name`: shares, or differences of shares if any is negative.
 
-    `table` has columns `name`, `accuracy`, `low`, `high`: shares, or differences of shares if any is
-    negative. Names in `marked` are in colour; ceilings are hollow.
+    Names in `marked` are in colour; ceilings are hollow.
     """
     figure, ax = plt.subplots(figsize=(width, 0.75 + 0.34 * len(table)), layout="constrained")
     is_share = table["accuracy"].min() >= 0
@@ -102,12 +101,11 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Fi
     return figure
 
 
-def plot_effects(effects: pd.DataFrame, num_parameters: int = 20) -> Figure:
-    """Show the strongest effects of emotions on gait parameters (see `effect_sizes`) as a heat map."""
+def plot_effects(effects: pd.DataFrame) -> Figure:
+    """Show the 20 strongest effects of emotions on gait parameters (see `effect_sizes`) as a heat map."""
     is_clear = ((effects["low"] > 0) | (effects["high"] < 0)).astype(float)
     table = effects.assign(clear=is_clear).pivot_table(["effect", "clear"], "title", "emotion", sort=False)
-    largest = effects["effect"].abs().groupby(effects["title"]).max()
-    order = largest.nlargest(num_parameters).index
+    order = effects["effect"].abs().groupby(effects["title"]).max().nlargest(20).index
     sizes, clear = table.loc[order, "effect"], table.loc[order, "clear"]
     texts = sizes.map("{:+.1f}".format) + (clear > 0).replace({True: " *", False: ""})
     figure, ax = plt.subplots(figsize=(_WIDTH_INCHES, 1.2 + 0.28 * len(sizes)), layout="constrained")
@@ -126,10 +124,7 @@ def _in_words(table: pd.DataFrame, form: str) -> str:
 
 
 def plot_strips(strips: Mapping[str, np.ndarray], columns: Sequence[str], caption: str) -> Figure:
-    """Show frames over time, one row a video: `strips` by the text at the left, `columns` the texts below.
-
-    Each strip is an ndarray of shape (num_columns, height, width[, 1 or 3]), uint8.
-    """
+    """Show rows of frames, (num_columns, height, width[, 1 or 3]), uint8, by the text at the left."""
     frames = np.stack(list(strips.values()))
     num_rows, num_columns, height, width = frames.shape[:4]
     image = np.vstack([np.hstack(list(row)) for row in frames])
@@ -155,12 +150,12 @@ def walker_strip(data: RunData, num_columns: int = 8) -> dict[str, np.ndarray]:
     return strip
 
 
-def moving_clips(data: RunData, evaluation: Evaluation, is_right: bool, number: int = 3) -> str:
+def moving_clips(data: RunData, evaluation: Evaluation, is_right: bool) -> str:
     """Return clips of the walkers of the most confident right, or wrong, answers as HTML."""
     predictions, rows = evaluation.predictions, data.rows("judged")
     order = np.argsort(-predictions.calibrated.max(axis=1), kind="stable")
     clips = ""
-    for place in order[predictions.is_right[order] == is_right][:number]:
+    for place in order[predictions.is_right[order] == is_right][:3]:
         row, shares = rows.iloc[place], pd.Series(predictions.calibrated[place], predictions.emotions)
         said = "recognised" if is_right else f"taken for {shares.idxmax()}"
         words = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())

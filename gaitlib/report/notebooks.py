@@ -20,12 +20,12 @@ from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from gaitlib.errors import InputError, known_sentence
+from gaitlib.report.pages import Page
 
 # For readers: the code is hidden, and they become a run's or an experiment's index.html.
 REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK = "05_results", "07_experiments"
 _FOLDER = Path(__file__).parents[2] / "notebooks"
-# Clears the rest of a console's line.
-_CLEAR = "\x1b[K"
+_CLEAR = "\x1b[K"  # the rest of a console's line
 # What papermill and, of a cell that waits when its kernel ends, asyncio have to say comes as an exception.
 for _name in ("papermill", "asyncio"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
@@ -52,12 +52,9 @@ def own_kernel() -> Iterator[KernelManager]:
         yield manager
     finally:
         manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
 
 
-def run_notebook(
-    name: str, work: Path, kernel: KernelManager, values: Mapping[str, Any], out: Path
-) -> tuple[str, str]:
+def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[str, Any], out: Path) -> Page:
     """Run a notebook with those of `values` that are its parameters; return title and body of its page.
 
     It is written into `work`, which will be called `out`. Raises an `InputError` if it fails.
@@ -108,7 +105,7 @@ class _Progress(io.TextIOBase):
         return len(text)
 
 
-def export_notebook(path: Path, hide_code: bool) -> tuple[str, str]:
+def export_notebook(path: Path, hide_code: bool) -> Page:
     """Return title and HTML body of an executed notebook, cleaned of whatever could run or ask a host.
 
     With the code, cells with the tag ``exercise`` are left out: they are for who works with the notebook.

@@ -26,7 +26,7 @@ from gaitlib.evaluation import (
 from gaitlib.files import cache_dir, hold_lock, project_dir, temporary_folder, write_aside, write_json
 from gaitlib.labels import list_videos
 from gaitlib.models import MODEL_NAMES, backend, layer_table, load_trained
-from gaitlib.report.pages import write_index, write_pages
+from gaitlib.report.pages import Page, write_index, write_pages
 from gaitlib.report.sentences import console_text, listed
 from gaitlib.training import run_many, train_fits
 from gaitlib.walker import weights
@@ -68,14 +68,12 @@ class RunRequest:
 
 @contextmanager
 def new_run(out: Path) -> Iterator[Path]:
-    """Give a hidden folder that becomes the run folder `out` when the block succeeds.
-
-    Of notebooks that fail, what was executed stays there, with the reason in ``error.txt`` and no page.
-    Raises an `InputError` if `out` holds anything but such a failed run, or another process is making it.
-    """
+    """Give a hidden folder that becomes `out` when the block succeeds, or its notebooks fail."""
     failure = None
     with hold_lock(out, f"Another run is writing {out} at this moment: choose another --out."):
-        if out.exists() and not _is_failed_run(out) and (not out.is_dir() or any(out.iterdir())):
+        note = out / "error.txt"
+        has_failed = note.is_file() and note.read_text("utf-8", "replace").startswith(_ERROR_MARK)
+        if out.exists() and not has_failed and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out} already exists: choose another --out, or delete it first.")
         with write_aside(out) as work:
             work.mkdir()
@@ -86,15 +84,10 @@ def new_run(out: Path) -> Iterator[Path]:
                     raise
                 failure = InputError(str(error).replace(str(work), str(out)))
                 (work / "error.txt").write_text(f"{_ERROR_MARK}\n{failure}\n", encoding="utf-8")
-            if _is_failed_run(out):
+            if has_failed:
                 os.rename(out, work.with_name("failed before"))
     if failure:
         raise failure
-
-
-def _is_failed_run(folder: Path) -> bool:
-    note = folder / "error.txt"
-    return note.is_file() and note.read_text(encoding="utf-8", errors="replace").startswith(_ERROR_MARK)
 
 
 def make_report(request: RunRequest) -> str:
@@ -102,7 +95,7 @@ def make_report(request: RunRequest) -> str:
     from gaitlib.report.notebooks import own_kernel, run_notebook
 
     config, out, start = request.config(), request.folder(), time.perf_counter()
-    exports: dict[str, tuple[str, str]] = {}
+    exports: dict[str, Page] = {}
     with new_run(out) as work:
         estimates = _announce(request, config)
         values = {**config.model_dump(), **request.places(), "run_dir": str(work)}
@@ -193,10 +186,7 @@ def prepare_run(request: RunRequest, config: RunConfig, run_dir: Path) -> RunDat
 
 
 def evaluate_run(path: Path, request: RunRequest) -> str:
-    """Test a trained model (run folder or file in one) on labelled videos; return the scores, to print.
-
-    The run it lies in tells whose videos it was trained on; the request's settings replace the training's.
-    """
+    """Test a trained model (run folder or file in one) on labelled videos; return the scores, to print."""
     request.config()
     settings = {"scheduler": "", "allow_shared_walkers": False, **parse_settings(request.settings)}
     model, run_dir = load_trained(path), path if path.is_dir() else path.parent
@@ -219,8 +209,8 @@ def evaluate_run(path: Path, request: RunRequest) -> str:
 def check_setup(videos: Path, videos_test: Path, labels: Path | None) -> tuple[list[str], bool]:
     """Return lines on versions, machine, folders and the videos in them, and whether a report can be made."""
     lines = [f"{name} {number}" for name, number in versions().items()]
-    device = f"{len(backend.list_gpus())} GPU (none is needed)"
-    lines.append(f"Machine: {platform.system()} {platform.machine()}, {os.cpu_count()} cores, {device}")
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    lines.append(f"Machine: {machine}, {len(backend.list_gpus())} GPU (none is needed)")
     lines.append(f"Cache: {cache_dir()} (GAITLIB_CACHE moves it, deleting it is safe)")
     problem = weights.weights_problem()
     lines.append(f"Warning: {problem}" if problem else f"Body model: {weights.weights_dir()}")

@@ -108,14 +108,6 @@ def what_it_reads(evaluation: Evaluation) -> str:
     return " ".join(sentences) or "No gait parameters could be measured in these videos."
 
 
-def calibration_sentence(evaluation: Evaluation) -> str:
-    """Say whether the confidence can be believed, before and after temperature scaling."""
-    known = evaluation.calibration
-    before, after = (100 * known[name].expected_calibration_error for name in ("before", "after"))
-    means = f"{before:.1f} points on average as trained, by {after:.1f} after temperature scaling"
-    return f"Confidence and accuracy differ by {means}."
-
-
 def leak_sentence(evaluation: Evaluation) -> str:
     """Say what a leaking split would have promised."""
     leak = evaluation.leak_lesson
@@ -152,9 +144,8 @@ def ladder_table(evaluation: Evaluation) -> pd.DataFrame:
 
 def score_table(evaluation: Evaluation) -> pd.DataFrame:
     """Return precision, recall and F-score, a row an emotion."""
-    names = ["precision", "recall", "f1", "num_videos"]
     rows = [{"emotion": name, **one.model_dump()} for name, one in evaluation.test.per_class.items()]
-    return pd.DataFrame(rows, columns=["emotion", *names])
+    return pd.DataFrame(rows, columns=["emotion", "precision", "recall", "f1", "num_videos"])
 
 
 def run_table(results: Mapping[str, Any]) -> pd.DataFrame:

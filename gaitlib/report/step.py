@@ -23,10 +23,9 @@ from gaitlib.report.sentences import caution, data_sentence, headline, ladder_ta
 
 
 class Step:
-    """One notebook's place in a run: its settings, the run folder, and a clock.
+    """One notebook's place in a run: what its parameters cell annotates, the run folder, and a clock.
 
-    What the parameters cell annotates (``epochs: int = 10``) among the notebook's ``globals()`` are settings
-    of the run, or texts that name files. Settings of earlier notebooks come from the run folder.
+    Settings of earlier notebooks come from the run folder.
     """
 
     def __init__(self, name: str, parameters: Mapping[str, Any]):
@@ -62,8 +61,7 @@ class Step:
 
     def show(self, figure: Figure | Axes, name: str, reading: str = "", alt: str = "") -> None:
         """Display a figure, described by `alt`, and what it says (`reading`); keep both for `show_again`."""
-        whole = figure.figure if isinstance(figure, Axes) else figure
-        assert isinstance(whole, Figure)
+        whole: Any = figure.figure if isinstance(figure, Axes) else figure
         html, png = figure_html(whole, alt)
         with write_aside(self.run_dir / "figures" / f"{name}.png") as aside:
             aside.write_bytes(png)
@@ -81,9 +79,8 @@ class Step:
 
     def finish(self) -> str:
         """Note that the notebook has reached its end; return what to say about it."""
-        seconds = time.perf_counter() - self._start
-        record_step(self.run_dir, self.name, seconds)
-        return f"{self.name} done in {seconds:.0f} s."
+        record_step(self.run_dir, self.name, time.perf_counter() - self._start)
+        return f"{self.name} done."
 
 
 def _shown(run_dir: Path) -> dict[str, str]:
@@ -120,9 +117,9 @@ def show_text(*sentences: str) -> None:
 def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_dir: Path) -> HTML:
     """Return what a reader sees first: the answer, three things to know, the ladder, the walkers."""
     shown = _shown(run_dir)
-    things = {"Data": data_sentence(data, config), "Caution": caution(evaluation, data)}
-    things["What it reads"] = what_it_reads(evaluation)
-    items = "".join(f"<li><strong>{name}.</strong> {escape(text)}</li>" for name, text in things.items())
+    texts = data_sentence(data, config), caution(evaluation, data), what_it_reads(evaluation)
+    things = zip(("Data", "Caution", "What it reads"), texts, strict=True)
+    items = "".join(f"<li><strong>{name}.</strong> {escape(text)}</li>" for name, text in things)
     ladder = ladder_table(evaluation).drop(columns="what it reads")
     ladder["model's lead, points"] = ladder["model's lead, points"].str.partition(" ")[0]
     table = _table_html(ladder, "Model and baselines on the same held-out walkers")
