@@ -28,8 +28,7 @@ _MODEL_COLOR, _BASELINE_COLOR = "#0072B2", "#767676"
 _WIDTH_INCHES, _PRINT_DPI, _SCREEN_DPI = 8.4, 150, 100
 # A wider picture scrolls on a phone, where its words would be too small to read.
 _WIDE_PX = 640
-# Six moving clips of three seconds with ten frames each stay below 3 MB.
-_CLIP_PX = 200
+_CLIP_PX = 200  # six moving clips of three seconds stay below 3 MB
 # Names come from users: a dollar sign in one is no formula.
 plt.rcParams.update({"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False})
 plt.rcParams.update({"legend.frameon": False, "figure.figsize": (_WIDTH_INCHES, 2.8)})
@@ -152,9 +151,8 @@ def walker_strip(data: RunData, num_columns: int = 8) -> dict[str, np.ndarray]:
 
 def moving_clips(data: RunData, evaluation: Evaluation, is_right: bool) -> str:
     """Return clips of the walkers of the most confident right, or wrong, answers as HTML."""
-    predictions, rows = evaluation.predictions, data.rows("judged")
+    predictions, rows, clips = evaluation.predictions, data.rows("judged"), ""
     order = np.argsort(-predictions.calibrated.max(axis=1), kind="stable")
-    clips = ""
     for place in order[predictions.is_right[order] == is_right][:3]:
         row, shares = rows.iloc[place], pd.Series(predictions.calibrated[place], predictions.emotions)
         said = "recognised" if is_right else f"taken for {shares.idxmax()}"
@@ -162,15 +160,17 @@ def moving_clips(data: RunData, evaluation: Evaluation, is_right: bool) -> str:
         caption = f"{show_name(Path(row['video']).stem)[:40]} shows {row['emotion']}, {said} ({words})."
         video = data.prepared("judged")[place]
         rate_hz = video.meta["frame_rate_hz"]
-        frames = list(_walker_frames(row["path"], video, round(3 * rate_hz), _CLIP_PX))
-        clips += _clip_html(frames[:: max(1, round(rate_hz / 10))], caption)
+        every = max(1, round(rate_hz / 10))
+        frames = list(_walker_frames(row["path"], video, round(3 * rate_hz), _CLIP_PX))[::every]
+        clips += _clip_html(frames, round(1000 * every / rate_hz), caption)
     return f'<div class="clips">{clips}</div>' if clips else ""
 
 
-def _clip_html(frames: Sequence[Image.Image], caption: str) -> str:
+def _clip_html(frames: Sequence[Image.Image], pause_ms: int, caption: str) -> str:
     """Return an animated WebP with a still one in its place where motion is not wanted."""
     moving, still = io.BytesIO(), io.BytesIO()
-    frames[0].save(moving, "WEBP", save_all=True, append_images=frames[1:], duration=100, loop=0, quality=40)
+    timing: dict[str, int] = {"duration": pause_ms, "loop": 0, "quality": 40}
+    frames[0].save(moving, "WEBP", save_all=True, append_images=frames[1:], **timing)
     frames[len(frames) // 2].save(still, "WEBP")
     alt = escape(f"Moving clip of a walker. {caption}")
     image = f'<img src="{_data_uri(moving, "webp")}" width="{_CLIP_PX}" alt="{alt}">'

@@ -93,7 +93,7 @@ def _describe(folder: Path) -> dict[str, str]:
     (low, high), counts = test["accuracy_ci95"], data["all"]
     row = {
         "Made": str(results["created"])[:16].replace("T", " "),
-        "Data": f"{counts['num_videos']} of {counts['num_walkers']} {'synthetic ' * data['is_demo']}walkers",
+        "Videos": f"{counts['num_videos']} of {counts['num_walkers']} {'synthetic ' * data['is_demo']}walkers",
         "Model": spelled(chosen) if chosen else f"best of {results['num_trials']} trials",
         "Accuracy, %": f"{100 * test['accuracy']:.1f}",
         "95 % interval": f"{100 * low:.1f} to {100 * high:.1f}",

@@ -83,6 +83,7 @@ def new_run(out: Path) -> Iterator[Path]:
                 if not any(work.glob("*.ipynb")):
                     raise
                 failure = InputError(str(error).replace(str(work), str(out)))
+                failure.__cause__ = error
                 (work / "error.txt").write_text(f"{_ERROR_MARK}\n{failure}\n", encoding="utf-8")
             if has_failed:
                 os.rename(out, work.with_name("failed before"))
