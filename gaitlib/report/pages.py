@@ -90,10 +90,10 @@ def _describe(folder: Path) -> dict[str, str]:
     rivals = {spelled(name): scores[name] for name in scores.keys() - {*CEILINGS, chosen}}
     best = max(rivals, key=rivals.__getitem__, default="")
     changed = results.get("config", {}).items() - make_config().model_dump().items()
-    (low, high), counts = test["accuracy_ci95"], data["all"]
+    (low, high), seen = test["accuracy_ci95"], data["all"]
     row = {
         "Made": str(results["created"])[:16].replace("T", " "),
-        "Videos": f"{counts['num_videos']} of {counts['num_walkers']} {'synthetic ' * data['is_demo']}walkers",
+        "Videos": f"{seen['num_videos']} of {seen['num_walkers']} {'synthetic ' * data['is_demo']}walkers",
         "Model": spelled(chosen) if chosen else f"best of {results['num_trials']} trials",
         "Accuracy, %": f"{100 * test['accuracy']:.1f}",
         "95 % interval": f"{100 * low:.1f} to {100 * high:.1f}",
