@@ -79,7 +79,7 @@ def caution(evaluation: Evaluation, data: RunData) -> str:
     few = f"Only {number} walkers were tested, so that the interval itself is a rough guess. "
     kind = "Acted emotions are stronger than felt ones; nobody's inner state follows from their gait alone."
     if data.is_demo:
-        kind = "Synthetic walkers show that the method works, not how well it reads real people."
+        kind = "This shows on synthetic walkers that the method works, not how well it reads real people."
     return few * (number < 10) + kind
 
 
