@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[s
     try:
         _execute(_FOLDER / f"{name}.ipynb", target, kernel, values)
     finally:
-        if target.exists():
+        with suppress(OSError, ValueError):  # of a notebook that failed, as far as it was written
             notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(target, as_version=4), {})
             target.write_text(nbformat.writes(notebook).replace(str(work), str(out)), encoding="utf-8")
     return export_notebook(target, hide_code=name in (REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK))
