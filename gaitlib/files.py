@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,10 @@ from gaitlib.errors import InputError, StorageError, is_full, storage_error
 if TYPE_CHECKING:
     import pandas as pd
 
-# End the names of folders in which something is being written, and of locks.
-_ASIDE_SUFFIX, _LOCK_SUFFIX = ".gaitlib.tmp", ".gaitlib.lock"
-# A process looks for what the killed have left in a folder no more often than this.
-_TIDY_SECONDS = 60.0
-_tidied: dict[Path, float] = {}
+# Ends the names of folders in which something is being written.
+_ASIDE_SUFFIX = ".gaitlib.tmp"
+# Nothing takes a week to write: what is older was left by a process that was killed.
+_KEPT_SECONDS = 7 * 86_400
 
 
 def cache_dir() -> Path:
@@ -42,26 +42,20 @@ def project_dir() -> Path:
 
 def project_path(path: str | Path) -> Path:
     """Return `path` as absolute, a relative one being taken from the project's folder."""
-    path = Path(path).expanduser()
-    return path if path.is_absolute() else project_dir() / path
+    return project_dir() / Path(path).expanduser()
 
 
 @contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` (a file or folder) that takes its place when the block succeeds.
-
-    A kill leaves at most a hidden folder beside it, which the next writer into the same folder removes.
-    Raises `StorageError` if the folder cannot be written to, or the disk is full.
-    """
-    make_folder(path.parent)
+    """Give a temporary path beside `path` (a file or folder) that takes its place when the block succeeds."""
     try:
         with temporary_folder(path.parent, path.name) as folder:
             yield folder / path.name
             os.replace(folder / path.name, path)
     except (OSError, RuntimeError) as error:  # HDF5 raises the second when it closes a file
-        if isinstance(error, StorageError) or not is_full(error):
-            raise
-        raise storage_error(path, error) from error
+        if is_full(error) and not isinstance(error, StorageError):
+            raise storage_error(path, error) from error
+        raise
 
 
 def check_output(path: Path | None, suffixes: Sequence[str]) -> None:
@@ -75,56 +69,31 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise storage_error(folder, error, _advice(folder)) from error
-
-
-def _advice(folder: Path) -> str:
-    is_cache = folder.is_relative_to(cache_dir())
-    return "Let GAITLIB_CACHE name a folder that can be written." if is_cache else "Choose another folder."
+        raise storage_error(folder, error) from error
 
 
 @contextmanager
 def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Give an empty hidden folder that goes when the block ends, or soon after its process was killed.
-
-    Its owner holds a lock in it; a folder whose lock is free is nobody's.
-    """
-    _remove_ownerless(parent)
+    """Give an empty hidden folder that goes when the block ends; after a kill, when it is a week old."""
+    make_folder(parent)
+    _tidy(parent)
     try:
-        folder, lock = _own_folder(parent, name)
+        folder = tempfile.TemporaryDirectory(
+            prefix=f".{name[:60]}.", suffix=_ASIDE_SUFFIX, dir=parent, ignore_cleanup_errors=True
+        )
     except OSError as error:
-        raise storage_error(parent / name, error, _advice(parent)) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+        raise storage_error(parent / name, error) from error
+    with folder:
+        yield Path(folder.name)
 
 
-def _own_folder(parent: Path, name: str) -> tuple[Path, FileLock]:
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=f".{name[:60]}.", suffix=_ASIDE_SUFFIX, dir=parent))
-        lock = FileLock(folder / "lock")
-        # Gone already: another process took the folder, not yet locked, for one of the killed.
-        with suppress(FileNotFoundError):
-            lock.acquire()
-            return folder, lock
-
-
-def _remove_ownerless(parent: Path) -> None:
-    """Remove what the killed have left; rarely, as listing a large folder takes long."""
-    now = time.monotonic()
-    if now - _tidied.get(parent, -math.inf) < _TIDY_SECONDS:
-        return
-    _tidied[parent] = now
-    # Locked by its owner, removed by another process, or not ours to remove.
-    for path in [path for path in parent.iterdir() if path.name.startswith(".")]:
-        if path.name.endswith(_ASIDE_SUFFIX):
-            with suppress(OSError), FileLock(path / "lock", timeout=0):
+@cache
+def _tidy(parent: Path) -> None:
+    """Remove what the killed have left, once a process: to list a large folder takes long."""
+    for path in parent.glob(f".*{_ASIDE_SUFFIX}"):
+        with suppress(FileNotFoundError):  # gone meanwhile
+            if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
-        elif path.name.endswith(_LOCK_SUFFIX):
-            with suppress(OSError), FileLock(path, timeout=0):
-                path.unlink()
 
 
 @contextmanager
@@ -133,18 +102,17 @@ def hold_lock(path: Path, notice: str, wait: bool = False) -> Iterator[None]:
 
     Where another holds it, print `notice` and `wait`, or raise the notice as an `InputError`.
     """
-    lock = FileLock(path.with_name(f".{path.name}{_LOCK_SUFFIX}"))
+    make_folder(path.parent)
+    lock = FileLock(path.with_name(f".{path.name}.gaitlib.lock"))
     try:
-        try:
-            # Not zero: who tidies up takes a lock for a moment to see whether it is free.
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            if not wait:
-                raise InputError(notice) from None
-            print(notice, flush=True)
-            lock.acquire()
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise InputError(notice) from None
+        print(notice, flush=True)
+        lock.acquire()
     except OSError as error:
-        raise storage_error(path, error, _advice(path.parent)) from error
+        raise storage_error(path, error) from error
     try:
         yield
     finally:
@@ -168,10 +136,7 @@ def stderr_to(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, whole or not at all; NaN and infinity become null.
-
-    Bytes of a file's name that are no UTF-8 are written as escapes, which `read_json` turns back.
-    """
+    """Write `content` as indented JSON, whole or not at all; NaN and infinity become null."""
     with write_aside(path) as aside:
         text = json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False)
         aside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
@@ -188,15 +153,13 @@ def read_json(path: Path) -> Any:
 
 
 def _finite(content: Any) -> Any:
+    if hasattr(content, "tolist"):
+        content = content.tolist()
     if isinstance(content, dict):
         return {str(key): _finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_finite(value) for value in content]
-    if hasattr(content, "tolist"):
-        return _finite(content.tolist())
-    if isinstance(content, float) and not math.isfinite(content):
-        return None
-    return content
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def write_csv(path: Path, table: "pd.DataFrame") -> None:

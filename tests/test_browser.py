@@ -3,17 +3,17 @@
 from itertools import pairwise
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
-import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_report import EVIL_EMOTION, user_report  # noqa: F401
 
-from gaitlib.files import write_json
-from gaitlib.report.export import export_notebook, write_page
-from gaitlib.report.index import write_index
-from gaitlib.report.showing import Picture, pictures_html
-from gaitlib.report.whole import NOTEBOOKS
+from gaitlib.files import read_json, write_json
+from gaitlib.report.figures import figure_html
+from gaitlib.report.notebooks import export_notebook
+from gaitlib.report.pages import write_index, write_page
+from gaitlib.report.run import NOTEBOOKS
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 # Levels A and AA of the Web Content Accessibility Guidelines 2.0 to 2.2.
@@ -132,8 +132,8 @@ def test_pages_clips_and_command_work_by_hand(browser, demo_report):
 
 def test_page_prints_in_full_and_its_clips_are_small(browser, demo_report):
     path = demo_report.folder / "index.html"
-    clips = sum(file.stat().st_size for file in (demo_report.folder / "figures").glob("most_confident*.webp"))
-    assert clips * 4 / 3 < 3e6
+    shown = read_json(demo_report.folder / "figures" / "shown.json")
+    assert sum(len(html) for name, html in shown.items() if name.startswith("most_confident")) < 3e6
     page = OpenedPage(browser, path).page
     pdf = page.pdf(format="A4")
     assert 3 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") <= 40
@@ -185,8 +185,8 @@ def planted_notebook(text: str):
     outputs.append(new_output("error", ename=text, evalue=text, traceback=[text, f"\x1b[31m{text}"]))
     metadata = {"image/png": {"alt": text, "width": text, "height": text}, "alt": text}
     outputs.append(new_output("display_data", {"image/png": PIXEL}, metadata=metadata))
-    picture = pictures_html([Picture(b"\x89PNG", text, text, 20, b"RIFF")])
-    outputs.append(new_output("display_data", {"text/html": picture}))
+    html, _ = figure_html(plt.figure(), alt=text)
+    outputs.append(new_output("display_data", {"text/html": html}))
     code = new_code_cell(f"# Parameters\nvideos = {text!r}", outputs=outputs, execution_count=1)
     cells = [new_markdown_cell(f"# Walks of {text}"), code, new_markdown_cell(f"Read {text}.\n\n{text}")]
     return new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
@@ -214,24 +214,17 @@ def write_run(folder: Path, accuracy: float, **settings: object) -> None:
     content = {"test": test, "data": data, "created": folder.name, "chosen": folder.name, "config": settings}
     write_json(folder / "results.json", content)
     (folder / "index.html").write_text("<h1>run</h1>")
-    rows = {"video": [f"{number}.mp4" for number in range(8)], "walker": [*"aabbccdd"], "emotion": "sad"}
-    right = round(8 * accuracy)
-    table = pd.DataFrame(rows).assign(predicted=["sad"] * right + ["happy"] * (8 - right))
-    table.to_csv(folder / "predictions.csv", index=False)
 
 
-def test_list_of_runs_compares_two(browser, tmp_path):
+def test_list_of_runs_shows_scores_and_settings(browser, tmp_path):
     for name, accuracy, epochs in (("1 old", 0.5, 10), ("2 new", 0.75, 20)):
         write_run(tmp_path / name, accuracy, epochs=epochs, seed=0)
     write_index(tmp_path)
     opened = OpenedPage(browser, tmp_path / "index.html")
     page = opened.page
     assert [link.inner_text() for link in page.locator("#list a").all()] == ["2 new", "1 old"]
-    text = page.inner_text("#comparison")
-    assert "On the 8 videos of 4 walkers that both tested" in text and "is 25.0 points" in text
-    assert "settings: epochs" in text and "settings: seed" not in text
-    page.select_option("#one", "0")
-    assert "is 0.0 points" in page.inner_text("#comparison")
+    text = page.inner_text("#list")
+    assert "75.0" in text and "epochs 20" in text and "epochs 10" not in text and "seed" not in text
     opened.assert_quiet()
     page.locator("#list a").first.click()
     assert page.inner_text("h1") == "run"

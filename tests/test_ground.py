@@ -47,7 +47,7 @@ def test_published_profile_is_the_publication():
         ({"epochs": "3"}, "'epochs' is '3'"),
         ({"epochs": 0}, "'epochs' is 0"),
         ({"folds": 1}, "expected 0"),
-        ({"num_channels": 2}, "1 .grey. or 3"),
+        ({"num_channels": 2}, "1 or 3"),
         ({"crop": "skeleton", "body": "silhouette"}, "needs body"),
         ({"learning_rate": float("nan")}, "finite"),
     ],
@@ -102,14 +102,14 @@ def _die_while_writing(path):
         os.kill(os.getpid(), 9)
 
 
-def test_what_the_killed_left_is_tidied_up(tmp_path, monkeypatch):
+def test_what_the_killed_left_is_tidied_up(tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=_die_while_writing, args=(tmp_path / "x",))
     process.start()
     process.join()
     left = list(tmp_path.iterdir())
     assert len(left) == 1
     assert left[0].name.startswith(".")
-    monkeypatch.setattr("gaitlib.files._TIDY_SECONDS", 0.0)
+    os.utime(left[0], (0, 0))  # a week has gone by
     with temporary_folder(tmp_path, "y"):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ import pytest
 from commands import PROJECT
 
 from gaitlib.config import RunConfig
-from gaitlib.report.execution import execute, own_kernel
-from gaitlib.report.whole import NOTEBOOKS, REPORT_NOTEBOOK
+from gaitlib.report.notebooks import REPORT_NOTEBOOK, own_kernel, run_notebook
+from gaitlib.report.run import NOTEBOOKS
 
 PATHS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((PROJECT / "notebooks" / "solutions").glob("*.ipynb"))
@@ -111,8 +111,8 @@ def test_every_notebook_has_its_solutions():
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
-    with own_kernel(PROJECT, tmp_path_factory.mktemp("kernel") / "kernel.log") as manager:
+def kernel():
+    with own_kernel() as manager:
         yield manager
 
 
@@ -120,4 +120,6 @@ def kernel(tmp_path_factory):
 def test_solutions_run(path, demo_report, demo_folders, kernel, tmp_path):
     """On the report that the tests share; the experiments on synthetic walkers."""
     values = {"run_dir": demo_report.folder, "videos": demo_folders[0], "videos_test": demo_folders[1]}
-    execute(path, tmp_path / "out.ipynb", kernel, {name: str(value) for name, value in values.items()})
+    values = {name: str(value) for name, value in values.items()}
+    (tmp_path / "solutions").mkdir()
+    run_notebook(f"solutions/{path.stem}", tmp_path, kernel, values, tmp_path)

@@ -17,7 +17,7 @@ from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_json
 from gaitlib.report import Step
-from gaitlib.report.whole import NOTEBOOKS
+from gaitlib.report.run import NOTEBOOKS
 
 PAGES = ["index.html", *(f"{name}.html" for name in NOTEBOOKS)]
 # Names that would do harm in a page, a formula or a spreadsheet.
@@ -164,7 +164,8 @@ def test_first_page_shows_the_answer_and_hides_the_code(any_report):
     assert "gaitlib report --videos" in text
     lesson = Elements(any_report.folder / "03_training.html").text
     assert "import " in lesson and "Exercises" in lesson
-    assert Elements(any_report.folder.parent / "index.html").named("a") == []
+    links = Elements(any_report.folder.parent / "index.html").named("a")
+    assert [link["href"] for link in links] == ["run/index.html"]
 
 
 def test_only_synthetic_walkers_are_called_so(demo_report, user_report):
@@ -177,8 +178,8 @@ def test_only_synthetic_walkers_are_called_so(demo_report, user_report):
 
 def test_report_shows_what_the_evaluation_drew(demo_report):
     """Notebook 05 computes nothing again: it shows the pictures of the others."""
-    captions = read_json(demo_report.folder / "figures" / "captions.json")
-    assert captions.keys() >= {
+    shown = read_json(demo_report.folder / "figures" / "shown.json")
+    assert shown.keys() >= {
         "answer",
         "walkers",
         "ladder",

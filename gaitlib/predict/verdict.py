@@ -1,5 +1,6 @@
 """One video to one verdict: an emotion, or the reason why there is none."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,18 +10,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos
+from gaitlib.clips import PreparedVideo, continuation_note, prepare_video, prepare_videos
 from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet
+from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
 from gaitlib.files import show_name
 from gaitlib.gait import measure_gait
 from gaitlib.labels import list_videos
-from gaitlib.models import ClipAnswers, TrainedModel
-from gaitlib.predict.doubts import find_doubts, walking_notes
+from gaitlib.models import TrainedModel
 
-# Every clip of a video counts here; training takes a few per video so that none dominates.
-_ALL_CLIPS = 100_000
+# Steps per minute that people walk at; below, a step is too slow to be told from half a step.
+_MIN_CADENCE, _MAX_CADENCE = 45.0, 190.0
+# Step length in leg lengths per (steps per minute): people keep this ratio at all speeds and moods (walk
+# ratio, Sekiya & Nagasaki 1998); slow motion and sped-up film change it with the square of the speed.
+_MIN_WALK_RATIO, _MAX_WALK_RATIO = 0.0046, 0.0112
 
 
 @dataclass(frozen=True)
@@ -36,23 +40,9 @@ class Moment:
 class Verdict:
     """What is known about one video.
 
-    Attributes
-    ----------
-    video : str
-        As it was named.
-    status : {"ok", "warned", "abstained", "refused"}
-        Read whole; read, with a fault that a note names; read, but no verdict; not read.
-    confidence : float or None
-        Calibrated probability of `emotion`.
-    probabilities : dict of str to float
-        Calibrated, by emotion.
-    seconds_used : float
-        Seconds of walking behind the verdict; what repeats counts once.
-    frames_read, corrupt_frames : int
-        Frames decoded, and damaged ones among them.
-    gait : DataFrame
-        Gait parameters, one row a walking bout (`gaitlib.gait.measure_gait`).
-    prepared : PreparedVideo or None
+    `status` is ``ok`` (read whole), ``warned`` (read, with a fault that a note names), ``abstained`` (read,
+    but no verdict) or ``refused`` (not read). Probabilities and confidence are calibrated. `seconds_used`
+    counts the walking behind the verdict, what repeats once; `gait` has a row a walking bout.
     """
 
     video: str
@@ -76,98 +66,89 @@ class Verdict:
 
     def abstain(self, reason: str) -> "Verdict":
         """Give no verdict and say why."""
-        self.status = "abstained"
-        self.emotion = self.confidence = None
+        self.status, self.emotion, self.confidence = "abstained", None, None
         self.notes.append(reason)
         return self
 
 
 def judge_files(
-    files: Sequence[Path],
-    model: TrainedModel,
-    reference_paths: Sequence[Path] = (),
-    same_walker: bool = False,
+    files: Sequence[Path], model: TrainedModel, references: Sequence[Path] = (), same_walker: bool = False
 ) -> list[Verdict]:
-    """Judge videos and folders of videos, one verdict a file, in order.
-
-    Parameters
-    ----------
-    files : sequence of Path
-        A folder stands for the videos in it; a folder without any gets a verdict of its own.
-    model : TrainedModel
-    reference_paths : sequence of Path
-        Walks of the same person, for a model that compares with them.
-    same_walker : bool
-        Whether all files show one person, for a model that compares with the mean of a person's walks.
-
-    Raises
-    ------
-    InputError
-        If a reference walk that the model needs is missing or cannot be read.
-    """
+    """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
     paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
-    config = predict_config(model.config)
+    config = _predict_config(model.config)
     if len(paths) > 1:  # on all cores; what cannot be read is told below, where it has its place
         prepare_videos(paths, config, "Reading videos")
-    beside = _reference_walks(paths if same_walker else reference_paths, model, config)
+    beside = _reference_walks(paths if same_walker else references, model, config)
     return [judge_video(path, model, beside) for path in paths]
 
 
-def predict_config(config: RunConfig) -> RunConfig:
+def _predict_config(config: RunConfig) -> RunConfig:
     """Return the settings of a model to predict with: here, and with every clip of a video."""
-    return config.model_copy(update={"max_clips_per_video": _ALL_CLIPS, "scheduler": ""})
+    return config.model_copy(update={"max_clips_per_video": 100_000, "scheduler": ""})
 
 
 def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo] = ()) -> Verdict:
-    """Judge one video; its faults become part of the verdict.
-
-    Parameters
-    ----------
-    path : Path
-    model : TrainedModel
-    beside : sequence of PreparedVideo
-        Walks of the same person, for a model that compares with them.
-    """
+    """Judge one video, `beside` walks of the same person; its faults become part of the verdict."""
     verdict = Verdict(os.fsencode(path).decode("utf-8", "replace"))
-    model = model.model_copy(update={"config": predict_config(model.config)})
+    model = model.model_copy(update={"config": _predict_config(model.config)})
     try:
         video = prepare_video(Path(path), model.config)
     except InputError as error:
         verdict.notes.append(str(error))
         return verdict
-    meta = video.meta
-    verdict.prepared, verdict.frames_read, verdict.corrupt_frames = (
-        video,
-        meta["frames_read"],
-        meta["corrupt_frames"],
-    )
+    meta, verdict.prepared = video.meta, video
+    verdict.frames_read, verdict.corrupt_frames = meta["frames_read"], meta["corrupt_frames"]
     if not video.bouts:
         return verdict.abstain(meta["why_empty"])
     verdict.status = "warned" if meta["read_notes"] else "ok"
-    verdict.notes += [*meta["notes"], *walking_notes(video, model.config)]
+    notes = [*meta["notes"], continuation_note(video, model.config)]
+    if meta["comment"] == SYNTHETIC_COMMENT:
+        notes.append("Synthetic walker: the person in this video was drawn by a program.")
+    verdict.notes += filter(None, notes)
     verdict.gait = measure_gait(video)
     _answer(verdict, model, _as_set(video, model, beside))
-    doubts = find_doubts(video, verdict.gait, model)
-    if doubts.notes:
+    doubt, is_certain = doubt_speed(video, verdict.gait, model)
+    if is_certain:
+        return verdict.abstain(doubt)
+    if doubt:
         verdict.status = "warned"
-        verdict.notes += doubts.notes
-    return verdict.abstain(doubts.reason) if doubts.reason else verdict
+        verdict.notes.append(doubt)
+    return verdict
 
 
-def _reference_walks(
-    paths: Sequence[Path], model: TrainedModel, config: RunConfig
-) -> tuple[PreparedVideo, ...]:
+def doubt_speed(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -> tuple[str, bool]:
+    """Say why the film may not run at its true speed (else nothing), and whether that is certain."""
+    if video.meta["capture_rate_hz"]:
+        return "", False  # the phone's tag gave the true speed
+    usual = gait[gait["is_valid"]].median(numeric_only=True)
+    cadence = float(usual.get("cadence_steps_per_min", math.nan))
+    ratio = float(usual.get("step_length_legs", math.nan)) / cadence
+    if math.isnan(cadence):
+        return "No regular steps were found, so that the speed of the film could not be checked.", False
+    is_slow = cadence < _MIN_CADENCE or ratio > _MAX_WALK_RATIO
+    if is_slow or cadence > _MAX_CADENCE or ratio < _MIN_WALK_RATIO:
+        how, pace = ("slowed down", "slow") if is_slow else ("sped up", "fast")
+        return (
+            f"The film seems to be {how}: {cadence:.0f} steps per minute are too {pace} for their length or "
+            "for people. Give the video at its true speed."
+        ), True
+    low, high = model.about.get("cadence_range_steps_per_min") or (0, math.inf)
+    if 0.85 * low <= cadence <= 1.15 * high:
+        return "", False
+    usual_range = f"the range of the training walkers ({low:.0f} to {high:.0f})"
+    return f"{cadence:.0f} steps per minute are outside {usual_range}: slowed down or sped up?", False
+
+
+def _reference_walks(paths: Sequence[Path], model: TrainedModel, config: RunConfig) -> list[PreparedVideo]:
     kind = config.relative_to
     if kind == "none":
-        return ()
+        return []
     if not paths:
         how = "--reference FILE" if kind == "reference" else "--same-walker, or --reference for each walk"
-        raise InputError(
-            f"The model {model.name} compares a walk with others of the same person ({kind}): name them with "
-            f"{how}."
-        )
+        raise InputError(f"{model.name} compares walks of one person ({kind}): name some with {how}.")
     found = prepare_videos(list(paths), config, "Reading reference walks")
-    walks = tuple(video for video in found if isinstance(video, PreparedVideo) and video.bouts)
+    walks = [video for video in found if isinstance(video, PreparedVideo) and video.bouts]
     if not walks:
         raise InputError(f"No reference walk could be read: {show_name(paths[0])}: {found[0]}")
     return walks
@@ -177,9 +158,8 @@ def _as_set(video: PreparedVideo, model: TrainedModel, beside: Sequence[Prepared
     one = partial(np.zeros, 1)
     if model.config.relative_to == "none":
         return VideoSet((video,), one(int), one(str))
-    others = tuple(walk for walk in beside if walk.digest != video.digest) or tuple(beside)
-    if model.config.relative_to == "walker-mean":
-        others = (video, *(walk for walk in beside if walk.digest != video.digest))
+    others = tuple(walk for walk in beside if walk.digest != video.digest)
+    others = (video, *others) if model.config.relative_to == "walker-mean" else others or tuple(beside)
     return VideoSet((video,), one(int), one(str), others, (np.arange(len(others)),))
 
 
@@ -187,11 +167,12 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     """Fill in what the model says, unless the walk is unlike any in training."""
     answers = model.predict_clips(videos)
     means = model.calibrated(model.predict(videos, answers))[0]
-    named = dict(zip(model.emotions, means.tolist(), strict=True))
-    verdict.probabilities = named
-    verdict.emotion = max(named, key=named.__getitem__)
-    verdict.confidence = named[verdict.emotion]
-    verdict.timeline = _timeline(answers, model)
+    verdict.probabilities = dict(zip(model.emotions, means.tolist(), strict=True))
+    verdict.emotion, verdict.confidence = max(verdict.probabilities.items(), key=lambda item: item[1])
+    shares = model.calibrated(answers.probabilities).tolist()
+    named = [dict(zip(model.emotions, row, strict=True)) for row in shares]
+    moments = map(Moment, answers.start_seconds.tolist(), answers.end_seconds.tolist(), named)
+    verdict.timeline = sorted(moments, key=lambda moment: moment.start_seconds)
     verdict.seconds_used = float(sum(bout.distinct_seconds for bout in videos.videos[0].own_bouts))
     limit = model.novelty.limit if model.novelty else None
     distance = float(model.novelty_of(videos, answers)[0])
@@ -199,14 +180,3 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
         verdict.notes.append("Whether the walk is like those in training could not be checked.")
     elif distance > limit:
         verdict.abstain(f"The walk is unlike any in training (distance {distance:.1f}, limit {limit:.1f}).")
-
-
-def _timeline(answers: ClipAnswers, model: TrainedModel) -> list[Moment]:
-    rows = zip(
-        answers.start_seconds, answers.end_seconds, model.calibrated(answers.probabilities), strict=True
-    )
-    moments = [
-        Moment(float(start), float(end), dict(zip(model.emotions, shares.tolist(), strict=True)))
-        for start, end, shares in rows
-    ]
-    return sorted(moments, key=lambda moment: moment.start_seconds)

@@ -1,26 +1,32 @@
-"""Verdicts as a table for the console, as JSON for programs, and keypoints as CSV for pose tools."""
+"""Verdicts as a table, as JSON, as a page, as annotated copies of the videos, and keypoints as CSV."""
 
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
 
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
-from gaitlib.errors import StorageError
+from gaitlib.clips import PreparedVideo
+from gaitlib.explain.html import figure_html, paragraph, write_html
 from gaitlib.files import make_folder, show_name, write_aside, write_json
 from gaitlib.models import TrainedModel
-from gaitlib.predict.verdict import Verdict
+from gaitlib.predict.verdict import Moment, Verdict
+from gaitlib.video import VideoReader, write_film
+from gaitlib.walker import SKELETON_EDGES
 
 _SCHEMA_VERSION = 2
-_FIELDS = (
-    "status",
-    "emotion",
-    "confidence",
-    "probabilities",
-    "seconds_used",
-    "frames_read",
-    "corrupt_frames",
-)
+_FIELDS = "status emotion confidence probabilities seconds_used frames_read corrupt_frames notes".split()
+# Colour-blind-safe (Okabe & Ito 2008), by place in the alphabet of emotions.
+_COLORS = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#F0E442", "#999999")
+_NEAR, _FAR, _INK = (230, 159, 0), (0, 114, 178), (20, 20, 20)
+_NUM_FRAMES, _NUM_BINS, _TEXT_PX, _STRIP_PX = 8, 300, 24, 64
 
 
 def describe_verdicts(verdicts: Sequence[Verdict], model: TrainedModel) -> str:
@@ -57,7 +63,6 @@ def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path)
         {
             "video": verdict.video,
             **{name: getattr(verdict, name) for name in _FIELDS},
-            "notes": verdict.notes,
             "timeline": [asdict(moment) for moment in verdict.timeline],
             "gait": verdict.gait.to_dict("records"),
         }
@@ -67,36 +72,133 @@ def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path)
     write_json(path, {"schema_version": _SCHEMA_VERSION, "model": about, "videos": videos})
 
 
+def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> None:
+    """Write a page that opens offline: a table, then frames and probabilities over time of each video."""
+    statuses = [verdict.status for verdict in verdicts]
+    num_read = statuses.count("ok") + statuses.count("warned")
+    parts = [
+        paragraph(
+            f"{len(verdicts)} video{'s' * (len(verdicts) != 1)}: {num_read} read, "
+            f"{statuses.count('abstained')} without a verdict, {statuses.count('refused')} not readable.",
+            "headline",
+        ),
+        paragraph(
+            f"{' '.join(about_model(model))} The emotion is the one that the walk resembles most among those "
+            "the model was trained on. It does not say what somebody feels."
+        ),
+        f'<div class="scroll">{verdict_table(verdicts).to_html(index=False, border=0)}</div>',
+    ]
+    for verdict in verdicts:
+        parts.append(f"<h2>{escape(show_name(Path(verdict.video).name))}: {escape(verdict.word)}</h2>")
+        parts += [paragraph(show_name(note)) for note in verdict.notes]
+        if verdict.prepared is not None and verdict.prepared.bouts:
+            parts.append(figure_html(plot_walk(verdict)))
+    write_html(path, "What the walks show", parts, bool(model.about.get("is_demo")))
+
+
+def plot_walk(verdict: Verdict) -> Figure:
+    """Show frames of the walker, as the model sees them, above the probabilities over time."""
+    video = verdict.prepared
+    assert video is not None
+    num_rows = 2 if verdict.timeline else 1
+    figure, axes = plt.subplots(num_rows, figsize=(8.0, 1.5 * num_rows), layout="constrained", squeeze=False)
+    rows = np.flatnonzero(video.track["bout"] >= 0)
+    rows = rows[np.linspace(0, len(rows) - 1, _NUM_FRAMES).astype(int)]
+    frames, times = video.read(rows), video.track["time_seconds"]
+    above, width = axes[0, 0], frames.shape[2]
+    above.imshow(np.hstack(list(frames)).squeeze(), cmap="gray", vmin=0, vmax=255)
+    above.set_xticks((np.arange(_NUM_FRAMES) + 0.5) * width, [f"{times.iloc[row]:.1f} s" for row in rows])
+    above.set_yticks([])
+    text = f"{_NUM_FRAMES} frames of the walker"
+    if verdict.timeline:
+        seconds, names = float(times.iloc[-1]) + 1e-6, list(verdict.probabilities)
+        shares, below = _shares(verdict.timeline, seconds, _NUM_BINS), axes[1, 0]
+        below.stackplot(np.linspace(0, seconds, _NUM_BINS), shares.T, labels=names, colors=_COLORS)
+        below.set(xlim=(0, seconds), ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
+        below.legend(frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
+        means = ", ".join(f"{name} {share:.0%}" for name, share in verdict.probabilities.items())
+        text += f"; below, the probabilities over time. Over the whole video: {means}"
+    figure.set_label(f"{text}.")
+    return figure
+
+
+def _shares(timeline: Sequence[Moment], seconds: float, num_bins: int) -> np.ndarray:
+    """Return mean probabilities at even times, of shape (num_bins, num_classes); zero where there is none."""
+    times = (np.arange(num_bins) + 0.5) / num_bins * seconds
+    covers = np.array(
+        [(each.start_seconds <= times) & (times < each.end_seconds) for each in timeline], float
+    )
+    shares = np.array([list(each.probabilities.values()) for each in timeline])
+    return covers.T @ shares / np.maximum(covers.sum(axis=0), 1)[:, None]
+
+
 def write_keypoints(verdicts: Sequence[Verdict], folder: Path) -> None:
     """Write the keypoints of each video as a CSV in the style of DeepLabCut, which pose tools load."""
-    make_folder(folder)
-
-    def write(verdict: Verdict, target: Path) -> None:
-        keypoints = verdict.prepared.keypoints if verdict.prepared else None
-        if keypoints is None:
+    for verdict, video, target in _targets(verdicts, folder, ".csv"):
+        if video.keypoints is None:
             verdict.notes.append("There are no keypoints to write: the walker was found by the silhouette.")
-            return
+            continue
         with write_aside(target) as aside:
-            keypoints.to_dlc_table().to_csv(aside)
-
-    write_each(verdicts, folder, ".csv", write)
+            video.keypoints.to_dlc_table().to_csv(aside)
 
 
-def write_each(
-    verdicts: Sequence[Verdict], folder: Path, suffix: str, write: Callable[[Verdict, Path], None]
-) -> None:
-    """Write a file for each video that was read; a failure becomes a note, a full disk ends it."""
-    for verdict, target in _targets(verdicts, folder, suffix):
-        try:
-            write(verdict, target)
-        except StorageError:
-            raise
-        except (ValueError, OSError) as error:
-            verdict.notes.append(f"{target.name} could not be written: {error}")
-
-
-def _targets(verdicts: Sequence[Verdict], folder: Path, suffix: str) -> Iterator[tuple[Verdict, Path]]:
+def _targets(
+    verdicts: Sequence[Verdict], folder: Path, suffix: str
+) -> Iterator[tuple[Verdict, PreparedVideo, Path]]:
+    make_folder(folder)
     for number, verdict in enumerate(verdicts, 1):
         if verdict.prepared is not None:
             stem = show_name(Path(verdict.video).stem)[:100]
-            yield verdict, folder / f"{number:03d}_{stem}{suffix}"
+            yield verdict, verdict.prepared, folder / f"{number:03d}_{stem}{suffix}"
+
+
+def write_annotated(verdicts: Sequence[Verdict], folder: Path) -> None:
+    """Write copies of the videos as mp4, with stick figure or box, word, and probabilities over time."""
+    for verdict, video, target in _targets(verdicts, folder, ".mp4"):
+        rate_hz = float(video.meta["frame_rate_hz"])
+        write_film(target, rate_hz, _annotated_frames(verdict, video, rate_hz))
+
+
+def _annotated_frames(verdict: Verdict, video: PreparedVideo, rate_hz: float) -> Iterator[np.ndarray]:
+    seconds = float(video.track["time_seconds"].iloc[-1])
+    reader = VideoReader(Path(verdict.video), rate_hz, max_side_px=640, color=True, chunk_seconds=5.0)
+    strip = None
+    for row, frame in enumerate(frame for chunk in reader for frame in chunk.frames):
+        frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2].copy()
+        strip = _draw_strip(verdict, seconds, frame.shape[1]) if strip is None else strip
+        if row < len(video.track):
+            draw_walker(frame, video, row)
+        below, place = strip.copy(), round(row / rate_hz / max(seconds, 1e-6) * (frame.shape[1] - 1))
+        yield np.vstack([frame, cv2.line(below, (place, _TEXT_PX), (place, _STRIP_PX), _INK, 1)])
+
+
+def draw_walker(frame: np.ndarray, video: PreparedVideo, row: int) -> None:
+    """Draw the stick figure (near limbs orange), or else the box, into an RGB frame of any size, in place."""
+    scale, thick = frame.shape[1] / video.meta["width"], max(1, round(max(frame.shape[:2]) / 320))
+    if video.keypoints is not None:
+        points = video.keypoints.image_px[row] * scale
+        for first, second in SKELETON_EDGES if np.isfinite(points).all() else ():
+            start, end = points[[first, second]].round().astype(int).tolist()
+            cv2.line(frame, start, end, _NEAR if first % 2 and second % 2 else _FAR, thick, cv2.LINE_AA)
+        return
+    box = video.track.loc[row, ["left", "top", "width", "height"]].to_numpy(float)
+    if np.isfinite(box).all():
+        # The track counts in the pixels of frames of at most 960.
+        box *= scale / min(1.0, 960 / max(video.meta["width"], video.meta["height"]))
+        left, top, width, height = box.round().astype(int)
+        cv2.rectangle(frame, (left, top), (left + width, top + height), _NEAR, 2, cv2.LINE_AA)
+
+
+def _draw_strip(verdict: Verdict, seconds: float, width: int) -> np.ndarray:
+    """Draw the word, and below it the probabilities over time as stacked colours."""
+    strip = np.full((_STRIP_PX, width, 3), 255, np.uint8)
+    word = f"{verdict.emotion} {verdict.confidence:.0%}" if verdict.emotion else verdict.notes[-1]
+    word = textwrap.shorten(word.encode("ascii", "replace").decode(), max(12, width // 7), placeholder="...")
+    cv2.putText(strip, word, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
+    if verdict.timeline:
+        tops = np.cumsum(_shares(verdict.timeline, seconds, width), axis=1)
+        levels = (np.arange(_STRIP_PX - _TEXT_PX) + 0.5) / (_STRIP_PX - _TEXT_PX)
+        classes = (levels[:, None, None] > tops).sum(axis=2)  # above the last one: white
+        colors = [to_rgb(_COLORS[place % len(_COLORS)]) for place in range(tops.shape[1])]
+        strip[_TEXT_PX:] = (255 * np.array([*colors, (1, 1, 1)])).astype(np.uint8)[classes]
+    return strip

@@ -1,6 +1,18 @@
 """The run as a whole: commands, notebooks, pages, figures and sentences."""
 
-from gaitlib.report.showing import show_figure, show_table, show_text
-from gaitlib.report.step import Step
+from gaitlib.report.run import RunRequest, check_setup, evaluate_run, make_experiment, make_report, train_run
+from gaitlib.report.step import Step, first_screen, show_figure, show_table, show_text
 
-__all__ = ["Step", "show_figure", "show_table", "show_text"]
+__all__ = [
+    "RunRequest",
+    "Step",
+    "check_setup",
+    "evaluate_run",
+    "first_screen",
+    "make_experiment",
+    "make_report",
+    "show_figure",
+    "show_table",
+    "show_text",
+    "train_run",
+]

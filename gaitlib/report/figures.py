@@ -1,6 +1,11 @@
-"""Scores and clips become figures: each function returns a Figure with its description as label."""
+"""Scores and walkers become figures, each with its description as label, and figures become HTML."""
 
-from collections.abc import Collection, Mapping, Sequence
+import base64
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from html import escape
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -8,60 +13,62 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from PIL import Image
 
+from gaitlib.clips import PreparedVideo
 from gaitlib.config import CEILINGS
+from gaitlib.data import RunData, prepared_rows
+from gaitlib.evaluation import Evaluation
+from gaitlib.files import show_name
+from gaitlib.predict import draw_walker
+from gaitlib.report.sentences import spelled
+from gaitlib.video import VideoReader
 
-# Okabe & Ito's colours, told apart by colour-blind readers too; further emotions take the rest.
-PALETTE = {"angry": "#D55E00", "happy": "#E69F00", "neutral": "#999999", "sad": "#0072B2"}
-_MORE_COLORS = ("#009E73", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
-MODEL_COLOR, BASELINE_COLOR, RIGHT_COLOR, WRONG_COLOR = "#0072B2", "#767676", "#009E73", "#D55E00"
-WIDTH_INCHES = 8.4
+_MODEL_COLOR, _BASELINE_COLOR = "#0072B2", "#767676"
+_WIDTH_INCHES, _PRINT_DPI, _SCREEN_DPI = 8.4, 150, 100
+# A wider picture scrolls on a phone, where its words would be too small to read.
+_WIDE_PX = 640
+_CLIP_PX = 200  # six moving clips of three seconds stay below 3 MB
 # Names come from users: a dollar sign in one is no formula.
-plt.rcParams.update(
-    {
-        **{"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False},
-        **{"legend.frameon": False, "figure.figsize": (WIDTH_INCHES, 2.8)},
-    }
-)
+plt.rcParams.update({"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False})
+plt.rcParams.update({"legend.frameon": False, "figure.figsize": (_WIDTH_INCHES, 2.8)})
 
 
-def described(figure: Figure, text: str) -> Figure:
-    """Give a figure its description in words; the beginning, up to a colon, is its caption."""
-    figure.set_label(text)
-    return figure
+def figure_html(figure: Figure, alt: str = "") -> tuple[str, bytes]:
+    """Draw a figure sharp enough for print and close it; return it as HTML and as PNG.
+
+    `alt` describes it in words, by default by its label; the beginning, up to a colon, is its caption.
+    """
+    stream, alt = io.BytesIO(), alt or str(figure.get_label()) or "Figure"
+    figure.savefig(stream, format="png", dpi=_PRINT_DPI, bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+    png, caption = stream.getvalue(), alt.split(": ")[0].split(". ")[0].rstrip(".") + "."
+    width = int.from_bytes(png[16:20], "big") * _SCREEN_DPI // _PRINT_DPI
+    wide = ' class="wide"' if width > _WIDE_PX else ""
+    image = f'<img src="{_data_uri(stream, "png")}"{wide} width="{width}" alt="{escape(alt)}">'
+    return _captioned(image, caption), png
 
 
-def emotion_colors(emotions: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each emotion."""
-    spare = iter(_MORE_COLORS * len(emotions))
-    return {emotion: PALETTE.get(emotion) or next(spare) for emotion in emotions}
+def _captioned(image: str, caption: str) -> str:
+    return f'<figure class="numbered">{image}<figcaption>{escape(caption)}</figcaption></figure>'
 
 
-def spelled(name: str) -> str:
-    """Return a name with blanks in the place of underscores."""
-    return name.replace("_", " ")
+def _data_uri(stream: io.BytesIO, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def plot_intervals(
-    table: pd.DataFrame, caption: str, axis: str, marked: Collection[str] = (), width: float = WIDTH_INCHES
+    table: pd.DataFrame, caption: str, axis: str, marked: Collection[str] = (), width: float = _WIDTH_INCHES
 ) -> Figure:
-    """Show values with their intervals, one row each, the first at the top.
+    """Show `accuracy`, `low` and `high` by `name`: shares, or differences of shares if any is negative.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `name`, `accuracy`, `low`, `high`: shares, or differences of shares if any is negative.
-    caption, axis : str
-    marked : collection of str
-        Names in colour, such as the model's; ceilings are hollow.
-    width : float
-        Inches.
+    Names in `marked` are in colour; ceilings are hollow.
     """
     figure, ax = plt.subplots(figsize=(width, 0.75 + 0.34 * len(table)), layout="constrained")
     is_share = table["accuracy"].min() >= 0
     rows: list[Any] = table[["name", "accuracy", "low", "high"]].to_numpy(object).tolist()
     for place, (name, value, *limits) in enumerate(rows):
-        color = MODEL_COLOR if name in marked else BASELINE_COLOR
+        color = _MODEL_COLOR if name in marked else _BASELINE_COLOR
         ax.hlines(place, *limits, color=color, lw=2)
         ax.plot(value, place, "o", color=color, mfc="white" if name in CEILINGS else color, zorder=3)
         text = f"{value:.0%}" if is_share else f"{100 * value:+.0f}"
@@ -75,67 +82,112 @@ def plot_intervals(
     else:
         ax.axvline(0, color="black", lw=0.8)
     words = "; ".join(f"{spelled(name)} {100 * value:.0f}" for name, value, *_ in rows)
-    return described(figure, f"{caption}: {axis.lower()}: {words}.")
+    figure.set_label(f"{caption}: {axis.lower()}: {words}.")
+    return figure
 
 
 def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
     """Show counts and shares of what each emotion was taken for (rows: true)."""
-    counts = np.asarray(matrix)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    texts = np.char.add(counts.astype(str), np.vectorize("\n{:.0%}".format)(shares))
+    counts = pd.DataFrame(np.asarray(matrix), list(labels), list(labels))
+    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    texts = counts.astype(str) + shares.map("\n{:.0%}".format)
     figure, ax = plt.subplots(figsize=(5.2, 4.0), layout="constrained")
-    sns.heatmap(
-        shares, annot=texts, fmt="", cmap="Blues", vmin=0, vmax=1, square=True, ax=ax,
-        xticklabels=labels, yticklabels=labels, cbar_kws={"label": "Share of the row"},
-    )  # fmt: skip
+    bar = {"label": "Share of the row"}
+    sns.heatmap(shares, annot=texts, fmt="", cmap="Blues", vmin=0, vmax=1, cbar_kws=bar, square=True, ax=ax)
     ax.set(xlabel="Predicted emotion", ylabel="True emotion")
     ax.tick_params(axis="y", rotation=0)
-    rows = "; ".join(
-        f"{label}: " + ", ".join(f"{count} as {other}" for count, other in zip(row, labels, strict=True))
-        for label, row in zip(labels, counts, strict=True)
-    )
-    return described(figure, f"Confusion matrix, videos by true emotion: {rows}.")
+    figure.set_label(f"Confusion matrix, videos by true emotion: {_in_words(counts, '{}')}.")
+    return figure
 
 
-def plot_effects(effects: pd.DataFrame, num_parameters: int = 20) -> Figure:
-    """Show the strongest effects of emotions on gait parameters (see `effect_sizes`) as a heat map."""
-    sizes = effects.pivot_table("effect", "title", "emotion", sort=False)
-    order = sizes.abs().max(axis=1).sort_values(ascending=False).index[:num_parameters]
-    sizes = sizes.loc[order]
+def plot_effects(effects: pd.DataFrame) -> Figure:
+    """Show the 20 strongest effects of emotions on gait parameters (see `effect_sizes`) as a heat map."""
     is_clear = ((effects["low"] > 0) | (effects["high"] < 0)).astype(float)
-    clear = effects.assign(clear=is_clear).pivot_table("clear", "title", "emotion").loc[order, sizes.columns]
-    texts = np.char.add(np.vectorize("{:+.1f}".format)(sizes), np.where(clear > 0, " *", ""))
-    figure, ax = plt.subplots(figsize=(WIDTH_INCHES, 1.2 + 0.28 * len(sizes)), layout="constrained")
+    table = effects.assign(clear=is_clear).pivot_table(["effect", "clear"], "title", "emotion", sort=False)
+    order = effects["effect"].abs().groupby(effects["title"]).max().nlargest(20).index
+    sizes, clear = table.loc[order, "effect"], table.loc[order, "clear"]
+    texts = sizes.map("{:+.1f}".format) + (clear > 0).replace({True: " *", False: ""})
+    figure, ax = plt.subplots(figsize=(_WIDTH_INCHES, 1.2 + 0.28 * len(sizes)), layout="constrained")
     limit = max(2.0, float(np.abs(sizes.to_numpy()).max()))
-    sns.heatmap(
-        sizes, annot=texts, fmt="", cmap="PuOr_r", vmin=-limit, vmax=limit, ax=ax,
-        cbar_kws={"label": "Effect size, Hedges' g"},
-    )  # fmt: skip
+    bar = {"label": "Effect size, Hedges' g"}
+    sns.heatmap(sizes, annot=texts, fmt="", cmap="PuOr_r", vmin=-limit, vmax=limit, cbar_kws=bar, ax=ax)
     ax.set(xlabel="", ylabel="")
-    words = "; ".join(
-        f"{title}: " + ", ".join(f"{emotion} {value:+.1f}" for emotion, value in row.items())
-        for title, row in sizes.head(6).iterrows()
-    )
-    return described(figure, f"Effect sizes of gait parameters by emotion, * interval without zero: {words}.")
+    words = _in_words(sizes.head(6), "{:+.1f}")
+    figure.set_label(f"Effect sizes of gait parameters by emotion, * interval without zero: {words}.")
+    return figure
+
+
+def _in_words(table: pd.DataFrame, form: str) -> str:
+    rows = table.map(form.format).T.items()
+    return "; ".join(f"{name}: {', '.join(row.index + ' ' + row)}" for name, row in rows)
 
 
 def plot_strips(strips: Mapping[str, np.ndarray], columns: Sequence[str], caption: str) -> Figure:
-    """Show frames over time, one row a video: `strips` by the text at the left, `columns` the texts below.
+    """Show rows of frames, (num_columns, height, width[, 1 or 3]), uint8, by the text at the left."""
+    frames = np.stack(list(strips.values()))
+    num_rows, num_columns, height, width = frames.shape[:4]
+    image = np.vstack([np.hstack(list(row)) for row in frames])
+    size = _WIDTH_INCHES, _WIDTH_INCHES * image.shape[0] / image.shape[1] + 0.3
+    figure, ax = plt.subplots(figsize=size, layout="constrained")
+    ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+    ax.set_xticks((np.arange(num_columns) + 0.5) * width, columns)
+    ax.set_yticks((np.arange(num_rows) + 0.5) * height, list(strips))
+    ax.tick_params(length=0, labelsize=8)
+    ax.spines[:].set_visible(False)
+    figure.set_label(f"{caption}: one row a video: {'; '.join(strips).replace(chr(10), ', ')}.")
+    return figure
 
-    Each strip is an ndarray of shape (num_columns, height, width[, 1 or 3]), uint8.
-    """
-    shape = next(iter(strips.values())).shape
-    height = WIDTH_INCHES / len(columns) * shape[1] / shape[2]
-    figure, axes = plt.subplots(
-        len(strips), len(columns), figsize=(WIDTH_INCHES, len(strips) * height + 0.3), squeeze=False,
-        gridspec_kw={"wspace": 0.03, "hspace": 0.05},
-    )  # fmt: skip
-    for row, (label, frames) in zip(axes, strips.items(), strict=True):
-        for ax, frame in zip(row, frames, strict=True):
-            ax.imshow(frame.squeeze(), cmap="gray", vmin=0, vmax=255)
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_visible(False)
-        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
-    for ax, text in zip(axes[-1], columns, strict=True):
-        ax.set_xlabel(text, fontsize=8)
-    return described(figure, f"{caption}: one row a video: {'; '.join(strips).replace(chr(10), ', ')}.")
+
+def walker_strip(data: RunData, num_columns: int = 8) -> dict[str, np.ndarray]:
+    """Return a frame of several walkers, of shape (180, 180, 3), uint8, by emotion and walker."""
+    turns = data.videos.assign(turn=data.videos.groupby("emotion").cumcount())
+    rows = turns.sort_values(["turn", "emotion"]).drop_duplicates(["walker", "emotion"]).head(num_columns)
+    strip = {}
+    for row, video in zip(rows.itertuples(), prepared_rows(rows), strict=True):
+        (frame,) = _walker_frames(str(row.path), video, 1, 180)
+        strip[f"{row.emotion}\n{show_name(row.walker)[:16]}"] = np.asarray(frame)
+    return strip
+
+
+def moving_clips(data: RunData, evaluation: Evaluation, is_right: bool) -> str:
+    """Return clips of the walkers of the most confident right, or wrong, answers as HTML."""
+    predictions, rows, clips = evaluation.predictions, data.rows("judged"), ""
+    order = np.argsort(-predictions.calibrated.max(axis=1), kind="stable")
+    for place in order[predictions.is_right[order] == is_right][:3]:
+        row, shares = rows.iloc[place], pd.Series(predictions.calibrated[place], predictions.emotions)
+        said = "recognised" if is_right else f"taken for {shares.idxmax()}"
+        words = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        caption = f"{show_name(Path(row['video']).stem)[:40]} shows {row['emotion']}, {said} ({words})."
+        video = data.prepared("judged")[place]
+        rate_hz = video.meta["frame_rate_hz"]
+        every = max(1, round(rate_hz / 10))
+        frames = list(_walker_frames(row["path"], video, round(3 * rate_hz), _CLIP_PX))[::every]
+        clips += _clip_html(frames, round(1000 * every / rate_hz), caption)
+    return f'<div class="clips">{clips}</div>' if clips else ""
+
+
+def _clip_html(frames: Sequence[Image.Image], pause_ms: int, caption: str) -> str:
+    """Return an animated WebP with a still one in its place where motion is not wanted."""
+    moving, still = io.BytesIO(), io.BytesIO()
+    timing: dict[str, int] = {"duration": pause_ms, "loop": 0, "quality": 40}
+    frames[0].save(moving, "WEBP", save_all=True, append_images=frames[1:], **timing)
+    frames[len(frames) // 2].save(still, "WEBP")
+    alt = escape(f"Moving clip of a walker. {caption}")
+    image = f'<img src="{_data_uri(moving, "webp")}" width="{_CLIP_PX}" alt="{alt}">'
+    calm = f'media="print, (prefers-reduced-motion: reduce)" srcset="{_data_uri(still, "webp")}"'
+    return _captioned(f"<picture><source {calm}>{image}</picture>", caption)
+
+
+def _walker_frames(path: str, video: PreparedVideo, num_frames: int, side_px: int) -> Iterator[Image.Image]:
+    """Yield squares around the walker, with stick figure or box, of one bout."""
+    bout = max(video.bouts, key=len)
+    first = (bout.first_row + bout.last_row) // 2 if num_frames == 1 else bout.first_row
+    rows = video.track.loc[first : min(first + num_frames - 1, bout.last_row)]
+    side = round(rows["square_side"].max())
+    reader = VideoReader(Path(path), video.meta["frame_rate_hz"], chunk_seconds=4.0)
+    frames = enumerate(frame for chunk in reader for frame in chunk.frames)
+    for row, frame in islice(frames, rows.index[0], rows.index[-1] + 1):
+        image = frame.copy()
+        draw_walker(image, video, row)
+        left, top = (round(rows.at[row, name] - side / 2) for name in ("square_x", "square_y"))
+        yield Image.fromarray(image).crop((left, top, left + side, top + side)).resize((side_px, side_px))

@@ -1,6 +1,6 @@
 """Results in sentences and tables for readers: every number comes from the results, none is typed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,7 @@ from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData
 from gaitlib.evaluation import Evaluation
 from gaitlib.models import GAIT_NAMES, SKELETON_NAMES
-from gaitlib.report.figures import spelled
 
-# Fewer test walkers than this give an interval that is itself a rough guess.
-_FEW_WALKERS = 10
 _WHAT_IT_READS = {
     **dict.fromkeys(SKELETON_NAMES, "keypoints over time"),
     **dict.fromkeys(GAIT_NAMES, "gait parameters of the whole walk"),
@@ -27,6 +24,11 @@ _WHAT_IT_READS = {
 }
 
 
+def spelled(name: str) -> str:
+    """Return a name with blanks in the place of underscores."""
+    return name.replace("_", " ")
+
+
 def percent(value: float) -> str:
     """Return a share as a percentage with one decimal."""
     return f"{100 * value:.1f} %"
@@ -37,7 +39,7 @@ def interval(limits: Sequence[float], factor: str = " %") -> str:
     return f"95 % interval {100 * limits[0]:.1f} to {100 * limits[1]:.1f}{factor}"
 
 
-def listed(names: Sequence[object]) -> str:
+def listed(names: Iterable[object]) -> str:
     """Return names in a list as one would say it."""
     words = list(map(str, names))
     return ", ".join(words[:-1]) + " and " + words[-1] if words[1:] else "".join(words)
@@ -47,10 +49,9 @@ def headline(evaluation: Evaluation, config: RunConfig) -> str:
     """Return the answer in one sentence."""
     test, right = evaluation.test, int(evaluation.predictions.is_right.sum())
     how = f"In a cross-validation of {config.folds} folds the" if config.folds else "The"
-    return (
-        f"{how} model recognised the emotion in {right} of {test.num_videos} videos of {test.num_walkers} "
-        f"held-out walkers: accuracy {percent(test.accuracy)} ({interval(test.accuracy_ci95)})."
-    )
+    videos = f"{right} of {test.num_videos} videos of {test.num_walkers} held-out walkers"
+    accuracy = f"accuracy {percent(test.accuracy)} ({interval(test.accuracy_ci95)})"
+    return f"{how} model recognised the emotion in {videos}: {accuracy}."
 
 
 def against_baselines(evaluation: Evaluation) -> str:
@@ -66,8 +67,8 @@ def against_baselines(evaluation: Evaluation) -> str:
 
 def permutation(evaluation: Evaluation) -> str:
     """Return the permutation test in one sentence."""
-    p = evaluation.permutation_p
-    return f"Permutation test, labels shuffled within walkers: p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}."
+    p = max(evaluation.permutation_p, 0.001)  # never told as zero
+    return f"Permutation test, labels shuffled within walkers: p = {p:.3f}."
 
 
 def caution(evaluation: Evaluation, data: RunData) -> str:
@@ -76,22 +77,18 @@ def caution(evaluation: Evaluation, data: RunData) -> str:
         return f"{listed(data.shared_walkers)} are in training and test: the score does not hold for others."
     number = evaluation.test.num_walkers
     few = f"Only {number} walkers were tested, so that the interval itself is a rough guess. "
-    kind = (
-        "The walkers are synthetic: this shows that the method works, not how well it reads real people."
-        if data.is_demo
-        else "Acted emotions are stronger than felt ones; nobody's inner state follows from their gait alone."
-    )
-    return few * (number < _FEW_WALKERS) + kind
+    kind = "Acted emotions are stronger than felt ones; nobody's inner state follows from their gait alone."
+    if data.is_demo:
+        kind = "This shows on synthetic walkers that the method works, not how well it reads real people."
+    return few * (number < 10) + kind
 
 
 def data_sentence(data: RunData, config: RunConfig) -> str:
     """Say in one sentence what the videos are and how they were split."""
     counts = data.summary()["all"]
     split = f"the {config.folds} folds" if config.folds else "training, validation and test"
-    return (
-        f"{counts['num_videos']} videos of {counts['num_walkers']} {'synthetic ' if data.is_demo else ''}"
-        f"walkers show {listed(data.emotions)}; {split} share no walker."
-    )
+    videos = f"{counts['num_videos']} videos of {counts['num_walkers']} {'synthetic ' * data.is_demo}walkers"
+    return f"{videos} show {listed(data.emotions)}; {split} share no walker."
 
 
 def what_it_reads(evaluation: Evaluation) -> str:
@@ -100,38 +97,15 @@ def what_it_reads(evaluation: Evaluation) -> str:
     if len(effects):
         clear = effects[(effects["low"] > 0) | (effects["high"] < 0)]
         top = clear.loc[clear["effect"].abs().sort_values(ascending=False).index, "title"]
-        names = [title[0].lower() + title[1:] for title in top.drop_duplicates()[:3]]
-        sentences += [f"The emotions differ most in {listed(names)}."] if names else []
+        names = top.drop_duplicates()[:3].str.lower()
+        sentences += [f"The emotions differ most in {listed(names)}."] * (len(names) > 0)
     if evaluation.ablation:
         most = min(evaluation.ablation, key=lambda one: one.difference)
-        lost = (
-            f"Without {most.family} parameters a gait classifier loses {-100 * most.difference:.0f} points."
-        )
+        points = f"{-100 * most.difference:.0f} points"
+        lost = f"Without {most.family} parameters a gait classifier loses {points}."
         few = "No single family of gait parameters carries the score alone."
         sentences.append(lost if most.difference < -0.005 else few)
     return " ".join(sentences) or "No gait parameters could be measured in these videos."
-
-
-def calibration_sentence(evaluation: Evaluation) -> str:
-    """Say whether the confidence can be believed, before and after temperature scaling."""
-    before, after = (evaluation.calibration[name] for name in ("before", "after"))
-    gaps = [100 * one.expected_calibration_error for one in (before, after)]
-    return (
-        f"Confidence and accuracy differ by {gaps[0]:.1f} points on average as trained, by {gaps[1]:.1f} "
-        f"after temperature scaling; the log loss goes from {before.log_loss:.2f} to {after.log_loss:.2f}, "
-        f"the Brier score from {before.brier_score:.2f} to {after.brier_score:.2f} (0 is best)."
-    )
-
-
-def weakest_emotion(evaluation: Evaluation) -> str:
-    """Say which emotion is recognised best and least, and what the least is taken for."""
-    test = evaluation.test
-    recalls = {name: one.recall for name, one in test.per_class.items() if one.recall is not None}
-    best, worst = max(recalls, key=recalls.__getitem__), min(recalls, key=recalls.__getitem__)
-    row = np.array(test.confusion_matrix[test.labels.index(worst)])
-    row[test.labels.index(worst)] = 0
-    taken = f", most often taken for {test.labels[int(row.argmax())]}" if row.any() else ""
-    return f"Recognised best: {best} ({recalls[best]:.0%}). Least: {worst} ({recalls[worst]:.0%}){taken}."
 
 
 def leak_sentence(evaluation: Evaluation) -> str:
@@ -139,11 +113,10 @@ def leak_sentence(evaluation: Evaluation) -> str:
     leak = evaluation.leak_lesson
     if leak is None:
         return "This was left out of this run."
-    held_out, leaking = (percent(one.accuracy) for one in (leak.held_out, leak.leaking))
+    points = f"{100 * leak.difference:+.1f} points ({interval(leak.difference_ci95, '')})"
     return (
-        f"On the same {leak.num_videos} videos {spelled(leak.model)} reaches {held_out} on held-out walkers, "
-        f"and {leaking} where other videos of the test walkers are in training: {100 * leak.difference:+.1f} "
-        f"points ({interval(leak.difference_ci95, '')})."
+        f"{spelled(leak.model)} reaches {percent(leak.held_out.accuracy)} on held-out walkers, and "
+        f"{percent(leak.leaking.accuracy)} where other videos of theirs are in training: {points}."
     )
 
 
@@ -159,36 +132,27 @@ def ladder_table(evaluation: Evaluation) -> pd.DataFrame:
     numbers = 100 * table.drop(columns="name").astype(float)
     plain, signed = (numbers.map(form.format) for form in ("{:.1f}", "{:+.1f}"))
     leads = signed["lead"] + " (" + signed["lead_low"] + " to " + signed["lead_high"] + ")"
-    return pd.DataFrame(
-        {
-            "classifier": table["name"].map(spelled) + np.where(numbers["lead"].isna(), " (chosen)", ""),
-            "what it reads": table["name"].map(_WHAT_IT_READS).fillna("the frames of each clip"),
-            "accuracy, %": plain["accuracy"],
-            "95 % interval": plain["low"] + " to " + plain["high"],
-            "model's lead, points": leads.where(numbers["lead"].notna(), ""),
-        }
-    )
+    columns = {
+        "classifier": table["name"].map(spelled) + np.where(numbers["lead"].isna(), " (chosen)", ""),
+        "what it reads": table["name"].map(_WHAT_IT_READS).fillna("the frames of each clip"),
+        "accuracy, %": plain["accuracy"],
+        "95 % interval": plain["low"] + " to " + plain["high"],
+        "model's lead, points": leads.where(numbers["lead"].notna(), ""),
+    }
+    return pd.DataFrame(columns)
 
 
 def score_table(evaluation: Evaluation) -> pd.DataFrame:
     """Return precision, recall and F-score, a row an emotion."""
-    names, rows = ("precision", "recall", "f1", "num_videos"), evaluation.test.per_class.items()
-    return pd.DataFrame(
-        {"emotion": emotion, **{name: getattr(one, name) for name in names}} for emotion, one in rows
-    )
+    rows = [{"emotion": name, **one.model_dump()} for name, one in evaluation.test.per_class.items()]
+    return pd.DataFrame(rows, columns=["emotion", "precision", "recall", "f1", "num_videos"])
 
 
 def run_table(results: Mapping[str, Any]) -> pd.DataFrame:
     """Return settings, versions, data and times of a run, a row an entry."""
-    rows = {
-        "made": results["created"],
-        "data fingerprint": results["data"]["fingerprint"],
-        "git commit": results["git_commit"] or "not a git checkout",
-        **{f"version of {name}": number for name, number in results["versions"].items()},
-        **{f"seconds for {step}": seconds for step, seconds in results["duration_seconds"].items()},
-        **results["config"],
-    }
-    return pd.DataFrame({"what": rows.keys(), "value": [str(value) for value in rows.values()]})
+    names = ("created", "git_commit", "data", "versions", "duration_seconds", "config")
+    table = pd.json_normalize({name: results[name] for name in names}, sep=": ")
+    return table.astype(str).T.reset_index().set_axis(["what", "value"], axis=1)
 
 
 def console_text(evaluation: Evaluation, data: RunData, config: RunConfig) -> str:

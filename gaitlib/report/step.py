@@ -1,41 +1,31 @@
-"""What every notebook does around its lessons: check its parameters, show, save."""
+"""What every notebook does around its lessons: check its parameters, show, keep what it has shown."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gaitlib.config import RunConfig, make_config
 from gaitlib.data import RunData, load_data
 from gaitlib.errors import InputError
-from gaitlib.evaluation import record_step, versions
-from gaitlib.files import make_folder, project_path, read_json, write_json
+from gaitlib.evaluation import Evaluation, record_step, versions
+from gaitlib.files import make_folder, project_path, read_json, write_aside, write_json
 from gaitlib.models.backend import list_gpus
-from gaitlib.report.running import prepare_run
-from gaitlib.report.showing import Picture, load_pictures, picture_of, save_pictures, show_pictures
-
-# Parameters that name a file or folder and must not be empty.
-_NEEDED = ("run_dir", "videos", "videos_test")
+from gaitlib.report.figures import figure_html
+from gaitlib.report.run import RunRequest, prepare_run
+from gaitlib.report.sentences import caution, data_sentence, headline, ladder_table, percent, what_it_reads
 
 
 class Step:
-    """One notebook's place in a run: its settings, the run folder, and a clock.
+    """One notebook's place in a run: what its parameters cell annotates, the run folder, and a clock.
 
-    Parameters
-    ----------
-    name : str
-        Name of the notebook, such as ``"03_training"``.
-    parameters : mapping
-        ``globals()`` of the notebook: what its parameters cell annotates (``epochs: int = 10``) are settings
-        of the run, or texts that name files. Settings of earlier notebooks come from the run folder.
-
-    Raises
-    ------
-    InputError
-        If a setting has the wrong type or range, or a file's name is no text.
+    Settings of earlier notebooks come from the run folder.
     """
 
     def __init__(self, name: str, parameters: Mapping[str, Any]):
@@ -43,7 +33,8 @@ class Step:
         settings = {key: value for key, value in values.items() if key in RunConfig.model_fields}
         self._paths = {key: value for key, value in values.items() if key not in settings}
         for key, value in self._paths.items():
-            _check_text(key, value)
+            if not isinstance(value, str) or (key != "labels" and not value.strip()):
+                raise InputError(f"Parameter {key!r} is {value!r}: name a file or folder (papermill -r).")
         self.name, self._start = name, time.perf_counter()
         self.run_dir = project_path(self._paths["run_dir"])
         stored = self.run_dir / "config.json"
@@ -57,57 +48,83 @@ class Step:
         return pd.DataFrame({"what": rows.keys(), "value": rows.values()})
 
     def data(self) -> RunData:
-        """Return the videos that notebook 01 prepared in this run folder; prepare them if it did not run.
-
-        Raises
-        ------
-        InputError
-            If there are none, and this notebook has no parameter that names the videos.
-        """
+        """Return the videos that notebook 01 prepared in this run folder; prepare them if it did not run."""
         if self.name != "01_preprocessing" and (self.run_dir / "data.json").exists():
             return load_data(self.run_dir)
         if "videos" not in self._paths:
             raise InputError(f"{self.run_dir} holds no prepared videos: run 01_preprocessing first.")
         videos, videos_test = (project_path(self._paths[name]) for name in ("videos", "videos_test"))
         labels = project_path(self._paths["labels"]) if self._paths["labels"] else None
-        data = prepare_run(videos, videos_test, self.config, labels)
-        data.save(self.run_dir)
+        data = prepare_run(RunRequest(videos, videos_test, labels=labels), self.config, self.run_dir)
         self.config = data.config
-        write_json(self.run_dir / "config.json", self.config.model_dump())
         return data
 
     def show(self, figure: Figure | Axes, name: str, reading: str = "", alt: str = "") -> None:
-        """Display a figure and, below it, what it says (`reading`); save both as `name` for `show_again`.
+        """Display a figure, described by `alt`, and what it says (`reading`); keep both for `show_again`."""
+        whole: Any = figure.figure if isinstance(figure, Axes) else figure
+        html, png = figure_html(whole, alt)
+        with write_aside(self.run_dir / "figures" / f"{name}.png") as aside:
+            aside.write_bytes(png)
+        self.show_html(html + _paragraphs(reading), name)
 
-        `alt` tells those who do not see it what the figure shows; its beginning, up to a colon, is the
-        caption. By default it is the figure's label.
-        """
-        whole = figure.figure if isinstance(figure, Axes) else figure
-        assert isinstance(whole, Figure)
-        self.show_pictures([picture_of(whole, alt)], name, reading)
-
-    def show_pictures(self, pictures: Sequence[Picture], name: str, reading: str = "") -> None:
-        """Display pictures, such as moving clips, and save them for `show_again`."""
-        save_pictures(self.run_dir / "figures", name, pictures, reading)
-        show_pictures(pictures, reading)
+    def show_html(self, html: str, name: str) -> None:
+        """Display what is HTML already, such as moving clips, and keep it as `name` for `show_again`."""
+        if html:
+            write_json(self.run_dir / "figures" / "shown.json", {**_shown(self.run_dir), name: html})
+            display(HTML(html))
 
     def show_again(self, name: str, otherwise: str = "") -> None:
         """Display what an earlier notebook of the run has shown; a sentence where it showed nothing."""
-        pictures, reading = load_pictures(self.run_dir / "figures", name)
-        show_pictures(pictures, reading if pictures else otherwise)
+        display(HTML(_shown(self.run_dir).get(name) or _paragraphs(otherwise)))
 
     def finish(self) -> str:
         """Note that the notebook has reached its end; return what to say about it."""
-        seconds = time.perf_counter() - self._start
-        record_step(self.run_dir, self.name, seconds)
-        return f"{self.name} done in {seconds:.0f} s."
+        record_step(self.run_dir, self.name, time.perf_counter() - self._start)
+        return f"{self.name} done."
 
 
-def _check_text(name: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise InputError(
-            f"Parameter {name!r} is {value!r}: expected text in quotes; papermill's -p takes a text of "
-            "digits for a number, its -r keeps it as it is."
-        )
-    if name in _NEEDED and not value.strip():
-        raise InputError(f"Parameter {name!r} is empty: expected the name of a file or folder.")
+def _shown(run_dir: Path) -> dict[str, str]:
+    path = run_dir / "figures" / "shown.json"
+    return read_json(path) if path.exists() else {}
+
+
+def _paragraphs(*sentences: str) -> str:
+    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)
+
+
+def _table_html(table: pd.DataFrame, caption: str, decimals: int = 2) -> str:
+    table = table.rename(columns=lambda name: str(name).replace("_", " "))
+    html = table.to_html(index=False, border=0, na_rep="", float_format=f"{{:.{decimals}f}}".format)
+    return html.replace(">", f"><caption>{escape(caption)}</caption>", 1)
+
+
+def show_figure(figure: Figure) -> None:
+    """Display a figure with its description and caption, without keeping it."""
+    display(HTML(figure_html(figure)[0]))
+
+
+def show_table(table: pd.DataFrame, caption: str, decimals: int = 2) -> None:
+    """Display a table with its caption; texts from users are escaped."""
+    display(HTML(_table_html(table, caption, decimals)))
+
+
+def show_text(*sentences: str) -> None:
+    """Display sentences as paragraphs; empty ones are left out, texts from users are escaped."""
+    if any(sentences):
+        display(HTML(_paragraphs(*sentences)))
+
+
+def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_dir: Path) -> HTML:
+    """Return what a reader sees first: the answer, three things to know, the ladder, the walkers."""
+    shown = _shown(run_dir)
+    texts = data_sentence(data, config), caution(evaluation, data), what_it_reads(evaluation)
+    things = zip(("Data", "Caution", "What it reads"), texts, strict=True)
+    items = "".join(f"<li><strong>{name}.</strong> {escape(text)}</li>" for name, text in things)
+    ladder = ladder_table(evaluation).drop(columns="what it reads")
+    ladder["model's lead, points"] = ladder["model's lead, points"].str.partition(" ")[0]
+    table = _table_html(ladder, "Model and baselines on the same held-out walkers")
+    return HTML(
+        f'<section class="first-screen"><div><p class="headline"><b>{percent(evaluation.test.accuracy)}</b>'
+        f"{escape(headline(evaluation, config))}</p>{shown['answer']}<ul>{items}</ul></div>"
+        f'<div class="output_subarea">{table}</div><div class="strip">{shown["walkers"]}</div></section>'
+    )

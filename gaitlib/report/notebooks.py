@@ -1,0 +1,129 @@
+"""Run notebooks with papermill in one kernel, the Python that runs this command, and make pages of them."""
+
+import io
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import nh3
+import papermill
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+from nbconvert import HTMLExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+from gaitlib.errors import InputError, known_sentence
+from gaitlib.report.pages import Page
+
+# For readers: the code is hidden, and they become a run's or an experiment's index.html.
+REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK = "05_results", "07_experiments"
+_FOLDER = Path(__file__).parents[2] / "notebooks"
+_CLEAR = "\x1b[K"  # the rest of a console's line
+# What papermill and, of a cell that waits when its kernel ends, asyncio have to say comes as an exception.
+for _name in ("papermill", "asyncio"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+# What notebooks' texts, tables and figures are made of; everything else, above all scripts, goes.
+_TAGS = nh3.ALLOWED_TAGS - {"area", "map"} | {"picture", "section", "source"}
+_SCHEMES = {"data", "https"}
+_PICTURE = {"src", "alt", "width", "height", "srcset", "media"}
+_ATTRIBUTES = {"*": {"class", "id", "title", "scope"}, "a": {"href"}, "img": _PICTURE, "source": _PICTURE}
+
+
+@contextmanager
+def own_kernel() -> Iterator[KernelManager]:
+    """Give a kernel for several notebooks, because loading TensorFlow takes seconds."""
+    manager = KernelManager(
+        kernel_name="python3",
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),  # whatever kernelspecs lie about
+        # nbclient waits for ever for a kernel that dies in a cell, unless its client is asynchronous.
+        client_class="jupyter_client.asynchronous.AsyncKernelClient",
+    )
+    # Kernels that share a history file wait for each other, and the user's own is not for these.
+    options = {"cwd": str(_FOLDER.parent), "extra_arguments": ["--HistoryManager.hist_file=:memory:"]}
+    manager.start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    try:
+        yield manager
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[str, Any], out: Path) -> Page:
+    """Run a notebook with those of `values` that are its parameters; return title and body of its page.
+
+    It is written into `work`, which will be called `out`. Raises an `InputError` if it fails.
+    """
+    target = work / f"{name}.ipynb"
+    try:
+        _execute(_FOLDER / f"{name}.ipynb", target, kernel, values)
+    finally:
+        with suppress(OSError, ValueError):  # of a notebook that failed, as far as it was written
+            notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(target, as_version=4), {})
+            target.write_text(nbformat.writes(notebook).replace(str(work), str(out)), encoding="utf-8")
+    return export_notebook(target, hide_code=name in (REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK))
+
+
+def _execute(source: Path, target: Path, kernel: KernelManager, values: Mapping[str, Any]) -> None:
+    progress = _Progress(source.stem)
+    options = {"progress_bar": False, "stdout_file": progress, "stderr_file": progress}
+    options |= {"kernel_name": "python3", "km": kernel, "cwd": str(_FOLDER.parent)}
+    try:
+        parameters = {key: values[key] for key in papermill.inspect_notebook(str(source))}
+        papermill.execute_notebook(str(source), str(target), parameters, **options)
+        client = BlockingKernelClient()  # a session of its own: papermill's is closed
+        client.load_connection_info(kernel.get_connection_info())
+        client.start_channels(iopub=False, stdin=False, hb=False, control=False)
+        client.execute("get_ipython().reset(new_session=True)", silent=True, reply=True, timeout=60)
+        client.stop_channels()
+    except Exception as error:  # of a cell, a kernel that died, a disk that is full
+        name = getattr(error, "ename", type(error).__name__)
+        text = " ".join(getattr(error, "evalue", str(error)).split())
+        told = known_sentence(name, text) or f"{name}: {text}"
+        raise InputError(f"{source.stem} failed: {told}") from error
+    finally:
+        print(_CLEAR * sys.stdout.isatty(), end="")
+
+
+class _Progress(io.TextIOBase):
+    """Passes on a notebook's progress bars to the console, or every ten seconds into a file."""
+
+    def __init__(self, name: str):
+        self._name, self._last = name, time.monotonic()
+
+    def write(self, text: str) -> int:
+        is_console = sys.stdout.isatty()
+        if text.startswith("\r") and text.strip() and (is_console or time.monotonic() - self._last > 10):
+            self._last = time.monotonic()
+            line = f"{self._name}: {text.splitlines()[-1].strip()}"[:100]
+            print(f"{line}{_CLEAR}\r" if is_console else line, end="" if is_console else "\n", flush=True)
+        return len(text)
+
+
+def export_notebook(path: Path, hide_code: bool) -> Page:
+    """Return title and HTML body of an executed notebook, cleaned of whatever could run or ask a host.
+
+    With the code, cells with the tag ``exercise`` are left out: they are for who works with the notebook.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    if hide_code:
+        notebook.cells = [cell for cell in notebook.cells if "exercise" not in cell.metadata.get("tags", [])]
+    # nbconvert's barest template: it loads no MathJax, RequireJS or Mermaid from other hosts.
+    exporter = HTMLExporter(template_name="basic", exclude_input=hide_code, exclude_input_prompt=True)
+    body, _ = exporter.from_notebook_node(notebook)
+    body = nh3.clean(
+        body, _TAGS, attributes=_ATTRIBUTES, attribute_filter=_keep_attribute, url_schemes=_SCHEMES
+    )
+    return notebook.cells[0].source.partition("\n")[0].removeprefix("# "), body
+
+
+def _keep_attribute(tag: str, name: str, value: str) -> str | None:
+    """Pictures lie in the page itself; a link never does."""
+    if name in ("src", "srcset"):
+        return value if value.startswith(("data:image/png;", "data:image/webp;")) else None
+    return None if name == "href" and value.startswith("data:") else value
