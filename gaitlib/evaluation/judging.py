@@ -1,21 +1,24 @@
-"""What each trained model and each baseline says about the test walkers of its fold."""
+"""What models and baselines say about the test walkers of their fold, and the scores of it all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import binom
 
 from gaitlib.config import RunConfig
 from gaitlib.data import Fit, RunData, list_fits
 from gaitlib.demo import TRUTH_NAME, WalkParameters, read_truth
-from gaitlib.evaluation.scores import FitScore, Predictions
+from gaitlib.evaluation import scores
+from gaitlib.evaluation.intervals import Difference, compare_rights, permutation_p
+from gaitlib.evaluation.scores import Predictions, measure_calibration, score_rights
 from gaitlib.files import read_json
-from gaitlib.models import BASELINES, TrainedModel
-from gaitlib.models.classifiers import fit_classifier, gait_inputs, label_shares, predict_classes
-from gaitlib.training import fit_folder, load_fit, read_history
+from gaitlib.models import BASELINES, TrainedModel, fit_classifier, gait_inputs, label_shares, predict_classes
+from gaitlib.training import fit_folder, load_fit, read_history, train_model
 
 # The classifiers of gait parameters that stand among the baselines.
 _GAIT_BASELINES = ("gait_forest", "gait_logistic")
@@ -23,27 +26,84 @@ _GAIT_BASELINES = ("gait_forest", "gait_logistic")
 _TRUTH = [part.name for part in fields(WalkParameters) if part.name != "start_cycle"]
 
 
+class Evaluation(BaseModel):
+    """Everything that the test walkers taught; its fields are entries of ``results.json``.
+
+    `predictions` (each video once, by the first seed's chosen models) and `effects` (see
+    `gaitlib.evaluation.effect_sizes`) are tables of their own. With folds, `chosen` is the name of the model
+    that was chosen most often.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    predictions: Predictions = Field(exclude=True)
+    test: scores.Scores
+    baselines: dict[str, scores.BaselineScore]
+    chosen: str
+    fits: list[scores.FitScore]
+    permutation_p: float
+    calibration: dict[str, scores.Calibration]
+    choices: list[dict[str, Any]]
+    warnings: list[str]
+    leak_lesson: scores.LeakScores | None = None
+    ablation: dict[str, Difference] = {}
+    effects: pd.DataFrame = Field(default_factory=pd.DataFrame, exclude=True)
+
+    @property
+    def folds(self) -> list[scores.FitScore]:
+        """The fits whose answers make the scores, one a fold; empty for a single split."""
+        first = [fit for fit in self.fits if fit.seed == self.fits[0].seed]
+        return first if len(first) > 1 else []
+
+    def ladder(self) -> pd.DataFrame:
+        """Return `name`, `accuracy`, `low`, `high`, and the lead over it: `lead`, `lead_low`, `lead_high`."""
+        own = scores.BaselineScore(accuracy=self.test.accuracy, accuracy_ci95=self.test.accuracy_ci95)
+        rows = [
+            (name, one.accuracy, *one.accuracy_ci95, one.difference, *(one.difference_ci95 or (None, None)))
+            for name, one in {**self.baselines, self.chosen: own}.items()
+        ]
+        table = pd.DataFrame(rows, columns="name accuracy low high lead lead_low lead_high".split())
+        return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Judgement:
     """One model's answers on the test of its fit; the baselines' by name, shape (num_videos, num_classes)."""
 
-    score: FitScore
+    score: scores.FitScore
     predictions: Predictions
     baselines: dict[str, np.ndarray] = field(default_factory=dict)
     choice: dict[str, Any] | None = None
 
 
-def judge_fits(data: RunData, config: RunConfig, run_dir: Path) -> Iterator[Judgement]:
+def evaluate(
+    data: RunData, config: RunConfig, run_dir: Path, model: TrainedModel | None = None
+) -> Evaluation:
+    """Score the models that training has saved in `run_dir`, or `model` alone, beside the baselines."""
+    if model is None:
+        return combine(list(_judge_fits(data, config, run_dir)), data, config)
+    fit = Fit(1, config.seed, data, config)
+    return combine([with_baselines(judge_model(model, fit), fit)], data, config)
+
+
+def _judge_fits(data: RunData, config: RunConfig, run_dir: Path) -> Iterator[Judgement]:
     """Let every saved model of a run judge the test walkers of its fold; the first seed's, with baselines."""
     for fit in list_fits(data, config):
         model, history = load_fit(run_dir, fit, "chosen"), read_history(run_dir, fit, "chosen")
         assert model is not None
-        best = int(history["val_loss"].to_numpy().argmin())
-        judgement = judge_model(model, fit, int(history["epoch"].iloc[best]))
+        judgement = judge_model(model, fit, int(history.set_index("epoch")["val_loss"].idxmin()))
         if fit.seed == config.seed:
             judgement = with_baselines(judgement, fit, load_fit(run_dir, fit, "published"))
             judgement = replace(judgement, choice=_read_choice(run_dir, fit))
         yield judgement
+
+
+def _read_choice(run_dir: Path, fit: Fit) -> dict[str, Any] | None:
+    folder = fit_folder(run_dir, fit)
+    if not (folder / "choice.csv").is_file():
+        return None
+    table = pd.read_csv(folder / "choice.csv").to_dict("records")
+    return {"fold": fit.fold, "reason": read_json(folder / "model.json").get("reason", ""), "table": table}
 
 
 def judge_model(model: TrainedModel, fit: Fit, best_epoch: int | None = None) -> Judgement:
@@ -52,7 +112,7 @@ def judge_model(model: TrainedModel, fit: Fit, best_epoch: int | None = None) ->
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     rows = fit.data.rows("test").assign(fold=fit.fold if fit.config.folds else 0)
     answers = Predictions(rows, model.emotions, probabilities, np.full(len(rows), model.temperature))
-    score = FitScore(
+    score = scores.FitScore(
         fold=fit.fold,
         seed=fit.seed,
         model=model.name,
@@ -70,40 +130,40 @@ def with_baselines(judgement: Judgement, fit: Fit, published: TrainedModel | Non
 
     Where a gait classifier or the published network is the model itself, its answers are taken.
     """
-    known, config, emotions = learnt_from(fit), fit.config, fit.data.emotions
-    train, test, num_classes = (
-        known.video_set("train", config),
-        fit.data.video_set("test", config),
-        len(emotions),
-    )
-    own, seed = judgement.predictions.probabilities, config.seed
-    answers = {name: baseline(train, test, num_classes, seed) for name, baseline in BASELINES.items()}
-    for name in _GAIT_BASELINES:
-        answers[name] = own
-        if name != judgement.score.model:
-            model = fit_classifier(name, gait_inputs(train, name), label_shares(train, num_classes), seed)
-            answers[name] = predict_classes(model, gait_inputs(test, name), num_classes)
+    known, emotions, seed = learnt_from(fit), fit.data.emotions, fit.config.seed
+    train, test = known.video_set("train", fit.config), fit.data.video_set("test", fit.config)
+    answers = {name: baseline(train, test, len(emotions), seed) for name, baseline in BASELINES.items()}
+    answers |= {name: judge_gait(name, fit) for name in _GAIT_BASELINES}
     if published is not None:
-        answers[published.name] = own if published.name == judgement.score.model else published.predict(test)
+        answers[published.name] = published.predict(test)
+    if judgement.score.model in answers:
+        answers[judgement.score.model] = judgement.predictions.probabilities
     oracle = predict_oracle(known.rows("train"), fit.data.rows("test"), seed)
     if oracle is not None:
-        answers["oracle"] = np.eye(num_classes)[[emotions.index(emotion) for emotion in oracle]]
+        answers["oracle"] = np.eye(len(emotions))[[emotions.index(emotion) for emotion in oracle]]
     return replace(judgement, baselines=answers)
+
+
+def judge_gait(name: str, fit: Fit, left_out: Sequence[int] = ()) -> np.ndarray:
+    """Fit a gait classifier without some features; return its answers, shape (num_videos, num_classes)."""
+    train, test = learnt_from(fit).video_set("train", fit.config), fit.data.video_set("test", fit.config)
+    known, unknown = (np.delete(gait_inputs(part, name), left_out, axis=1) for part in (train, test))
+    shares = label_shares(train, len(fit.data.emotions))
+    return predict_classes(fit_classifier(name, known, shares, fit.config.seed), unknown, shares.shape[1])
 
 
 def learnt_from(fit: Fit) -> RunData:
     """Return the data with the validation walkers in training, unless the number of walkers is given."""
-    splits = fit.data.videos["split"]
-    if not fit.config.training_walkers:
-        splits = splits.replace("validation", "train")
-    return replace(fit.data, videos=fit.data.videos.assign(split=splits))
+    if fit.config.training_walkers:
+        return fit.data
+    videos = fit.data.videos
+    return replace(fit.data, videos=videos.assign(split=videos["split"].replace("validation", "train")))
 
 
 def predict_oracle(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> np.ndarray | None:
-    """Predict synthetic test walks from the true parameters that they were drawn with.
+    """Predict the emotions of synthetic walks from the true parameters that they were drawn with.
 
-    Both tables have columns `path` and `emotion`. Returns the emotions of the test, shape (num_test,), str;
-    None where the truth of any video is not known.
+    Both tables have columns `path` and `emotion`. None where the truth of any video is not known.
     """
     from sklearn.ensemble import RandomForestClassifier
 
@@ -115,20 +175,92 @@ def predict_oracle(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> np.nda
 
 def _truth_of(videos: pd.DataFrame) -> np.ndarray | None:
     """Return true parameters, shape (num_videos, num_parameters), from the ``truth.csv`` of each folder."""
-    paths = videos["path"].map(Path)
-    folders = paths.map(lambda path: path.parents[1])
-    if not all((folder / TRUTH_NAME).is_file() for folder in folders.unique()):
-        return None
-    tables = {folder: read_truth(folder).set_index("video")[_TRUTH] for folder in folders.unique()}
-    names = paths.map(lambda path: f"{path.parent.name}/{path.name}")
-    rows = [tables[folder].reindex([name]) for folder, name in zip(folders, names, strict=True)]
-    truth = pd.concat(rows).to_numpy(float)
+    paths, tables = videos["path"].map(Path), []
+    for folder in paths.map(lambda path: path.parents[1]).unique():
+        if not (folder / TRUTH_NAME).is_file():
+            return None
+        table = read_truth(folder)
+        tables.append(table.set_index(table["video"].map(lambda name, folder=folder: folder / name)))
+    truth = pd.concat(tables)[_TRUTH].reindex(paths).to_numpy(float)
     return None if np.isnan(truth).any() else truth
 
 
-def _read_choice(run_dir: Path, fit: Fit) -> dict[str, Any] | None:
-    folder = fit_folder(run_dir, fit)
-    if not (folder / "choice.csv").is_file():
+def combine(judgements: Sequence[Judgement], data: RunData, config: RunConfig) -> Evaluation:
+    """Put the answers of all folds together and score them; the first seed's answers make the scores."""
+    first = [part for part in judgements if part.score.seed == judgements[0].score.seed]
+    videos = pd.concat([part.predictions.videos for part in first], ignore_index=True)
+    answers = [(part.predictions.probabilities, part.predictions.temperatures) for part in first]
+    predictions = Predictions(videos, data.emotions, *map(np.concatenate, zip(*answers, strict=True)))
+    test, models = scores.score(predictions, config), [part.score.model for part in first]
+    said = {"before": predictions.probabilities, "after": predictions.calibrated}
+    return Evaluation(
+        predictions=predictions,
+        test=test,
+        baselines=_score_baselines(first, predictions, config),
+        chosen=max(models, key=models.count),
+        fits=[part.score for part in judgements],
+        permutation_p=permutation_p(predictions.labels, predictions.predicted, predictions.walkers, config),
+        calibration={name: measure_calibration(one, predictions.labels) for name, one in said.items()},
+        choices=[part.choice for part in first if part.choice],
+        warnings=[
+            f"No test video shows {emotion}, so no figure is given for it: add videos of it by other walkers."
+            for emotion, one in test.per_class.items()
+            if not one.num_videos
+        ],
+    )
+
+
+def _score_baselines(
+    first: Sequence[Judgement], predictions: Predictions, config: RunConfig
+) -> dict[str, scores.BaselineScore]:
+    """Score each baseline on the same videos, with the model's lead over it video by video."""
+    number, chance = len(predictions.videos), 1 / len(predictions.emotions)
+    rights = {"chance": np.full(number, chance)}
+    for name in first[0].baselines:
+        said = np.concatenate([part.baselines[name] for part in first]).argmax(axis=1)
+        rights[name] = said == predictions.labels
+    ceiling = predictions.videos.get("agreement")
+    if ceiling is not None and ceiling.notna().all():
+        rights["rater_ceiling"] = ceiling.to_numpy(float)
+    found = {
+        name: score_rights(one, predictions.walkers, config, predictions) for name, one in rights.items()
+    }
+    # The range in which 95 % of those who guess at this test end.
+    limits = tuple(float(limit) / number for limit in binom.interval(0.95, number, chance))
+    return {**found, "chance": found["chance"].model_copy(update={"accuracy_ci95": limits})}
+
+
+def leak_lesson(data: RunData, evaluation: Evaluation, config: RunConfig) -> scores.LeakScores | None:
+    """Train the chosen model on a split by video, and score it on the same videos as the held-out one.
+
+    None with ``relative_to="walker-mean"``, where a leaking split would divide the mean too.
+    """
+    if config.relative_to == "walker-mean":
         return None
-    table = pd.read_csv(folder / "choice.csv").to_dict("records")
-    return {"fold": fit.fold, "reason": read_json(folder / "model.json").get("reason", ""), "table": table}
+    leaking = leaking_split(data, config)
+    train, validation = (leaking.video_set(split, config) for split in ("train", "validation"))
+    model = train_model(evaluation.chosen, train, validation, config, data.emotions).model
+    known = judge_model(model, Fit(1, config.seed, leaking, config)).predictions.rights()
+    held_out, walkers = evaluation.predictions.rights().loc[known.index], known.index.get_level_values(0)
+    return scores.LeakScores(
+        model=evaluation.chosen,
+        held_out=score_rights(held_out, walkers, config),
+        leaking=score_rights(known, walkers, config),
+        **compare_rights(held_out, known, config).model_dump(),
+    )
+
+
+def leaking_split(data: RunData, config: RunConfig) -> RunData:
+    """Return the data split by video: a part of the judged videos tests, all others train and validate."""
+    videos = data.videos[data.videos["split"] != "unused"]
+    judged = videos if config.folds else videos[videos["split"] == "test"]
+    test = _draw(judged, 4 if config.folds else 2, config.seed)
+    validation = _draw(videos.drop(test), round(1 / config.validation_fraction), config.seed)
+    parts = [videos.index.isin(test), videos.index.isin(validation)]
+    return replace(data, videos=videos.assign(split=np.select(parts, ["test", "validation"], "train")))
+
+
+def _draw(videos: pd.DataFrame, one_in: int, seed: int) -> pd.Index:
+    """Draw one in so many videos, as evenly over the emotions as can be."""
+    shuffled = videos.sample(frac=1, random_state=seed)
+    return shuffled.sort_values("emotion", kind="stable").index[::one_in]

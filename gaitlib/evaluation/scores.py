@@ -1,42 +1,33 @@
-"""Scores of a test, counted per video, as typed objects with intervals over the walkers."""
+"""Scores of a test, counted per video, as typed objects; whether a confidence means what it says."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from pydantic import BaseModel
+from sklearn.metrics import brier_score_loss, log_loss
 
 from gaitlib.config import RunConfig
-from gaitlib.evaluation.intervals import Interval, mean_with_interval, walker_interval
+from gaitlib.evaluation.intervals import Difference, Interval, mean_with_interval, walker_interval
 from gaitlib.models import apply_temperature
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
+_METRICS = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
 _CLASS_METRICS = ("precision", "recall", "f1")
+# Bins of a reliability diagram at most, and videos in each at least.
+_NUM_BINS, _FEWEST_IN_BIN = 8, 5
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What models said about test videos, each by a model that has never seen its walker.
+    """What models said about test videos, each by a model that has never seen its walker."""
 
-    Attributes
-    ----------
-    videos : DataFrame
-        `video`, `walker`, `emotion`, `num_clips`, `fold` (0 for a single split).
-    emotions : tuple of str
-        Class names; a label is a place in it.
-    probabilities : ndarray of shape (num_videos, num_classes), float
-        The mean over a video's clips, not calibrated.
-    temperatures : ndarray of shape (num_videos,) or (1,), float
-        Of the model that judged each video.
-    """
-
-    videos: pd.DataFrame
-    emotions: tuple[str, ...]
-    probabilities: np.ndarray
-    temperatures: np.ndarray
+    videos: pd.DataFrame  # video, walker, emotion, num_clips, fold (0 for a single split)
+    emotions: tuple[str, ...]  # class names; a label is a place in it
+    probabilities: np.ndarray  # (num_videos, num_classes), mean over a video's clips, not calibrated
+    temperatures: np.ndarray  # (num_videos,) or (1,), of the model that judged each video
 
     @property
     def labels(self) -> np.ndarray:
@@ -70,9 +61,8 @@ class Predictions:
 
     def rights(self) -> pd.Series:
         """Return `is_right` as float by `walker` and `video`, for a paired comparison."""
-        return pd.Series(
-            self.is_right.astype(float), pd.MultiIndex.from_frame(self.videos[["walker", "video"]])
-        )
+        index = pd.MultiIndex.from_frame(self.videos[["walker", "video"]])
+        return pd.Series(self.is_right.astype(float), index)
 
     def by_walker(self) -> pd.DataFrame:
         """Return `walker`, `num_videos` and `accuracy`, the least recognised walker first."""
@@ -108,9 +98,7 @@ class Scores(BaseModel, frozen=True):
     balanced_accuracy: float
     balanced_accuracy_ci95: Interval
     macro_precision: float
-    macro_precision_ci95: Interval
     macro_recall: float
-    macro_recall_ci95: Interval
     macro_f1: float
     macro_f1_ci95: Interval
     per_class: dict[str, ClassScores]
@@ -118,11 +106,6 @@ class Scores(BaseModel, frozen=True):
     labels: list[str]
     num_videos: int
     num_walkers: int
-
-    @property
-    def untested(self) -> list[str]:
-        """Emotions that no test video shows, so that no figure is known for them."""
-        return [emotion for emotion, scores in self.per_class.items() if not scores.num_videos]
 
 
 class BaselineScore(BaseModel, frozen=True):
@@ -147,70 +130,55 @@ class FitScore(BaseModel, frozen=True):
     temperature: float
 
 
-class LeakScores(BaseModel, frozen=True):
+class LeakScores(Difference):
     """One model on the same videos, their walkers held out or known from other videos in training."""
 
     model: str
     held_out: BaselineScore
     leaking: BaselineScore
-    difference: float
-    difference_ci95: Interval
-    num_videos: int
 
 
-class AblationScore(BaseModel, frozen=True):
-    """Accuracy without one family of gait parameters (`difference`: what that changes), and with it alone."""
+class Calibration(BaseModel, frozen=True):
+    """How well probabilities say how often they are right; 0 is best for each.
 
-    family: str
-    without: float
-    only: float
-    difference: float
-    difference_ci95: Interval
+    The expected calibration error is that of bins of equally many videos (Nixon et al. 2019, "Measuring
+    calibration in deep learning"), the Brier score the sum over classes (0 to 2), `log_loss` in nats.
+    """
+
+    expected_calibration_error: float
+    brier_score: float
+    log_loss: float
 
 
 def score(predictions: Predictions, config: RunConfig) -> Scores:
     """Score predictions, with 95 % intervals from resampling whole walkers."""
     names, places = np.unique(predictions.walkers, return_inverse=True)
-    emotions = predictions.emotions
+    emotions, first = predictions.emotions, len(_METRICS)
     counts = np.zeros((len(names), len(emotions), len(emotions)), int)
     np.add.at(counts, (places, predictions.labels, predictions.predicted), 1)
     values, limits = walker_interval(counts, _metrics, config)
-    keys = [*METRICS, *product(_CLASS_METRICS, emotions)]
-    figures = {
-        key: (None, None) if np.isnan(value) else (value, (low, high))
-        for key, value, low, high in zip(keys, values.tolist(), *limits.tolist(), strict=True)
-    }
+    figures = list(zip(values.tolist(), limits.T.tolist(), strict=True))
     total = counts.sum(axis=0)
-    entries: dict[str, Any] = _with_intervals({name: figures[name] for name in METRICS})
-    entries["per_class"] = {
-        emotion: {
-            "num_videos": number,
-            **_with_intervals({name: figures[name, emotion] for name in _CLASS_METRICS}),
-        }
-        for emotion, number in zip(emotions, total.sum(axis=1).tolist(), strict=True)
+    per_class = {
+        emotion: _entries(_CLASS_METRICS, figures[first + place :: len(emotions)])
+        | {"num_videos": total[place].sum()}
+        for place, emotion in enumerate(emotions)
     }
-    entries |= {"confusion_matrix": total.tolist(), "labels": list(emotions)}
-    return Scores(**entries, num_videos=total.sum(), num_walkers=len(names))
+    counted = {"num_videos": total.sum(), "num_walkers": len(names), "confusion_matrix": total.tolist()}
+    entries = _entries(_METRICS, figures[:first]) | counted
+    return Scores.model_validate({**entries, "per_class": per_class, "labels": list(emotions)})
 
 
-def score_rights(
-    rights: np.ndarray | pd.Series, walkers: np.ndarray | pd.Index, config: RunConfig, model: Any = None
-) -> BaselineScore:
-    """Score how right each answer is, 0 to 1, with the lead of `model` (`Predictions` of the same videos)."""
-    rights = np.asarray(rights, float)
-    figures = {"accuracy": mean_with_interval(rights, walkers, config)}
-    if model is not None:
-        figures["difference"] = mean_with_interval(model.is_right - rights, walkers, config, lowest=-1)
-    return BaselineScore(**_with_intervals(figures))
-
-
-def _with_intervals(figures: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-    values = {name: value for name, (value, _) in figures.items()}
-    return values | {f"{name}_ci95": interval for name, (_, interval) in figures.items()}
+def _entries(names: Sequence[str], figures: Sequence[tuple[float, Any]]) -> dict[str, Any]:
+    """Return values and their intervals by name; None where there is no video to know one from."""
+    entries: dict[str, Any] = {}
+    for name, (value, limits) in zip(names, figures, strict=True):
+        entries[name], entries[f"{name}_ci95"] = (None, None) if np.isnan(value) else (value, limits)
+    return entries
 
 
 def _metrics(counts: np.ndarray) -> np.ndarray:
-    """Return `METRICS` and the scores by emotion, NaN without a video; shape (num, 5 + 3 * num_classes).
+    """Return `_METRICS` and the scores by emotion, NaN without a video; shape (num, 5 + 3 * num_classes).
 
     An emotion that is never predicted has precision 0.
     """
@@ -221,3 +189,35 @@ def _metrics(counts: np.ndarray) -> np.ndarray:
     precision, recall, f1 = ((row * is_there).sum(axis=-1) / is_there.sum(axis=-1) for row in by_class)
     macros = [right.sum(axis=-1) / true.sum(axis=-1), recall, precision, recall, f1]
     return np.column_stack([*macros, *(np.where(is_there, row, np.nan) for row in by_class)])
+
+
+def score_rights(
+    rights: ArrayLike, walkers: ArrayLike, config: RunConfig, model: Predictions | None = None
+) -> BaselineScore:
+    """Score how right each answer is, 0 to 1, with the lead of `model` on the same videos."""
+    accuracy, interval = mean_with_interval(rights, walkers, config)
+    scored = BaselineScore(accuracy=accuracy, accuracy_ci95=interval)
+    if model is None:
+        return scored
+    lead, interval = mean_with_interval(model.is_right - np.asarray(rights, float), walkers, config, -1)
+    return scored.model_copy(update={"difference": lead, "difference_ci95": interval})
+
+
+def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Score probabilities of shape (num_videos, num_classes) against labels of shape (num_videos,)."""
+    table, classes = reliability_table(probabilities, labels), np.arange(probabilities.shape[1])
+    gaps = (table["accuracy"] - table["confidence"]).abs()
+    return Calibration(
+        expected_calibration_error=np.average(gaps, weights=table["num_videos"]),
+        brier_score=brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False),
+        log_loss=log_loss(labels, probabilities, labels=classes),
+    )
+
+
+def reliability_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Return mean `confidence`, `accuracy` and `num_videos` in bins of equally many videos."""
+    table = pd.DataFrame({"confidence": probabilities.max(axis=1)})
+    table["accuracy"] = probabilities.argmax(axis=1) == labels
+    num_bins = int(np.clip(len(table) // _FEWEST_IN_BIN, 1, _NUM_BINS))
+    bins = table.groupby(pd.qcut(table["confidence"].rank(method="first"), num_bins, labels=False))
+    return bins.mean().assign(num_videos=bins.size()).reset_index(drop=True)

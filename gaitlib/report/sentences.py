@@ -103,12 +103,11 @@ def what_it_reads(evaluation: Evaluation) -> str:
         names = [title[0].lower() + title[1:] for title in top.drop_duplicates()[:3]]
         sentences += [f"The emotions differ most in {listed(names)}."] if names else []
     if evaluation.ablation:
-        most = min(evaluation.ablation, key=lambda one: one.difference)
-        lost = (
-            f"Without {most.family} parameters a gait classifier loses {-100 * most.difference:.0f} points."
-        )
+        changes = {family: one.difference for family, one in evaluation.ablation.items()}
+        most = min(changes, key=changes.__getitem__)
+        lost = f"Without {most} parameters a gait classifier loses {-100 * changes[most]:.0f} points."
         few = "No single family of gait parameters carries the score alone."
-        sentences.append(lost if most.difference < -0.005 else few)
+        sentences.append(lost if changes[most] < -0.005 else few)
     return " ".join(sentences) or "No gait parameters could be measured in these videos."
 
 
