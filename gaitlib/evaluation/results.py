@@ -134,14 +134,15 @@ def _hedges(sums: np.ndarray) -> np.ndarray:
 def family_ablation(data: RunData, config: RunConfig) -> dict[str, Difference]:
     """Say by family how a logistic regression of gait parameters changes on held-out walkers without it."""
     families = {"": [], **feature_families(data.body)}
-    rights = {family: pd.Series(dtype=float) for family in families}
+    rights: dict[str, list[pd.Series]] = {family: [] for family in families}
     for fit in (fit for fit in list_fits(data, config) if fit.seed == config.seed):
-        rows = fit.data.rows("test").assign(fold=0)
+        rows = fit.data.rows("test")
         for family, places in families.items():
             answers = Predictions(rows, data.emotions, judge_gait(_ABLATED, fit, places), np.ones(1))
-            rights[family] = pd.concat([rights[family], answers.rights()])
-    whole = rights.pop("")
-    return {family: compare_rights(whole, without, config) for family, without in rights.items()}
+            rights[family].append(answers.rights())
+    whole, *others = (pd.concat(parts) for parts in rights.values())
+    names = list(families)[1:]
+    return {name: compare_rights(whole, one, config) for name, one in zip(names, others, strict=True)}
 
 
 def record_step(run_dir: Path, step: str, seconds: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaitlib.explain.html import figure_html, paragraph, write_html
+from gaitlib.explain import figure_html, paragraph, write_html
 from gaitlib.files import show_name
 from gaitlib.models import TrainedModel
 from gaitlib.predict.annotating import COLORS, probabilities_over_time
