@@ -27,19 +27,14 @@ _TRUTH = [part.name for part in fields(WalkParameters) if part.name != "start_cy
 
 
 class Evaluation(BaseModel):
-    """Everything that the test walkers taught; its fields are entries of ``results.json``.
-
-    `predictions` (each video once, by the first seed's chosen models) and `effects` (see
-    `gaitlib.evaluation.effect_sizes`) are tables of their own. With folds, `chosen` is the name of the model
-    that was chosen most often.
-    """
+    """Everything that the test walkers taught; its fields are entries of ``results.json``."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    predictions: Predictions = Field(exclude=True)
+    predictions: Predictions = Field(exclude=True)  # each video once, by the first seed's chosen models
     test: scores.Scores
     baselines: dict[str, scores.BaselineScore]
-    chosen: str
+    chosen: str  # the model, with folds the one that was chosen most often
     fits: list[scores.FitScore]
     permutation_p: float
     calibration: dict[str, scores.Calibration]
@@ -47,7 +42,7 @@ class Evaluation(BaseModel):
     warnings: list[str]
     leak_lesson: scores.LeakScores | None = None
     ablation: dict[str, Difference] = {}
-    effects: pd.DataFrame = Field(default_factory=pd.DataFrame, exclude=True)
+    effects: pd.DataFrame = Field(default_factory=pd.DataFrame, exclude=True)  # see `effect_sizes`
 
     @property
     def folds(self) -> list[scores.FitScore]:
@@ -57,12 +52,12 @@ class Evaluation(BaseModel):
 
     def ladder(self) -> pd.DataFrame:
         """Return `name`, `accuracy`, `low`, `high`, and the lead over it: `lead`, `lead_low`, `lead_high`."""
-        own = scores.BaselineScore(accuracy=self.test.accuracy, accuracy_ci95=self.test.accuracy_ci95)
-        rows = [
-            (name, one.accuracy, *one.accuracy_ci95, one.difference, *(one.difference_ci95 or (None, None)))
-            for name, one in {**self.baselines, self.chosen: own}.items()
-        ]
+        rows = [(self.chosen, self.test.accuracy, *self.test.accuracy_ci95, None, None, None)]
+        for name, one in self.baselines.items():
+            lead = one.difference, *(one.difference_ci95 or (None, None))
+            rows.append((name, one.accuracy, *one.accuracy_ci95, *lead))
         table = pd.DataFrame(rows, columns="name accuracy low high lead lead_low lead_high".split())
+        table = table.drop_duplicates("name")
         return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -108,10 +103,10 @@ def _read_choice(run_dir: Path, fit: Fit) -> dict[str, Any] | None:
 
 def judge_model(model: TrainedModel, fit: Fit, best_epoch: int | None = None) -> Judgement:
     """Let one model judge the test videos of a fit."""
-    probabilities = model.predict(fit.data.video_set("test", fit.config)).astype(float)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
     rows = fit.data.rows("test").assign(fold=fit.fold if fit.config.folds else 0)
-    answers = Predictions(rows, model.emotions, probabilities, np.full(len(rows), model.temperature))
+    shares = model.predict(fit.data.video_set("test", fit.config)).astype(float)
+    shares /= shares.sum(axis=1, keepdims=True)
+    answers = Predictions(rows, model.emotions, shares, np.full(len(rows), model.temperature))
     score = scores.FitScore(
         fold=fit.fold,
         seed=fit.seed,
@@ -126,17 +121,14 @@ def judge_model(model: TrainedModel, fit: Fit, best_epoch: int | None = None) ->
 
 
 def with_baselines(judgement: Judgement, fit: Fit, published: TrainedModel | None = None) -> Judgement:
-    """Add what the baselines say, fitted on the walkers that the model has learnt from.
-
-    Where a gait classifier or the published network is the model itself, its answers are taken.
-    """
+    """Add what the baselines say, fitted on the walkers that the model has learnt from."""
     known, emotions, seed = learnt_from(fit), fit.data.emotions, fit.config.seed
     train, test = known.video_set("train", fit.config), fit.data.video_set("test", fit.config)
     answers = {name: baseline(train, test, len(emotions), seed) for name, baseline in BASELINES.items()}
     answers |= {name: judge_gait(name, fit) for name in _GAIT_BASELINES}
     if published is not None:
         answers[published.name] = published.predict(test)
-    if judgement.score.model in answers:
+    if judgement.score.model in answers:  # one of the baselines is the model itself
         answers[judgement.score.model] = judgement.predictions.probabilities
     oracle = predict_oracle(known.rows("train"), fit.data.rows("test"), seed)
     if oracle is not None:
@@ -161,27 +153,23 @@ def learnt_from(fit: Fit) -> RunData:
 
 
 def predict_oracle(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> np.ndarray | None:
-    """Predict the emotions of synthetic walks from the true parameters that they were drawn with.
-
-    Both tables have columns `path` and `emotion`. None where the truth of any video is not known.
-    """
+    """Predict emotions of synthetic walks from their true parameters; None where these are not known."""
     from sklearn.ensemble import RandomForestClassifier
 
-    known, unknown = _truth_of(train), _truth_of(test)
-    if known is None or unknown is None:
+    truth = _truth_of(pd.concat([train["path"], test["path"]]).map(Path))
+    if truth is None:
         return None
-    return RandomForestClassifier(200, random_state=seed).fit(known, train["emotion"]).predict(unknown)
+    oracle = RandomForestClassifier(200, random_state=seed).fit(truth[: len(train)], train["emotion"])
+    return oracle.predict(truth[len(train) :])
 
 
-def _truth_of(videos: pd.DataFrame) -> np.ndarray | None:
-    """Return true parameters, shape (num_videos, num_parameters), from the ``truth.csv`` of each folder."""
-    paths, tables = videos["path"].map(Path), []
-    for folder in paths.map(lambda path: path.parents[1]).unique():
-        if not (folder / TRUTH_NAME).is_file():
-            return None
-        table = read_truth(folder)
-        tables.append(table.set_index(table["video"].map(lambda name, folder=folder: folder / name)))
-    truth = pd.concat(tables)[_TRUTH].reindex(paths).to_numpy(float)
+def _truth_of(paths: pd.Series) -> np.ndarray | None:
+    folders = {path.parents[1] for path in paths}
+    if not all((folder / TRUTH_NAME).is_file() for folder in folders):
+        return None
+    tables = {folder: read_truth(folder).set_index("video")[_TRUTH] for folder in folders}
+    rows = [tables[path.parents[1]].reindex([f"{path.parent.name}/{path.name}"]) for path in paths]
+    truth = pd.concat(rows).to_numpy(float)
     return None if np.isnan(truth).any() else truth
 
 
@@ -231,11 +219,8 @@ def _score_baselines(
 
 
 def leak_lesson(data: RunData, evaluation: Evaluation, config: RunConfig) -> scores.LeakScores | None:
-    """Train the chosen model on a split by video, and score it on the same videos as the held-out one.
-
-    None with ``relative_to="walker-mean"``, where a leaking split would divide the mean too.
-    """
-    if config.relative_to == "walker-mean":
+    """Train the chosen model on a split by video, and score it on the same videos as the held-out one."""
+    if config.relative_to == "walker-mean":  # a leaking split would divide the mean too
         return None
     leaking = leaking_split(data, config)
     train, validation = (leaking.video_set(split, config) for split in ("train", "validation"))

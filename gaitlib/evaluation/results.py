@@ -77,10 +77,7 @@ def read_evaluation(run_dir: Path) -> Evaluation:
 
 
 def gait_table(data: RunData) -> pd.DataFrame:
-    """Return the gait parameters of all videos of a run, reference walks too, a row a walking bout.
-
-    The columns are `video`, `walker`, `emotion` and those of `gaitlib.gait.measure_gait`.
-    """
+    """Return what `measure_gait` says of all videos of a run, with `video`, `walker` and `emotion`."""
     rows, names = pd.concat([data.videos, data.references], ignore_index=True), ["video", "walker", "emotion"]
     measured = describe_each(prepared_rows(rows), measure_gait)
     tables = dict(zip(rows[names].itertuples(index=False, name=None), measured, strict=True))
@@ -90,14 +87,8 @@ def gait_table(data: RunData) -> pd.DataFrame:
 def effect_sizes(data: RunData, config: RunConfig) -> pd.DataFrame:
     """Return Hedges' g (Hedges 1981) of each gait parameter for each emotion against the others.
 
-    Where walkers show several emotions, values are relative to the mean of the walker; other walkers are left
-    out.
-
-    Returns
-    -------
-    DataFrame
-        `parameter`, `title`, `unit`, `family`, `emotion`, `effect`, `low` and `high` (bootstrap over
-        walkers; NaN where unknown), `num_walkers`, `is_relative`.
+    Where walkers show several emotions, values are relative to the mean of the walker (`is_relative`); other
+    walkers are left out. `low` and `high` come from the bootstrap over walkers; NaN where unknown.
     """
     table = gait_table(data)
     names = [name for name in GAIT_PARAMETERS["name"] if name in table]

@@ -139,15 +139,11 @@ class LeakScores(Difference):
 
 
 class Calibration(BaseModel, frozen=True):
-    """How well probabilities say how often they are right; 0 is best for each.
+    """How well probabilities say how often they are right; 0 is best for each."""
 
-    The expected calibration error is that of bins of equally many videos (Nixon et al. 2019, "Measuring
-    calibration in deep learning"), the Brier score the sum over classes (0 to 2), `log_loss` in nats.
-    """
-
-    expected_calibration_error: float
-    brier_score: float
-    log_loss: float
+    expected_calibration_error: float  # bins of equally many videos: Nixon et al. 2019, arXiv:1904.01685
+    brier_score: float  # sum over classes, 0 to 2
+    log_loss: float  # nats
 
 
 def score(predictions: Predictions, config: RunConfig) -> Scores:
@@ -158,15 +154,14 @@ def score(predictions: Predictions, config: RunConfig) -> Scores:
     np.add.at(counts, (places, predictions.labels, predictions.predicted), 1)
     values, limits = walker_interval(counts, _metrics, config)
     figures = list(zip(values.tolist(), limits.T.tolist(), strict=True))
-    total = counts.sum(axis=0)
-    per_class = {
+    total, entries = counts.sum(axis=0), _entries(_METRICS, figures[:first])
+    entries["per_class"] = {
         emotion: _entries(_CLASS_METRICS, figures[first + place :: len(emotions)])
         | {"num_videos": total[place].sum()}
         for place, emotion in enumerate(emotions)
     }
-    counted = {"num_videos": total.sum(), "num_walkers": len(names), "confusion_matrix": total.tolist()}
-    entries = _entries(_METRICS, figures[:first]) | counted
-    return Scores.model_validate({**entries, "per_class": per_class, "labels": list(emotions)})
+    entries |= {"num_videos": total.sum(), "num_walkers": len(names), "labels": list(emotions)}
+    return Scores(**entries, confusion_matrix=total.tolist())
 
 
 def _entries(names: Sequence[str], figures: Sequence[tuple[float, Any]]) -> dict[str, Any]:
@@ -195,12 +190,11 @@ def score_rights(
     rights: ArrayLike, walkers: ArrayLike, config: RunConfig, model: Predictions | None = None
 ) -> BaselineScore:
     """Score how right each answer is, 0 to 1, with the lead of `model` on the same videos."""
-    accuracy, interval = mean_with_interval(rights, walkers, config)
-    scored = BaselineScore(accuracy=accuracy, accuracy_ci95=interval)
-    if model is None:
-        return scored
-    lead, interval = mean_with_interval(model.is_right - np.asarray(rights, float), walkers, config, -1)
-    return scored.model_copy(update={"difference": lead, "difference_ci95": interval})
+    rights = np.asarray(rights, float)
+    figures = [mean_with_interval(rights, walkers, config)]
+    if model is not None:
+        figures.append(mean_with_interval(model.is_right - rights, walkers, config, lowest=-1))
+    return BaselineScore(**_entries(("accuracy", "difference")[: len(figures)], figures))
 
 
 def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:

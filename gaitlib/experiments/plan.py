@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gaitlib.config import RunConfig, check_known, make_config, parse_settings
@@ -13,7 +14,7 @@ from gaitlib.errors import InputError
 from gaitlib.models import MODEL_NAMES
 
 # Settings that the experiment decides itself.
-_DECIDED = ("folds", "seeds", "test_fraction")
+_DECIDED = {"folds", "seeds", "test_fraction"}
 
 
 class Range(BaseModel, frozen=True, extra="forbid"):
@@ -54,11 +55,33 @@ class ExperimentPlan(BaseModel):
             raise ValueError(f"Method {self.method} needs settings to search, and inner_folds to score them")
         return self
 
+    def config_for(self, chosen: Mapping[str, Any]) -> RunConfig:
+        """Return the settings of a trial; YAML reads 1e-4 as text."""
+        values = {**self.settings, **chosen}
+        for name in _DECIDED & set(values):
+            raise InputError(f"Setting {name!r} is decided by the experiment: see outer_folds and seed.")
+        texts = parse_settings({name: value for name, value in values.items() if isinstance(value, str)})
+        config = make_config(**{**values, **texts})
+        check_known(config.model, ("auto", *MODEL_NAMES))
+        return config
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Return what Optuna draws the settings from; none for a grid."""
+        drawn: dict[str, BaseDistribution] = {}
+        for name, one in self.search.items() if self.method != "grid" else ():
+            if not isinstance(one, Range):
+                drawn[name] = CategoricalDistribution(one)
+            elif isinstance(one.low, int) and isinstance(one.high, int):
+                drawn[name] = IntDistribution(one.low, one.high, one.log, int(one.step or 1))
+            else:
+                drawn[name] = FloatDistribution(one.low, one.high, one.log, one.step)
+        return drawn
+
 
 def read_plan(path: Path, **changes: Any) -> ExperimentPlan:
     """Read an experiment from a YAML file; `changes` replace fields of the file.
 
-    Raises `InputError` if the file cannot be read, or a key, a setting or a value is not possible.
+    Raises `InputError` if the file cannot be read, or a key, a setting or a value cannot be.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -80,32 +103,12 @@ def make_plan(content: Mapping[str, Any]) -> ExperimentPlan:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise InputError(f"Experiment {place}: {first['msg'].removeprefix('Value error, ')}.") from None
-    settings = _typed(plan.settings, {})
-    checked: dict[str, Any] = {"settings": settings, "search": {}}
-    checked["candidates"] = [_typed(one, settings) for one in plan.candidates]
-    for name, one in plan.search.items():
-        if not isinstance(one, Range):
-            checked["search"][name] = [_typed({name: value}, settings)[name] for value in one]
-        else:
-            low, high = (_typed({name: end}, settings)[name] for end in (one.low, one.high))
-            checked["search"][name] = one.model_copy(update={"low": low, "high": high})
-    checked["baseline"] = None if plan.baseline is None else _typed(plan.baseline, settings)
-    plan = plan.model_copy(update=checked)
-    if plan.baseline is not None and plan.baseline not in list_candidates(plan):
+    candidates = list_candidates(plan)
+    for chosen in ({}, *candidates):
+        plan.config_for(chosen)
+    if plan.baseline is not None and plan.baseline not in candidates:
         raise InputError(f"The baseline ({describe_settings(plan.baseline)}) is no combination of a grid.")
     return plan
-
-
-def _typed(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings in their own types, checked together with the `others`; YAML reads 1e-4 as text."""
-    for name in values:
-        check_known(name, RunConfig.model_fields)
-        if name in _DECIDED:
-            raise InputError(f"Setting {name!r} is decided by the experiment: see outer_folds and seed.")
-    texts = parse_settings({name: value for name, value in values.items() if isinstance(value, str)})
-    config = make_config(**{**others, **values, **texts})
-    check_known(config.model, ("auto", *MODEL_NAMES))
-    return {name: getattr(config, name) for name in values}
 
 
 def list_candidates(plan: ExperimentPlan) -> list[dict[str, Any]]:
@@ -116,11 +119,6 @@ def list_candidates(plan: ExperimentPlan) -> list[dict[str, Any]]:
     ends = [[one[0] for one in values], [one[-1] for one in values]]
     combined = product(*values) if plan.method == "grid" else ends
     return [dict(zip(plan.search, combination, strict=True)) for combination in combined]
-
-
-def config_for(plan: ExperimentPlan, chosen: Mapping[str, Any]) -> RunConfig:
-    """Return the settings of a trial."""
-    return make_config(**{**plan.settings, **chosen})
 
 
 def describe_settings(chosen: Mapping[str, Any]) -> str:
