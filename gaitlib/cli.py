@@ -241,7 +241,9 @@ def experiment(
     videos_test: VideosTest = Path("videosTest"),
     out: Annotated[Path | None, Option(help="Run folder; by default reports/ and the name.")] = None,
     labels: Labels = None,
-    storage: Annotated[str, Option(help="Database URL of the study, so that another machine can go on.")] = "",
+    storage: Annotated[
+        str, Option(help="Database URL of the study, so that another machine can go on.")
+    ] = "",
 ) -> None:
     """Try models and settings on held-out walkers, rank them, and test the choice on others."""
     from gaitlib.report.whole import make_experiment

@@ -346,6 +346,6 @@ def test_finished_run_holds_the_whole_evaluation(trained):
     names = {"chance", "majority", "speed_only", "box_forest", "background_only", "oracle", "cnn_lstm"}
     assert names | {"gait_forest", "gait_logistic"} == set(evaluation.baselines)
     assert evaluation.leak_lesson.num_videos > 0 and evaluation.ablation and len(evaluation.effects)
-    assert evaluation.choices[0]["table"] and evaluation.chosen == evaluation.fits[0].model
+    assert evaluation.fits[0].reason and evaluation.chosen == evaluation.fits[0].model
     table = pd.read_csv(trained.folder / "gait_parameters.csv")
     assert {"video", "walker", "bout", "is_valid", "cadence_steps_per_min"} <= set(table)

@@ -33,9 +33,9 @@ def walker_interval(
     clustered data"). Where no resample differs, it would claim certainty: then the interval reaches as far as
     the share of other walkers that so few could have missed (Clopper & Pearson 1934).
 
-    `parts`, of shape (num_walkers, ...), is what each walker adds to the sums; `statistic` takes sums of shape
-    (num, ...) and returns values of shape (num, num_values), NaN where unknown; `lowest` is the least value
-    possible: 0 for a share, -1 for a difference of shares.
+    `parts`, of shape (num_walkers, ...), is what each walker adds to the sums; `statistic` takes sums of
+    shape (num, ...) and returns values of shape (num, num_values), NaN where unknown; `lowest` is the least
+    value possible: 0 for a share, -1 for a difference of shares; NaN: no limits where all are alike.
     """
     values, num_walkers = statistic(parts.sum(axis=0)[None])[0], len(parts)
     limits, is_known = np.stack([values, values]), ~np.isnan(values)

@@ -38,7 +38,6 @@ class Evaluation(BaseModel):
     fits: list[scores.FitScore]
     permutation_p: float
     calibration: dict[str, scores.Calibration]
-    choices: list[dict[str, Any]]
     warnings: list[str]
     leak_lesson: scores.LeakScores | None = None
     ablation: dict[str, Difference] = {}
@@ -68,7 +67,6 @@ class Judgement:
     score: scores.FitScore
     predictions: Predictions
     baselines: dict[str, np.ndarray] = field(default_factory=dict)
-    choice: dict[str, Any] | None = None
 
 
 def evaluate(
@@ -86,23 +84,15 @@ def _judge_fits(data: RunData, config: RunConfig, run_dir: Path) -> Iterator[Jud
     for fit in list_fits(data, config):
         model, history = load_fit(run_dir, fit, "chosen"), read_history(run_dir, fit, "chosen")
         assert model is not None
-        judgement = judge_model(model, fit, int(history.set_index("epoch")["val_loss"].idxmin()))
+        best, index = history.set_index("epoch")["val_loss"].idxmin(), fit_folder(run_dir, fit) / "model.json"
+        judgement = judge_model(model, fit, best_epoch=best, reason=read_json(index).get("reason", ""))
         if fit.seed == config.seed:
             judgement = with_baselines(judgement, fit, load_fit(run_dir, fit, "published"))
-            judgement = replace(judgement, choice=_read_choice(run_dir, fit))
         yield judgement
 
 
-def _read_choice(run_dir: Path, fit: Fit) -> dict[str, Any] | None:
-    folder = fit_folder(run_dir, fit)
-    if not (folder / "choice.csv").is_file():
-        return None
-    table = pd.read_csv(folder / "choice.csv").to_dict("records")
-    return {"fold": fit.fold, "reason": read_json(folder / "model.json").get("reason", ""), "table": table}
-
-
-def judge_model(model: TrainedModel, fit: Fit, best_epoch: int | None = None) -> Judgement:
-    """Let one model judge the test videos of a fit."""
+def judge_model(model: TrainedModel, fit: Fit, **known: Any) -> Judgement:
+    """Let one model judge the test videos of a fit; `known` is what else stands in its `FitScore`."""
     rows = fit.data.rows("test").assign(fold=fit.fold if fit.config.folds else 0)
     shares = model.predict(fit.data.video_set("test", fit.config)).astype(float)
     shares /= shares.sum(axis=1, keepdims=True)
@@ -114,8 +104,8 @@ def judge_model(model: TrainedModel, fit: Fit, best_epoch: int | None = None) ->
         test_walkers=np.unique(answers.walkers).tolist(),
         accuracy=answers.is_right.mean(),
         num_videos=len(rows),
-        best_epoch=best_epoch,
         temperature=model.temperature,
+        **known,
     )
     return Judgement(score, answers)
 
@@ -189,7 +179,6 @@ def combine(judgements: Sequence[Judgement], data: RunData, config: RunConfig) -
         fits=[part.score for part in judgements],
         permutation_p=permutation_p(predictions.labels, predictions.predicted, predictions.walkers, config),
         calibration={name: measure_calibration(one, predictions.labels) for name, one in said.items()},
-        choices=[part.choice for part in first if part.choice],
         warnings=[
             f"No test video shows {emotion}, so no figure is given for it: add videos of it by other walkers."
             for emotion, one in test.per_class.items()

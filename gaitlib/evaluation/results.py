@@ -104,9 +104,9 @@ def effect_sizes(data: RunData, config: RunConfig) -> pd.DataFrame:
     moments = np.stack([~np.isnan(numbers), np.nan_to_num(numbers), np.nan_to_num(numbers) ** 2], axis=-1)
     parts = np.zeros((len(walkers.categories), len(emotions.categories), *moments.shape[1:]))
     np.add.at(parts, (walkers.codes, emotions.codes), moments)
-    effects, limits = walker_interval(parts, _hedges, config, lowest=None)
-    rows = pd.MultiIndex.from_product([emotions.categories, names], names=["emotion", "parameter"])
-    rows = rows.to_frame(index=False).assign(effect=effects, low=limits[0], high=limits[1])
+    effects, limits = walker_interval(parts, _hedges, config, lowest=np.nan)
+    index = pd.MultiIndex.from_product([emotions.categories, names], names=["emotion", "parameter"])
+    rows = index.to_frame(index=False).assign(effect=effects, low=limits[0], high=limits[1])
     rows = rows.assign(num_walkers=len(parts), is_relative=is_relative)
     return rows.join(GAIT_PARAMETERS[["title", "unit", "family"]], on="parameter")
 

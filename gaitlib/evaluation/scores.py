@@ -100,7 +100,6 @@ class Scores(BaseModel, frozen=True):
     macro_precision: float
     macro_recall: float
     macro_f1: float
-    macro_f1_ci95: Interval
     per_class: dict[str, ClassScores]
     confusion_matrix: list[list[int]]
     labels: list[str]
@@ -126,11 +125,12 @@ class FitScore(BaseModel, frozen=True):
     test_walkers: list[str]
     accuracy: float
     num_videos: int
-    best_epoch: int | None
     temperature: float
+    best_epoch: int | None = None
+    reason: str = ""  # why its model was chosen
 
 
-class LeakScores(Difference):
+class LeakScores(Difference, frozen=True):
     """One model on the same videos, their walkers held out or known from other videos in training."""
 
     model: str

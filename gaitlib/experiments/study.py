@@ -121,7 +121,7 @@ def run_experiment(
         return results
 
 
-def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: str) -> list[TrialRecord]:
+def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: Any) -> list[TrialRecord]:
     """Do what is left of a study; trials that were stopped are begun again."""
     study = optuna.create_study(direction="maximize", load_if_exists=True, **names)
     stored = [trial.user_attrs["record"] for trial in study.trials if "record" in trial.user_attrs]
@@ -135,8 +135,8 @@ def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: s
         settings = list_candidates(plan)[number - 1] if plan.method == "grid" else trial.params
         records[number] = _try(plan, folds, TrialRecord(outer, number, settings))
         trial.set_user_attr("record", vars(records[number]))
-        failed = {"state": TrialState.FAIL} if records[number].reason else {}
-        study.tell(trial, None if failed else records[number].rights.mean(), **failed)
+        share, has_failed = records[number].rights.mean(), bool(records[number].reason)
+        study.tell(trial, None if has_failed else share, TrialState.FAIL if has_failed else None)
     return [records[number] for number in range(1, last + 1)]
 
 
@@ -190,7 +190,8 @@ def answer_fit(fit: Fit) -> list[dict[str, Any]]:
         load_keras().utils.clear_session()
     # A training that comes from the cache remembers what it took.
     table["training_seconds"] = result.history["seconds"].sum() / len(table)
-    return table[["video", "walker", "emotion", "predicted", "training_seconds"]].to_dict("records")
+    columns = ["video", "walker", "emotion", "predicted", "training_seconds"]
+    return [dict(zip(columns, row, strict=True)) for row in table[columns].to_numpy(object).tolist()]
 
 
 def make_results(
@@ -215,7 +216,7 @@ def make_results(
         "git_commit": git_commit(),
         "data": data.summary(),
         "num_trials": len(trials),
-        "chance": max(entry.get("chance", 0.0) for entry in ranking),
+        "chance": ranking[0]["chance"],
         "ranking": ranking,
         "comparisons": _compare(ranked, plan, config),
         **({"nested": _nested(trials, tests, config)} if tests else {}),

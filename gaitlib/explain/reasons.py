@@ -139,12 +139,13 @@ def sweep_movements(model: TrainedModel, num_walkers: int = 2) -> pd.DataFrame:
         which is NaN where no walker was found.
     """
     usual = sample_truth(range(1, _RANGE_WALKERS + 1), 1, seed=_SEED)
+    low, high = (usual.quantile(share, numeric_only=True) for share in _RANGE)
     neutral = sample_truth(range(1, num_walkers + 1), 1, seconds=(_SECONDS, _SECONDS), seed=_SEED)
     rows = neutral[neutral["emotion"] == "neutral"].to_dict("records")
     jobs = [
         (name, float(value), row)
         for name, (_, column) in MOVEMENTS.items()
-        for value in np.linspace(*usual[column].quantile(_RANGE), _NUM_VALUES)
+        for value in np.linspace(low[column], high[column], _NUM_VALUES)
         for row in rows
     ]
     films = _draw_films([_changed(row, name, value) for name, value, row in jobs])
@@ -195,7 +196,7 @@ def describe_sweeps(table: pd.DataFrame) -> list[str]:
         means = part.groupby("value").mean(numeric_only=True).rename(columns=lambda column: column[2:])
         changes = (means.iloc[-1] - means.iloc[0]).sort_values(key=abs, ascending=False)
         ends[str(name)] = means.iloc[[0, -1]][changes.index]
-    ordered = sorted(ends, key=lambda name: -abs(ends[name].diff().iloc[1, 0]))
+    ordered = sorted(ends, key=lambda name: -np.abs(np.diff(ends[name].to_numpy(), axis=0)).max())
     return [about, *(_sentence(name, ends[name]) for name in ordered)]
 
 

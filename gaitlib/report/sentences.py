@@ -148,7 +148,7 @@ def leak_sentence(evaluation: Evaluation) -> str:
 
 def choice_sentence(evaluation: Evaluation) -> str:
     """Say which model was chosen and why."""
-    reasons = dict.fromkeys(one["reason"] for one in evaluation.choices if one.get("reason"))
+    reasons = dict.fromkeys(fit.reason for fit in evaluation.folds or evaluation.fits[:1])
     return " ".join([f"The scores are those of {spelled(evaluation.chosen)}.", *reasons])
 
 
