@@ -14,4 +14,4 @@ from gaitlib.evaluation.results import (
     versions,
     write_results,
 )
-from gaitlib.evaluation.scores import Predictions, reliability_table, score
+from gaitlib.evaluation.scores import Predictions, score

@@ -1,7 +1,7 @@
 """What models and baselines say about the test walkers of their fold, and the scores of it all."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,70 +60,69 @@ class Evaluation(BaseModel):
         return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """One model's answers on the test of its fit; the baselines' by name, shape (num_videos, num_classes)."""
-
-    score: scores.FitScore
-    predictions: Predictions
-    baselines: dict[str, np.ndarray] = field(default_factory=dict)
-
-
 def evaluate(
     data: RunData, config: RunConfig, run_dir: Path, model: TrainedModel | None = None
 ) -> Evaluation:
     """Score the models that training has saved in `run_dir`, or `model` alone, beside the baselines."""
-    if model is None:
-        return combine(list(_judge_fits(data, config, run_dir)), data, config)
-    fit = Fit(1, config.seed, data, config)
-    return combine([with_baselines(judge_model(model, fit), fit)], data, config)
-
-
-def _judge_fits(data: RunData, config: RunConfig, run_dir: Path) -> Iterator[Judgement]:
-    """Let every saved model of a run judge the test walkers of its fold; the first seed's, with baselines."""
+    if model is not None:
+        fit = Fit(1, config.seed, data, config)
+        answers = judge_model(model, fit)
+        return combine(with_baselines(answers, model.name, fit), [score_fit(answers, model, fit)], config)
+    fits, judged = [], []
     for fit in list_fits(data, config):
-        model, history = load_fit(run_dir, fit, "chosen"), read_history(run_dir, fit, "chosen")
-        assert model is not None
-        best, index = history.set_index("epoch")["val_loss"].idxmin(), fit_folder(run_dir, fit) / "model.json"
-        judgement = judge_model(model, fit, best_epoch=best, reason=read_json(index).get("reason", ""))
+        chosen, history = load_fit(run_dir, fit, "chosen"), read_history(run_dir, fit, "chosen")
+        assert chosen is not None
+        answers, best = judge_model(chosen, fit), history.set_index("epoch")["val_loss"].idxmin()
+        reason = read_json(fit_folder(run_dir, fit) / "model.json").get("reason", "")
+        fits.append(score_fit(answers, chosen, fit, best_epoch=best, reason=reason))
         if fit.seed == config.seed:
-            judgement = with_baselines(judgement, fit, load_fit(run_dir, fit, "published"))
-        yield judgement
+            published = load_fit(run_dir, fit, "published")
+            judged.append(with_baselines(answers, chosen.name, fit, published).videos)
+    return combine(Predictions(pd.concat(judged, ignore_index=True), data.emotions), fits, config)
 
 
-def judge_model(model: TrainedModel, fit: Fit, **known: Any) -> Judgement:
-    """Let one model judge the test videos of a fit; `known` is what else stands in its `FitScore`."""
-    rows = fit.data.rows("test").assign(fold=fit.fold if fit.config.folds else 0)
+def judge_model(model: TrainedModel, fit: Fit) -> Predictions:
+    """Let one model judge the test videos of a fit."""
     shares = model.predict(fit.data.video_set("test", fit.config)).astype(float)
-    shares /= shares.sum(axis=1, keepdims=True)
-    answers = Predictions(rows, model.emotions, shares, np.full(len(rows), model.temperature))
-    score = scores.FitScore(
+    rows, fold = fit.data.rows("test"), fit.fold if fit.config.folds else 0
+    rows[[f"p_{emotion}" for emotion in model.emotions]] = shares / shares.sum(axis=1, keepdims=True)
+    return Predictions(rows.assign(fold=fold, temperature=model.temperature), model.emotions)
+
+
+def score_fit(answers: Predictions, model: TrainedModel, fit: Fit, **known: Any) -> scores.FitScore:
+    """Return how the model of a fit did; `known` is what else stands in its score."""
+    return scores.FitScore(
         fold=fit.fold,
         seed=fit.seed,
         model=model.name,
         test_walkers=np.unique(answers.walkers).tolist(),
         accuracy=answers.is_right.mean(),
-        num_videos=len(rows),
+        num_videos=len(answers.videos),
         temperature=model.temperature,
         **known,
     )
-    return Judgement(score, answers)
 
 
-def with_baselines(judgement: Judgement, fit: Fit, published: TrainedModel | None = None) -> Judgement:
-    """Add what the baselines say, fitted on the walkers that the model has learnt from."""
-    known, emotions, seed = learnt_from(fit), fit.data.emotions, fit.config.seed
+def with_baselines(
+    answers: Predictions, name: str, fit: Fit, published: TrainedModel | None = None
+) -> Predictions:
+    """Add columns ``said_<baseline>``, the answers of baselines that learn from the same walkers.
+
+    Where a baseline is the model itself, called `name`, its answers are taken.
+    """
+    known, emotions, seed = learnt_from(fit), np.array(fit.data.emotions, object), fit.config.seed
     train, test = known.video_set("train", fit.config), fit.data.video_set("test", fit.config)
-    answers = {name: baseline(train, test, len(emotions), seed) for name, baseline in BASELINES.items()}
-    answers |= {name: judge_gait(name, fit) for name in _GAIT_BASELINES}
+    shares = {name: baseline(train, test, len(emotions), seed) for name, baseline in BASELINES.items()}
+    shares |= {name: judge_gait(name, fit) for name in _GAIT_BASELINES}
     if published is not None:
-        answers[published.name] = published.predict(test)
-    if judgement.score.model in answers:  # one of the baselines is the model itself
-        answers[judgement.score.model] = judgement.predictions.probabilities
+        shares[published.name] = published.predict(test)
+    if name in shares:
+        shares[name] = answers.probabilities
+    said = {f"said_{name}": emotions[one.argmax(axis=1)] for name, one in shares.items()}
     oracle = predict_oracle(known.rows("train"), fit.data.rows("test"), seed)
     if oracle is not None:
-        answers["oracle"] = np.eye(len(emotions))[[emotions.index(emotion) for emotion in oracle]]
-    return replace(judgement, baselines=answers)
+        said["said_oracle"] = oracle
+    return replace(answers, videos=answers.videos.assign(**said))
 
 
 def judge_gait(name: str, fit: Fit, left_out: Sequence[int] = ()) -> np.ndarray:
@@ -163,20 +162,16 @@ def _truth_of(paths: pd.Series) -> np.ndarray | None:
     return None if np.isnan(truth).any() else truth
 
 
-def combine(judgements: Sequence[Judgement], data: RunData, config: RunConfig) -> Evaluation:
-    """Put the answers of all folds together and score them; the first seed's answers make the scores."""
-    first = [part for part in judgements if part.score.seed == judgements[0].score.seed]
-    videos = pd.concat([part.predictions.videos for part in first], ignore_index=True)
-    answers = [(part.predictions.probabilities, part.predictions.temperatures) for part in first]
-    predictions = Predictions(videos, data.emotions, *map(np.concatenate, zip(*answers, strict=True)))
-    test, models = scores.score(predictions, config), [part.score.model for part in first]
+def combine(predictions: Predictions, fits: Sequence[scores.FitScore], config: RunConfig) -> Evaluation:
+    """Score the answers of all folds; in `predictions`, each video once, by models of the first seed."""
+    test, models = scores.score(predictions, config), [fit.model for fit in fits if fit.seed == fits[0].seed]
     said = {"before": predictions.probabilities, "after": predictions.calibrated}
     return Evaluation(
         predictions=predictions,
         test=test,
-        baselines=_score_baselines(first, predictions, config),
+        baselines=_score_baselines(predictions, config),
         chosen=max(models, key=models.count),
-        fits=[part.score for part in judgements],
+        fits=list(fits),
         permutation_p=permutation_p(predictions.labels, predictions.predicted, predictions.walkers, config),
         calibration={name: measure_calibration(one, predictions.labels) for name, one in said.items()},
         warnings=[
@@ -187,23 +182,19 @@ def combine(judgements: Sequence[Judgement], data: RunData, config: RunConfig) -
     )
 
 
-def _score_baselines(
-    first: Sequence[Judgement], predictions: Predictions, config: RunConfig
-) -> dict[str, scores.BaselineScore]:
+def _score_baselines(predictions: Predictions, config: RunConfig) -> dict[str, scores.BaselineScore]:
     """Score each baseline on the same videos, with the model's lead over it video by video."""
-    number, chance = len(predictions.videos), 1 / len(predictions.emotions)
-    rights = {"chance": np.full(number, chance)}
-    for name in first[0].baselines:
-        said = np.concatenate([part.baselines[name] for part in first]).argmax(axis=1)
-        rights[name] = said == predictions.labels
-    ceiling = predictions.videos.get("agreement")
-    if ceiling is not None and ceiling.notna().all():
-        rights["rater_ceiling"] = ceiling.to_numpy(float)
+    videos, chance = predictions.videos, 1 / len(predictions.emotions)
+    rights: dict[str, pd.Series] = {"chance": pd.Series(chance, videos.index)}
+    for column in videos.columns[videos.columns.str.startswith("said_")]:
+        rights[column.removeprefix("said_")] = videos[column] == videos["emotion"]
+    if "agreement" in videos and videos["agreement"].notna().all():
+        rights["rater_ceiling"] = videos["agreement"]
     found = {
         name: score_rights(one, predictions.walkers, config, predictions) for name, one in rights.items()
     }
     # The range in which 95 % of those who guess at this test end.
-    limits = tuple(float(limit) / number for limit in binom.interval(0.95, number, chance))
+    limits = tuple(float(limit) / len(videos) for limit in binom.interval(0.95, len(videos), chance))
     return {**found, "chance": found["chance"].model_copy(update={"accuracy_ci95": limits})}
 
 
@@ -214,7 +205,7 @@ def leak_lesson(data: RunData, evaluation: Evaluation, config: RunConfig) -> sco
     leaking = leaking_split(data, config)
     train, validation = (leaking.video_set(split, config) for split in ("train", "validation"))
     model = train_model(evaluation.chosen, train, validation, config, data.emotions).model
-    known = judge_model(model, Fit(1, config.seed, leaking, config)).predictions.rights()
+    known = judge_model(model, Fit(1, config.seed, leaking, config)).rights()
     held_out, walkers = evaluation.predictions.rights().loc[known.index], known.index.get_level_values(0)
     return scores.LeakScores(
         model=evaluation.chosen,

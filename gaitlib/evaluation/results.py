@@ -66,11 +66,11 @@ def read_evaluation(run_dir: Path) -> Evaluation:
     table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=dict.fromkeys(_TEXTS, str))
     for name in _TEXTS:
         table[name] = table[name].str.replace(_ESCAPED, "", regex=True)
-    emotions, videos = tuple(results["test"]["labels"]), table if "fold" in table else table.assign(fold=0)
-    probabilities = table.iloc[:, 6 : 6 + len(emotions)].to_numpy(float)
+    videos = table if "fold" in table else table.assign(fold=0)
     known = {fit["fold"] * ("fold" in table): fit["temperature"] for fit in reversed(results["fits"])}
+    videos["temperature"] = videos["fold"].map(known)
     return Evaluation(
-        predictions=Predictions(videos, emotions, probabilities, videos["fold"].map(known).to_numpy(float)),
+        predictions=Predictions(videos, tuple(results["test"]["labels"])),
         effects=pd.read_csv(path) if path.is_file() else pd.DataFrame(),
         **{name: value for name, value in results.items() if name in Evaluation.model_fields},
     )
@@ -127,10 +127,11 @@ def family_ablation(data: RunData, config: RunConfig) -> dict[str, Difference]:
     families = {"": [], **feature_families(data.body)}
     rights: dict[str, list[pd.Series]] = {family: [] for family in families}
     for fit in (fit for fit in list_fits(data, config) if fit.seed == config.seed):
-        rows = fit.data.rows("test")
+        test = fit.data.video_set("test", fit.config)
+        index = pd.MultiIndex.from_frame(fit.data.rows("test")[["walker", "video"]])
         for family, places in families.items():
-            answers = Predictions(rows, data.emotions, judge_gait(_ABLATED, fit, places), np.ones(1))
-            rights[family].append(answers.rights())
+            is_right = judge_gait(_ABLATED, fit, places).argmax(axis=1) == test.labels
+            rights[family].append(pd.Series(is_right.astype(float), index))
     whole, *others = (pd.concat(parts) for parts in rights.values())
     names = list(families)[1:]
     return {name: compare_rights(whole, one, config) for name, one in zip(names, others, strict=True)}

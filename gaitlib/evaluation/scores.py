@@ -1,4 +1,4 @@
-"""Scores of a test, counted per video, as typed objects; whether a confidence means what it says."""
+"""Scores of a test, counted per video, as typed objects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,23 @@ from gaitlib.models import apply_temperature
 
 _METRICS = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
 _CLASS_METRICS = ("precision", "recall", "f1")
-# Bins of a reliability diagram at most, and videos in each at least.
-_NUM_BINS, _FEWEST_IN_BIN = 8, 5
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What models said about test videos, each by a model that has never seen its walker."""
+    """What models said about test videos, each by a model that has never seen its walker.
 
-    videos: pd.DataFrame  # video, walker, emotion, num_clips, fold (0 for a single split)
+    The columns of `videos`: `video`, `walker`, `emotion`, `num_clips`, `fold` (0 for a single split), the
+    `temperature` of the model that judged it, and ``p_<emotion>``, the mean over its clips, not calibrated.
+    """
+
+    videos: pd.DataFrame
     emotions: tuple[str, ...]  # class names; a label is a place in it
-    probabilities: np.ndarray  # (num_videos, num_classes), mean over a video's clips, not calibrated
-    temperatures: np.ndarray  # (num_videos,) or (1,), of the model that judged each video
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Probability of each class, shape (num_videos, num_classes), float, not calibrated."""
+        return self.videos[[f"p_{emotion}" for emotion in self.emotions]].to_numpy(float)
 
     @property
     def labels(self) -> np.ndarray:
@@ -57,25 +62,20 @@ class Predictions:
     @property
     def calibrated(self) -> np.ndarray:
         """Probabilities after temperature scaling, shape (num_videos, num_classes)."""
-        return apply_temperature(self.probabilities, self.temperatures)
+        return apply_temperature(self.probabilities, self.videos["temperature"].to_numpy(float))
 
     def rights(self) -> pd.Series:
         """Return `is_right` as float by `walker` and `video`, for a paired comparison."""
         index = pd.MultiIndex.from_frame(self.videos[["walker", "video"]])
         return pd.Series(self.is_right.astype(float), index)
 
-    def by_walker(self) -> pd.DataFrame:
-        """Return `walker`, `num_videos` and `accuracy`, the least recognised walker first."""
-        grouped = self.rights().groupby(level="walker").agg(num_videos="size", accuracy="mean")
-        return grouped.reset_index().sort_values(["accuracy", "walker"], ignore_index=True)
-
     def to_table(self) -> pd.DataFrame:
         """Return what stands in ``predictions.csv``."""
-        table = self.videos[["video", "walker", "emotion"]].copy()
-        table["predicted"] = np.array(self.emotions, object)[self.predicted]
-        table["confidence"], table["num_clips"] = self.confidence, self.videos["num_clips"]
-        table[[f"p_{emotion}" for emotion in self.emotions]] = self.probabilities
-        return table.assign(fold=self.videos["fold"]) if self.videos["fold"].any() else table
+        said = np.array(self.emotions, object)[self.predicted]
+        table = self.videos.assign(predicted=said, confidence=self.confidence)
+        shares = [f"p_{emotion}" for emotion in self.emotions]
+        fold = ["fold"] if table["fold"].any() else []
+        return table[["video", "walker", "emotion", "predicted", "confidence", "num_clips", *shares, *fold]]
 
 
 class ClassScores(BaseModel, frozen=True):
@@ -141,7 +141,6 @@ class LeakScores(Difference, frozen=True):
 class Calibration(BaseModel, frozen=True):
     """How well probabilities say how often they are right; 0 is best for each."""
 
-    expected_calibration_error: float  # bins of equally many videos: Nixon et al. 2019, arXiv:1904.01685
     brier_score: float  # sum over classes, 0 to 2
     log_loss: float  # nats
 
@@ -199,19 +198,8 @@ def score_rights(
 
 def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
     """Score probabilities of shape (num_videos, num_classes) against labels of shape (num_videos,)."""
-    table, classes = reliability_table(probabilities, labels), np.arange(probabilities.shape[1])
-    gaps = (table["accuracy"] - table["confidence"]).abs()
+    classes = np.arange(probabilities.shape[1])
     return Calibration(
-        expected_calibration_error=np.average(gaps, weights=table["num_videos"]),
         brier_score=brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False),
         log_loss=log_loss(labels, probabilities, labels=classes),
     )
-
-
-def reliability_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Return mean `confidence`, `accuracy` and `num_videos` in bins of equally many videos."""
-    table = pd.DataFrame({"confidence": probabilities.max(axis=1)})
-    table["accuracy"] = probabilities.argmax(axis=1) == labels
-    num_bins = int(np.clip(len(table) // _FEWEST_IN_BIN, 1, _NUM_BINS))
-    bins = table.groupby(pd.qcut(table["confidence"].rank(method="first"), num_bins, labels=False))
-    return bins.mean().assign(num_videos=bins.size()).reset_index(drop=True)

@@ -9,7 +9,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 import pandas as pd
 from optuna.trial import TrialState
@@ -114,7 +113,11 @@ def run_experiment(
         for outer in outers:
             name = f"{plan.name} {digest} {outer}"
             trials += _search(plan, folds, outer, study_name=name, storage=storage)
-        tests = [_test(plan, folds, _best(trials, outer)) for outer in outers if outer]
+        tests = []
+        for best in (_best(trials, outer) for outer in outers if outer):
+            # On all walkers of its study, tested on the held-out ones.
+            fit = folds.fit(plan.config_for(best.settings), best.outer)
+            tests.append(replace(best, answers=answer_fit(fit)))
         results = make_results(plan, trials, tests, folds.first)
         _write_tables(out, trials, tests)
         write_json(out / "results.json", results)
@@ -142,16 +145,16 @@ def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: A
 
 def _try(plan: ExperimentPlan, folds: ExperimentFolds, trial: TrialRecord) -> TrialRecord:
     """Score one combination of settings by the inner folds, or by all folds where nothing is chosen."""
-    number, answers = plan.inner_folds or plan.outer_folds, []
+    answers: list[dict[str, Any]] = []
     where = f"outer fold {trial.outer}, inner fold" if trial.outer else "fold"
     try:
-        config, steps = plan.config_for(trial.settings), range(1, number + 1)
+        config, steps = plan.config_for(trial.settings), range(1, 1 + (plan.inner_folds or plan.outer_folds))
         fits = [folds.fit(config, trial.outer or step, step if trial.outer else 0) for step in steps]
         run = partial(run_many, scheduler=config.scheduler) if config.scheduler else map
         for step, one in zip(steps, run(answer_fit, fits), strict=True):
             answers += one
             share = replace(trial, answers=answers).rights.mean()
-            print(f"{where} {step}/{number}: {share:.1%} so far, {trial.label}", flush=True)
+            print(f"{where} {step}/{len(fits)}: {share:.1%} so far, {trial.label}", flush=True)
     except StorageError:
         raise
     except Exception as error:  # these settings cannot be run; the others go on
@@ -160,19 +163,9 @@ def _try(plan: ExperimentPlan, folds: ExperimentFolds, trial: TrialRecord) -> Tr
 
 
 def _best(trials: Sequence[TrialRecord], outer: int) -> TrialRecord:
-    """Return the trial of an outer fold with the highest accuracy, the first of equals."""
-    complete = [trial for trial in trials if trial.outer == outer and not trial.reason]
-    if not complete:
-        raise InputError(f"No trial succeeded. The first: {trials[0].reason}")
-    return max(complete, key=lambda trial: trial.rights.mean())
-
-
-def _test(plan: ExperimentPlan, folds: ExperimentFolds, best: TrialRecord) -> TrialRecord:
-    """Train the best trial of an outer fold on all its walkers and test it on the held-out ones."""
-    fit = folds.fit(plan.config_for(best.settings), best.outer)
-    tested = replace(best, answers=answer_fit(fit))
-    print(f"outer fold {best.outer}, test: {tested.rights.mean():.1%}, {best.label}", flush=True)
-    return tested
+    """Return the trial of an outer fold with the highest accuracy, the first of equals; failed ones last."""
+    own = [trial for trial in trials if trial.outer == outer]
+    return max(own, key=lambda trial: (not trial.reason, trial.rights.mean()))
 
 
 def answer_fit(fit: Fit) -> list[dict[str, Any]]:
@@ -185,7 +178,7 @@ def answer_fit(fit: Fit) -> list[dict[str, Any]]:
     if name == "auto":
         name = choose_model(train, fit.config, emotions).name
     result = train_model(name, train, validation, fit.config, emotions)
-    table = judge_model(result.model, fit).predictions.to_table()
+    table = judge_model(result.model, fit).to_table()
     if result.model.kind != "gait":  # layers of finished models would pile up over hundreds of trainings
         load_keras().utils.clear_session()
     # A training that comes from the cache remembers what it took.
@@ -242,8 +235,8 @@ def _scores(one: TrialRecord, config: RunConfig) -> dict[str, Any]:
     """Score the answers of all folds; an emotion that nobody showed or named is no class of theirs."""
     table = pd.DataFrame(one.answers)
     emotions = tuple(sorted({*table["emotion"], *table["predicted"]}))
-    places = [emotions.index(emotion) for emotion in table["predicted"]]
-    scores = score(Predictions(table, emotions, np.eye(len(emotions))[places], np.ones(1)), config)
+    said = {f"p_{emotion}": table["predicted"] == emotion for emotion in emotions}
+    scores = score(Predictions(table.assign(**said), emotions), config)
     counts = {"num_videos": table["video"].nunique(), "chance": 1 / len(emotions)}
     counts["training_seconds"] = table["training_seconds"].sum()
     return scores.model_dump(exclude={"per_class", "confusion_matrix"}) | counts
@@ -283,10 +276,10 @@ def _nested(trials: Sequence[TrialRecord], tests: Sequence[TrialRecord], config:
 def _write_tables(out: Path, trials: Sequence[TrialRecord], tests: Sequence[TrialRecord]) -> None:
     """Write ``trials.csv``, a row a trial, and ``predictions.csv``, a row an answer."""
     rows = [
-        {"outer_fold": one.outer or "", "trial": one.number, "accuracy": one.rights.mean()}
-        | {**one.settings, "reason": one.reason}
+        {"outer_fold": one.outer or "", "trial": one.number, "accuracy": one.rights.mean(), **one.settings}
+        | {"reason": one.reason}
         for one in trials
     ]
-    write_csv(out / "trials.csv", pd.DataFrame(rows))
     answers = [{**answer, "settings": one.label} for one in tests or trials for answer in one.answers]
-    write_csv(out / "predictions.csv", pd.DataFrame(answers))
+    for name, table in {"trials": rows, "predictions": answers}.items():
+        write_csv(out / f"{name}.csv", pd.DataFrame(table))

@@ -1,7 +1,4 @@
-"""Reasons as figures, and as one page about a video that opens offline.
-
-Each figure's label describes it in words.
-"""
+"""Reasons as figures, whose labels describe them, and as one page about a video that opens offline."""
 
 import base64
 import io

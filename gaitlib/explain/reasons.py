@@ -151,8 +151,8 @@ def sweep_movements(model: TrainedModel, num_walkers: int = 2) -> pd.DataFrame:
     films = _draw_films([_changed(row, name, value) for name, value, row in jobs])
     videos = prepare_videos(films, model.config, "Reading drawn walkers")
     found = {place: video for place, video in enumerate(videos) if isinstance(video, PreparedVideo)}
-    keys = [(name, value, row["walker"]) for name, value, row in jobs]
-    table = pd.DataFrame(keys, columns=["parameter", "value", "walker"])
+    table = pd.DataFrame(jobs, columns=["parameter", "value", "walker"])
+    table["walker"] = [row["walker"] for *_, row in jobs]
     table[[f"p_{emotion}" for emotion in model.emotions]] = np.nan
     if found:
         nobody = np.zeros(len(found), int)

@@ -114,10 +114,8 @@ def what_it_reads(evaluation: Evaluation) -> str:
 def calibration_sentence(evaluation: Evaluation) -> str:
     """Say whether the confidence can be believed, before and after temperature scaling."""
     before, after = (evaluation.calibration[name] for name in ("before", "after"))
-    gaps = [100 * one.expected_calibration_error for one in (before, after)]
     return (
-        f"Confidence and accuracy differ by {gaps[0]:.1f} points on average as trained, by {gaps[1]:.1f} "
-        f"after temperature scaling; the log loss goes from {before.log_loss:.2f} to {after.log_loss:.2f}, "
+        f"With temperature scaling the log loss goes from {before.log_loss:.2f} to {after.log_loss:.2f}, "
         f"the Brier score from {before.brier_score:.2f} to {after.brier_score:.2f} (0 is best)."
     )
 
