@@ -21,7 +21,6 @@ class Difference(BaseModel, frozen=True):
     difference_ci95: Interval
     p: float
     num_videos: int
-    num_walkers: int
 
 
 def walker_interval(
@@ -73,7 +72,6 @@ def compare_rights(first: pd.Series, second: pd.Series, config: RunConfig) -> Di
         difference_ci95=interval,
         p=sign_flip_test(gain, walkers, config),
         num_videos=len(both),
-        num_walkers=walkers.nunique(),
     )
 
 

@@ -95,7 +95,7 @@ def score_fit(answers: Predictions, model: TrainedModel, fit: Fit, **known: Any)
         fold=fit.fold,
         seed=fit.seed,
         model=model.name,
-        test_walkers=np.unique(answers.walkers).tolist(),
+        test_walkers=sorted(set(answers.videos["walker"])),
         accuracy=answers.is_right.mean(),
         num_videos=len(answers.videos),
         temperature=model.temperature,
@@ -165,6 +165,7 @@ def _truth_of(paths: pd.Series) -> np.ndarray | None:
 def combine(predictions: Predictions, fits: Sequence[scores.FitScore], config: RunConfig) -> Evaluation:
     """Score the answers of all folds; in `predictions`, each video once, by models of the first seed."""
     test, models = scores.score(predictions, config), [fit.model for fit in fits if fit.seed == fits[0].seed]
+    labels, walkers = predictions.labels, predictions.videos["walker"].to_numpy(str)
     said = {"before": predictions.probabilities, "after": predictions.calibrated}
     return Evaluation(
         predictions=predictions,
@@ -172,8 +173,8 @@ def combine(predictions: Predictions, fits: Sequence[scores.FitScore], config: R
         baselines=_score_baselines(predictions, config),
         chosen=max(models, key=models.count),
         fits=list(fits),
-        permutation_p=permutation_p(predictions.labels, predictions.predicted, predictions.walkers, config),
-        calibration={name: measure_calibration(one, predictions.labels) for name, one in said.items()},
+        permutation_p=permutation_p(labels, predictions.predicted, walkers, config),
+        calibration={name: measure_calibration(one, labels) for name, one in said.items()},
         warnings=[
             f"No test video shows {emotion}, so no figure is given for it: add videos of it by other walkers."
             for emotion, one in test.per_class.items()
@@ -190,9 +191,8 @@ def _score_baselines(predictions: Predictions, config: RunConfig) -> dict[str, s
         rights[column.removeprefix("said_")] = videos[column] == videos["emotion"]
     if "agreement" in videos and videos["agreement"].notna().all():
         rights["rater_ceiling"] = videos["agreement"]
-    found = {
-        name: score_rights(one, predictions.walkers, config, predictions) for name, one in rights.items()
-    }
+    walkers = videos["walker"]
+    found = {name: score_rights(one, walkers, config, predictions) for name, one in rights.items()}
     # The range in which 95 % of those who guess at this test end.
     limits = tuple(float(limit) / len(videos) for limit in binom.interval(0.95, len(videos), chance))
     return {**found, "chance": found["chance"].model_copy(update={"accuracy_ci95": limits})}

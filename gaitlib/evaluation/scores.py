@@ -45,19 +45,9 @@ class Predictions:
         return self.probabilities.argmax(axis=1)
 
     @property
-    def walkers(self) -> np.ndarray:
-        """Walker of each video, shape (num_videos,), str."""
-        return self.videos["walker"].to_numpy(str)
-
-    @property
     def is_right(self) -> np.ndarray:
         """Whether each video was recognised, shape (num_videos,), bool."""
         return self.labels == self.predicted
-
-    @property
-    def confidence(self) -> np.ndarray:
-        """Highest probability of each video, shape (num_videos,), float."""
-        return self.probabilities.max(axis=1)
 
     @property
     def calibrated(self) -> np.ndarray:
@@ -72,7 +62,7 @@ class Predictions:
     def to_table(self) -> pd.DataFrame:
         """Return what stands in ``predictions.csv``."""
         said = np.array(self.emotions, object)[self.predicted]
-        table = self.videos.assign(predicted=said, confidence=self.confidence)
+        table = self.videos.assign(predicted=said, confidence=self.probabilities.max(axis=1))
         shares = [f"p_{emotion}" for emotion in self.emotions]
         fold = ["fold"] if table["fold"].any() else []
         return table[["video", "walker", "emotion", "predicted", "confidence", "num_clips", *shares, *fold]]
@@ -147,7 +137,7 @@ class Calibration(BaseModel, frozen=True):
 
 def score(predictions: Predictions, config: RunConfig) -> Scores:
     """Score predictions, with 95 % intervals from resampling whole walkers."""
-    names, places = np.unique(predictions.walkers, return_inverse=True)
+    names, places = np.unique(predictions.videos["walker"], return_inverse=True)
     emotions, first = predictions.emotions, len(_METRICS)
     counts = np.zeros((len(names), len(emotions), len(emotions)), int)
     np.add.at(counts, (places, predictions.labels, predictions.predicted), 1)
