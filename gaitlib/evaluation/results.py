@@ -1,7 +1,6 @@
 """What a run writes down: results, predictions, gait parameters and what they are worth, provenance."""
 
 import platform
-import re
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,11 +20,7 @@ from gaitlib.gait import GAIT_PARAMETERS, feature_families, measure_gait
 from gaitlib.models import describe_each
 from gaitlib.training import update_about
 
-SCHEMA_VERSION = 2
 _PACKAGES = ("gaitlib", "tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "av")
-# What `escape_cell` puts before a text that a spreadsheet would run.
-_ESCAPED = re.compile(r"^'(?=[=+@\t\r-])")
-_TEXTS = ("video", "walker", "emotion", "predicted")
 # Fitted in milliseconds, so that each family can be left out in each fold.
 _ABLATED = "gait_logistic"
 
@@ -41,7 +36,7 @@ def write_results(run_dir: Path, evaluation: Evaluation, data: RunData, config: 
     if evaluation.folds:
         entries["folds"] = [fold.model_dump() for fold in evaluation.folds]
     head = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 2,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": config.model_dump(),
         "versions": versions(),
@@ -63,9 +58,8 @@ def read_results(run_dir: Path) -> dict[str, Any]:
 def read_evaluation(run_dir: Path) -> Evaluation:
     """Read back what `write_results` wrote."""
     results, path = read_results(run_dir), run_dir / "effects.csv"
-    table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=dict.fromkeys(_TEXTS, str))
-    for name in _TEXTS:
-        table[name] = table[name].str.replace(_ESCAPED, "", regex=True)
+    texts = dict.fromkeys(("video", "walker", "emotion", "predicted"), str)
+    table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=texts)
     videos = table if "fold" in table else table.assign(fold=0)
     known = {fit["fold"] * ("fold" in table): fit["temperature"] for fit in reversed(results["fits"])}
     videos["temperature"] = videos["fold"].map(known)
@@ -124,17 +118,18 @@ def _hedges(sums: np.ndarray) -> np.ndarray:
 
 def family_ablation(data: RunData, config: RunConfig) -> dict[str, Difference]:
     """Say by family how a logistic regression of gait parameters changes on held-out walkers without it."""
-    families = {"": [], **feature_families(data.body)}
-    rights: dict[str, list[pd.Series]] = {family: [] for family in families}
-    for fit in (fit for fit in list_fits(data, config) if fit.seed == config.seed):
-        test = fit.data.video_set("test", fit.config)
-        index = pd.MultiIndex.from_frame(fit.data.rows("test")[["walker", "video"]])
-        for family, places in families.items():
-            is_right = judge_gait(_ABLATED, fit, places).argmax(axis=1) == test.labels
-            rights[family].append(pd.Series(is_right.astype(float), index))
-    whole, *others = (pd.concat(parts) for parts in rights.values())
-    names = list(families)[1:]
-    return {name: compare_rights(whole, one, config) for name, one in zip(names, others, strict=True)}
+    fits = [fit for fit in list_fits(data, config) if fit.seed == config.seed]
+
+    def rights_without(places: list[int]) -> pd.Series:
+        parts = []
+        for fit in fits:
+            rows = fit.data.rows("test").set_index(["walker", "video"])
+            said = judge_gait(_ABLATED, fit, places).argmax(axis=1)
+            parts.append((rows["emotion"].map(data.emotions.index) == said).astype(float))
+        return pd.concat(parts)
+
+    whole, families = rights_without([]), feature_families(data.body)
+    return {name: compare_rights(whole, rights_without(one), config) for name, one in families.items()}
 
 
 def record_step(run_dir: Path, step: str, seconds: float) -> None:
@@ -155,13 +150,11 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """Return the commit of the project's own checkout, with ``+`` if it was changed; None outside one."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(project_dir()), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-
+    project = project_dir()
+    if not (project / ".git").exists():  # unpacked, perhaps in the repository of another project
+        return None
+    command = ["git", "-C", str(project), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
     try:
-        is_below = git("rev-parse", "--show-prefix")  # unpacked in the repository of another project
-        return None if is_below else git("describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+")
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
