@@ -12,7 +12,7 @@ from commands import is_one_sentence, run_gaitlib
 
 from gaitlib.clips import prepare_video
 from gaitlib.errors import InputError
-from gaitlib.explain import explain_video
+from gaitlib.explain import describe_sweeps, explain_video, plot_sweeps
 from gaitlib.explain.reasons import clip_saliency
 from gaitlib.models import load_trained
 from gaitlib.models.backend import load_keras
@@ -214,3 +214,15 @@ def test_saliency_finds_the_place_that_speaks():
     assert (found[:, 2:6, 2:6] > 0).all()
     found[:, 2:6, 2:6] = 0
     assert not found.any()
+
+
+def test_sweeps_are_told_the_strongest_first():
+    rows = [("speed", value, "a", value / 2, 1 - value / 2) for value in (0.2, 1.0)]
+    rows += [("bounce", value, "a", value, 1 - value) for value in (0.1, 0.9)]
+    rows += [("arm swing", value, "a", 0.5, 0.5) for value in (10.0, 40.0)]
+    table = pd.DataFrame(rows, columns=["parameter", "value", "walker", "p_happy", "p_sad"])
+    _, first, second, third = describe_sweeps(table)
+    assert first == "More bounce raises happy from 10% to 90%, lowers sad from 90% to 10%."
+    assert second.startswith("More speed raises happy from 10% to 50%")
+    assert third == "More arm swing changes nothing beyond 5 points."
+    assert "arm swing" in plot_sweeps(table).get_label()
