@@ -258,12 +258,9 @@ def _nested(trials: Sequence[TrialRecord], tests: Sequence[TrialRecord], config:
     """Compare the inner score of each outer fold's best trial with its test on walkers that no trial saw."""
     bests = [_best(trials, test.outer) for test in tests]
     folds = [
-        {"fold": test.outer, "label": test.label, "settings": test.settings}
+        {"fold": test.outer, "label": test.label, "settings": test.settings, "num_videos": len(test.answers)}
         | {"best_score": best.rights.mean(), "accuracy": test.rights.mean()}
-        | {
-            "test_walkers": sorted(set(test.rights.index.get_level_values(0))),
-            "num_videos": len(test.answers),
-        }
+        | {"test_walkers": sorted(set(test.rights.index.get_level_values(0)))}
         for test, best in zip(tests, bests, strict=True)
     ]
     tested, chosen = _join(tests), _join(bests)
@@ -276,8 +273,8 @@ def _nested(trials: Sequence[TrialRecord], tests: Sequence[TrialRecord], config:
 def _write_tables(out: Path, trials: Sequence[TrialRecord], tests: Sequence[TrialRecord]) -> None:
     """Write ``trials.csv``, a row a trial, and ``predictions.csv``, a row an answer."""
     rows = [
-        {"outer_fold": one.outer or "", "trial": one.number, "accuracy": one.rights.mean(), **one.settings}
-        | {"reason": one.reason}
+        {"outer_fold": one.outer or "", "trial": one.number, "accuracy": one.rights.mean()}
+        | {**one.settings, "reason": one.reason}
         for one in trials
     ]
     answers = [{**answer, "settings": one.label} for one in tests or trials for answer in one.answers]

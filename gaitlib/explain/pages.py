@@ -75,7 +75,7 @@ def explain_video(path: Path, model: TrainedModel, out: Path) -> Path:
 
 def plot_saliency(clip: np.ndarray, saliency: np.ndarray, text: str, frame_rate_hz: float) -> Figure:
     """Show frames of a clip with what spoke for the answer in colour, and below them when."""
-    figure, (above, below) = plt.subplots(2, figsize=(8.4, 1.9), height_ratios=[2.2, 1], layout="constrained")
+    figure, (above, below) = plt.subplots(2, figsize=(8.4, 2.4), height_ratios=[2.2, 1], layout="constrained")
     above.imshow(_strip(clip, saliency), aspect="equal")
     above.set(xticks=[], yticks=[])
     above.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8)
