@@ -178,7 +178,9 @@ def experiment(
     videos_test: VideosTest = Path("videosTest"),
     out: Out = None,
     labels: Labels = None,
-    storage: Annotated[str, Option(help="Database URL that several machines share.")] = "",
+    storage: Annotated[
+        str, Option(help="Database URL of the study, so that another machine can go on.")
+    ] = "",
 ) -> None:
     """Try models and settings on held-out walkers, rank them, and test the choice on others."""
     from gaitlib import report

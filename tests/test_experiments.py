@@ -1,7 +1,5 @@
 """Experiments: nobody tests whom a trial has seen, failures are told, a stopped study goes on."""
 
-import json
-import os
 from collections import Counter
 
 import pandas as pd
@@ -15,8 +13,7 @@ from gaitlib.errors import InputError
 from gaitlib.evaluation import holm
 from gaitlib.experiments import describe_settings, list_candidates, make_plan, read_plan, run_experiment
 from gaitlib.experiments import study as study_module
-from gaitlib.experiments.folds import ExperimentFolds
-from gaitlib.experiments.ranking import TrialRecord, make_results
+from gaitlib.experiments.study import ExperimentFolds, TrialRecord, make_results
 
 
 def test_numbers_as_yaml_writes_them(tmp_path):
@@ -25,7 +22,8 @@ def test_numbers_as_yaml_writes_them(tmp_path):
     plan = read_plan(path)
     assert plan.name == "look"
     assert (plan.search["learning_rate"].low, plan.search["learning_rate"].high) == (0.0001, 0.001)
-    assert make_plan({"name": "a", "settings": {"learning_rate": "1e-4"}}).settings["learning_rate"] == 0.0001
+    plan = make_plan({"name": "a", "settings": {"learning_rate": "1e-4"}})
+    assert plan.config_for({}).learning_rate == 0.0001
 
 
 def test_grid_lists_every_combination_and_settings_read_well():
@@ -39,30 +37,25 @@ def test_grid_lists_every_combination_and_settings_read_well():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"serach": {}}, "Unknown key 'serach'. Did you mean 'search'?"),
+        ({"serach": {}}, "'serach'. Did you mean 'search'?"),
         ({"search": {"learning_rat": [1]}}, "Unknown setting 'learning_rat'. Did you mean 'learning_rate'?"),
         ({"settings": {"epoch": 3}}, "Unknown setting 'epoch'. Did you mean 'epochs'?"),
-        ({"search": {"model": ["cnn_lstn"]}}, "Unknown model 'cnn_lstn'. Did you mean"),
+        ({"search": {"model": ["cnn_lstn"]}}, "'cnn_lstn'. Did you mean"),
         ({"search": {"epochs": [3, 0]}}, "Setting 'epochs' is 0: input should be greater than or equal to 1"),
         ({"search": {"epochs": [[1]]}}, "Setting 'epochs' is .1.: input should be a valid integer"),
-        ({"search": {"epochs": []}}, "expected a list of values, or low and high"),
-        ({"search": {"epochs": {"low": 1, "high": 3}}}, "A grid needs a list of values for 'epochs'"),
+        ({"search": {"epochs": []}}, "Experiment search.epochs"),
+        ({"search": {"epochs": {"low": 1, "high": 3}}}, "A grid needs lists of values"),
         ({"method": "tpe"}, "Method tpe needs settings to search"),
-        ({"method": "tpe", "search": {"epochs": {"low": 3, "high": 1}}}, "Low is 3, which is not below high"),
-        ({"method": "tpe", "search": {"epochs": {"low": 3, "hihg": 1}}}, "Did you mean 'high'?"),
-        ({"method": "tpe", "search": {"epochs": {"low": 1, "high": 3, "step": 0}}}, "step"),
+        ({"method": "tpe", "search": {"epochs": {"low": 3, "hihg": 1}}}, "Experiment search.epochs"),
         ({"method": "tpe", "search": {"augment": {"low": False, "high": True}}}, "Setting 'augment' is 0"),
         ({"method": "random", "search": {"epochs": [1]}, "inner_folds": 0}, "and inner_folds to score them"),
-        ({"settings": {"folds": 3}}, "is decided by the experiment: use outer_folds"),
-        ({"search": {"demo_walkers": [8, 9]}}, "must be the same in all trials"),
-        ({"settings": {"seed": 1}, "search": {"seed": [1]}}, "leave one of them out"),
+        ({"settings": {"folds": 3}}, "is decided by the experiment"),
         ({"inner_folds": 1}, "expected 0 .nothing is chosen. or at least 2"),
-        ({"outer_folds": "many"}, "Experiment 'outer_folds'"),
-        ({"name": "../up"}, "Experiment 'name'"),
-        ({"search": 3}, "Experiment 'search'"),
+        ({"outer_folds": "many"}, "Experiment outer_folds"),
+        ({"name": "../up"}, "Experiment name"),
+        ({"search": 3}, "Experiment search"),
         ({"baseline": {"model": "cnn_lstm"}}, "The baseline .cnn_lstm. is no combination"),
         ({"candidates": [{}], "search": {"epochs": [1]}}, "Give either search or candidates"),
-        ({"search": {"epochs": list(range(1, 60)), "seed": list(range(60))}}, "more than 2000"),
     ],
 )
 def test_what_cannot_be_is_refused(content, message):
@@ -73,22 +66,17 @@ def test_what_cannot_be_is_refused(content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "holds no experiment"),
-        ("- a\n", "holds no experiment"),
-        ("a: [", "is no YAML"),
-        ("a: " + "[" * 3000, "is no YAML"),
-        ("!!python/object/apply:os.getcwd []\n", "is no YAML"),
-        ("method: grid\nmethod: tpe\n", "has the key 'method' twice"),
+        (b"", "holds no experiment"),
+        (b"- a\n", "holds no experiment"),
+        (b"a: [", "is no YAML"),
+        (b"a: " + b"[" * 3000, "is no YAML"),
+        (b"!!python/object/apply:os.getcwd []\n", "is no YAML"),
         ("name: m\u00fcde".encode("latin-1"), "no YAML in UTF-8"),
-        (None, "no regular file"),
     ],
 )
 def test_faulty_file_is_one_sentence(tmp_path, content, message):
     path = tmp_path / "plan.yaml"
-    if content is None:
-        os.mkfifo(path)
-    else:
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_plan(path)
 
@@ -138,33 +126,33 @@ def test_walkers_stay_in_their_folds_whatever_a_trial_tries():
 
 
 def test_too_few_walkers_for_nested_folds_are_refused_at_once():
-    with pytest.raises(InputError, match="fewer than 2 are left to learn from|need at least"):
+    with pytest.raises(InputError, match="need at least"):
         plan_folds(4, outer_folds=2, inner_folds=2)
 
 
-def fold_of(walkers: str, share: float) -> dict:
+def fold_of(walkers: str, share: float) -> list[dict]:
     """Return what a fit answered on eight videos of each walker, a share of them right."""
     videos = [f"{walker}{take}" for walker in walkers for take in range(8)]
     predicted = ["sad" if place < share * len(videos) else "angry" for place in range(len(videos))]
     emotions = ["sad"] * len(videos)
     answers = {"video": videos, "walker": [video[0] for video in videos], "emotion": emotions}
-    return {**answers, "predicted": predicted, "training_seconds": 1.0}
+    table = pd.DataFrame({**answers, "predicted": predicted, "training_seconds": 1.0})
+    return table.to_dict("records")
 
 
-def test_settings_given_up_in_some_folds_come_after_those_that_were_not():
+def test_settings_that_failed_somewhere_come_after_those_that_did_not():
     records = [
-        TrialRecord(1, 1, {"seed": 1}, "complete", folds=(fold_of("ab", 0.9),)),
-        TrialRecord(2, 1, {"seed": 1}, "pruned", folds=(fold_of("c", 0.1),)),
-        TrialRecord(1, 2, {"seed": 2}, "complete", folds=(fold_of("ab", 0.7),)),
-        TrialRecord(2, 2, {"seed": 2}, "complete", folds=(fold_of("cd", 0.7),)),
-        TrialRecord(1, 3, {"seed": 3}, "failed", "No memory."),
+        TrialRecord(1, 1, {"seed": 1}, fold_of("ab", 0.9)),
+        TrialRecord(2, 1, {"seed": 1}, reason="No time."),
+        TrialRecord(1, 2, {"seed": 2}, fold_of("ab", 0.7)),
+        TrialRecord(2, 2, {"seed": 2}, fold_of("cd", 0.7)),
+        TrialRecord(1, 3, {"seed": 3}, reason="No memory."),
     ]
     plan = make_plan({"name": "a", "search": {"seed": [1, 2, 3]}, "outer_folds": 2, "baseline": {"seed": 3}})
     results = make_results(plan, records, [records[0]], make_data())
     assert [entry["settings"]["seed"] for entry in results["ranking"]] == [2, 1, 3]
-    assert [entry["state"] for entry in results["ranking"]] == ["complete", "pruned", "failed"]
-    assert results["ranking"][2]["reason"] == "No memory." and results["ranking"][2]["accuracy"] is None
-    assert results["comparisons"]["is_baseline_lost"]
+    assert [entry["reason"] for entry in results["ranking"]] == ["", "No time.", "No memory."]
+    assert results["ranking"][2]["accuracy"] is None
     with pytest.raises(InputError, match="No trial succeeded. The first: No memory."):
         make_results(plan, records[4:], [], make_data())
 
@@ -172,21 +160,21 @@ def test_settings_given_up_in_some_folds_come_after_those_that_were_not():
 def test_differences_are_corrected_for_the_number_of_comparisons():
     walkers = "abcdefghijkl"
     records = [
-        TrialRecord(0, place, {"seed": place}, "complete", folds=(fold_of(walkers, share),))
+        TrialRecord(0, place, {"seed": place}, fold_of(walkers, share))
         for place, share in enumerate((1.0, 0.0, 1.0))
     ]
     plan = make_plan({"name": "a", "search": {"seed": [0, 1, 2]}, "inner_folds": 0})
     rows = make_results(plan, records, [], make_data())["comparisons"]["rows"]
     assert [row["difference"] for row in rows] == [0, -1]
     assert [row["p_holm"] for row in rows] == pytest.approx(holm([row["p"] for row in rows]))
-    assert [row["is_real"] for row in rows] == [False, True]
+    assert [row["p_holm"] < 0.05 for row in rows] == [False, True]
 
 
-SEARCH = {"name": "nested", "method": "tpe", "trials": 3, "outer_folds": 2, "inner_folds": 2, "prune": False}
+SEARCH = {"name": "nested", "method": "tpe", "trials": 3, "outer_folds": 2, "inner_folds": 2}
 SEARCH |= {"search": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "augment": [True, False]}}
 
 
-def answer_by_settings(fit) -> dict:
+def answer_by_settings(fit) -> list[dict]:
     """Answer at once: the nearer the learning rate to 0.001, the more videos are right."""
     if fit.config.model == "cnn_gru":
         raise InputError("These settings fit no video.")
@@ -194,7 +182,7 @@ def answer_by_settings(fit) -> dict:
     share = 0.9 - abs(float(fit.config.learning_rate) - 0.001) * 50
     said = [one if place < share * len(rows) else "angry" for place, one in enumerate(rows["emotion"])]
     rows = rows[["video", "walker", "emotion"]].assign(predicted=said)
-    return {**rows.to_dict("list"), "training_seconds": 0.1}
+    return rows.assign(training_seconds=0.1).to_dict("records")
 
 
 @pytest.fixture()
@@ -254,21 +242,14 @@ def test_more_trials_go_on_and_make_a_new_choice(quick, tmp_path):
         assert fold["best_score"] == pytest.approx(own["accuracy"].max())
 
 
-def test_failed_trial_is_told_and_hopeless_ones_are_given_up(quick, tmp_path):
-    rates = [0.001, 0.0011, 0.0012, 0.0013, 0.0014, 0.01]
-    candidates = [*({"learning_rate": rate} for rate in rates), {"model": "cnn_gru"}]
-    content = {**SEARCH, "method": "grid", "search": {}, "candidates": candidates, "prune": True}
-    results = quick(content, tmp_path)
-    states = {json.dumps(entry["settings"]): entry["state"] for entry in results["ranking"]}
-    assert states['{"model": "cnn_gru"}'] == "failed" and states['{"learning_rate": 0.01}'] == "pruned"
-    assert results["ranking"][-1]["reason"] == "These settings fit no video."
-    assert results["ranking"][0]["settings"] == {"learning_rate": 0.001}
+def test_failed_trial_is_told(quick, tmp_path):
+    candidates = [*({"learning_rate": rate} for rate in (0.001, 0.01)), {"model": "cnn_gru"}]
+    results = quick({**SEARCH, "method": "grid", "search": {}, "candidates": candidates}, tmp_path)
+    assert [entry["settings"] for entry in results["ranking"]] == candidates
+    assert [entry["reason"] for entry in results["ranking"]] == ["", "", "These settings fit no video."]
 
 
-@pytest.mark.parametrize("url", ["nonsense", "nodb://here/x", "postgresql+psycopg://a@127.0.0.1:9/x"])
-def test_storage_that_cannot_be_reached_and_folder_of_another_run(quick, tmp_path, url):
-    with pytest.raises(InputError, match="The storage of the experiment cannot be opened: "):
-        quick({**SEARCH, "storage": url}, tmp_path)
+def test_folder_of_another_run_is_left_alone(quick, tmp_path):
     (tmp_path / "results.json").write_text("{}")
     with pytest.raises(InputError, match="holds another run"):
         quick(SEARCH, tmp_path)
@@ -280,7 +261,6 @@ from pathlib import Path
 sys.path.insert(0, {str(PROJECT / "tests")!r})
 from gaitlib.experiments import study
 from test_experiments import SEARCH, answer_by_settings, make_data, make_plan
-study.HEARTBEAT_SECONDS, study.GRACE_SECONDS = 1, 2
 study.prepare_data = lambda videos, test, config, labels_path: make_data(9, num_folds=config.folds)
 def answer(fit):
     time.sleep(float(sys.argv[3]))
@@ -308,16 +288,6 @@ def test_killed_search_goes_on_here_or_elsewhere(quick, tmp_path, is_shared):
     assert output.count("begun") < 2 * 3 * 2 + 2
 
 
-def test_two_processes_share_a_study(quick, tmp_path):
-    url = f"sqlite:///{tmp_path / 'shared.db'}"
-    both = [start_python(WORKER, tmp_path / name, url, 0.5) for name in ("one", "other")]
-    outputs = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], "".join(outputs)
-    fits = [sum("inner fold" in line for line in output.splitlines()) for output in outputs]
-    assert min(fits) > 0 and 12 <= sum(fits) <= 16
-    pd.testing.assert_frame_equal(*(pd.read_csv(tmp_path / name / "trials.csv") for name in ("one", "other")))
-
-
 def test_real_models_are_ranked_on_real_videos(demo_folders, tmp_path):
     """With a reference walk a walker's neutral one is judged by nobody: scores are of fewer classes."""
     candidates = [{"model": "gait_logistic"}, {"model": "gait_forest"}]
@@ -332,7 +302,7 @@ def test_real_models_are_ranked_on_real_videos(demo_folders, tmp_path):
     table = pd.read_csv(tmp_path / "out" / "predictions.csv")
     for entry in results["ranking"]:
         own = table[table["settings"] == entry["label"]]
-        assert entry["state"] == "complete" and entry["num_videos"] == len(own)
+        assert not entry["reason"] and entry["num_videos"] == len(own)
         assert entry["accuracy"] == pytest.approx((own["emotion"] == own["predicted"]).mean())
         is_alone = "relative_to" not in entry["settings"]
         assert ("neutral" in set(own["emotion"])) == is_alone and entry["chance"] == 1 / (

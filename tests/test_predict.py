@@ -12,8 +12,10 @@ from commands import is_one_sentence, run_gaitlib
 
 from gaitlib.clips import prepare_video
 from gaitlib.errors import InputError
-from gaitlib.explain import explain_video
+from gaitlib.explain import describe_sweeps, explain_video, plot_sweeps
+from gaitlib.explain.reasons import clip_saliency
 from gaitlib.models import load_trained
+from gaitlib.models.backend import load_keras
 from gaitlib.predict import (
     judge_files,
     judge_video,
@@ -189,3 +191,31 @@ def test_command_without_a_model_says_so(demo_video, tmp_path):
 def test_same_video_is_prepared_once(model, demo_video):
     one, two = (prepare_video(demo_video, model.config) for _ in range(2))
     assert one.folder == two.folder
+
+
+def test_saliency_finds_the_place_that_speaks():
+    """A network that asks only how bright one corner is."""
+    keras = load_keras()
+    clips = keras.Input((6, 16, 16, 1))
+    corner = keras.layers.Flatten()(clips[:, :, 2:6, 2:6])
+    head = keras.layers.Dense(2, activation="softmax", kernel_initializer="zeros")
+    network = keras.Model(clips, head(corner))
+    head.set_weights([np.tile([[1e-4, -1e-4]], (96, 1)), np.zeros(2)])
+    clip = np.random.default_rng(0).integers(0, 255, (6, 16, 16, 1)).astype(np.uint8)
+    clip[:, 2:6, 2:6] = 255
+    found = clip_saliency(network, clip, 0)
+    assert (found[:, 2:6, 2:6] > 0).all()
+    found[:, 2:6, 2:6] = 0
+    assert not found.any()
+
+
+def test_sweeps_are_told_the_strongest_first():
+    rows = [("speed", value, "a", value / 2, 1 - value / 2) for value in (0.2, 1.0)]
+    rows += [("bounce", value, "a", value, 1 - value) for value in (0.1, 0.9)]
+    rows += [("arm swing", value, "a", 0.5, 0.5) for value in (10.0, 40.0)]
+    table = pd.DataFrame(rows, columns=["parameter", "value", "walker", "p_happy", "p_sad"])
+    _, first, second, third = describe_sweeps(table)
+    assert first == "More bounce raises happy from 10% to 90%, lowers sad from 90% to 10%."
+    assert second.startswith("More speed raises happy from 10% to 50%")
+    assert third == "More arm swing changes nothing beyond 5 points."
+    assert "arm swing" in plot_sweeps(table).get_label()

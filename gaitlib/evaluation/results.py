@@ -1,139 +1,28 @@
-"""An evaluation: the scores of all models of a run, and the files that hold them."""
+"""What a run writes down: results, predictions, gait parameters and what they are worth, provenance."""
 
-import re
-from collections.abc import Sequence
+import platform
+import subprocess
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import binom
 
 from gaitlib.config import RunConfig
-from gaitlib.data import Fit, RunData
-from gaitlib.evaluation.calibration import Calibration, measure_calibration
-from gaitlib.evaluation.effects import write_gait_parameters
-from gaitlib.evaluation.intervals import permutation_p
-from gaitlib.evaluation.judging import Judgement, judge_fits, judge_model, with_baselines
-from gaitlib.evaluation.provenance import git_commit, step_durations, versions
-from gaitlib.evaluation.scores import (
-    AblationScore,
-    BaselineScore,
-    FitScore,
-    LeakScores,
-    Predictions,
-    Scores,
-    score_rights,
-)
-from gaitlib.evaluation.scores import score as score_predictions
-from gaitlib.files import read_json, write_csv, write_json
-from gaitlib.models import TrainedModel
+from gaitlib.data import RunData, list_fits, prepared_rows
+from gaitlib.evaluation.intervals import Difference, compare_rights, walker_interval
+from gaitlib.evaluation.judging import Evaluation, judge_gait
+from gaitlib.evaluation.scores import Predictions
+from gaitlib.files import project_dir, read_json, write_csv, write_json
+from gaitlib.gait import GAIT_PARAMETERS, feature_families, measure_gait
+from gaitlib.models import describe_each
 from gaitlib.training import update_about
 
-SCHEMA_VERSION = 2
-# What `escape_cell` puts before a text that a spreadsheet would run.
-_ESCAPED = re.compile(r"^'(?=[=+@\t\r-])")
-_TEXTS = ("video", "walker", "emotion", "predicted")
-
-
-class Evaluation(BaseModel):
-    """Everything that the test walkers taught; its fields are entries of ``results.json``.
-
-    `predictions` (each video once, by the first seed's chosen models) and `effects` (see
-    `gaitlib.evaluation.effect_sizes`) are tables of their own. With folds, `chosen` is the name of the model
-    that was chosen most often.
-    """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    predictions: Predictions = Field(exclude=True)
-    test: Scores
-    baselines: dict[str, BaselineScore]
-    chosen: str
-    fits: list[FitScore]
-    permutation_p: float
-    calibration: dict[str, Calibration]
-    choices: list[dict[str, Any]]
-    warnings: list[str]
-    leak_lesson: LeakScores | None = None
-    ablation: list[AblationScore] = []
-    effects: pd.DataFrame = Field(default_factory=pd.DataFrame, exclude=True)
-
-    @property
-    def folds(self) -> list[FitScore]:
-        """The fits whose answers make the scores, one a fold; empty for a single split."""
-        first = [fit for fit in self.fits if fit.seed == self.fits[0].seed]
-        return first if len(first) > 1 else []
-
-    def ladder(self) -> pd.DataFrame:
-        """Return `name`, `accuracy`, `low`, `high`, and the lead over it: `lead`, `lead_low`, `lead_high`."""
-        own = BaselineScore(accuracy=self.test.accuracy, accuracy_ci95=self.test.accuracy_ci95)
-        rows = [
-            (name, one.accuracy, *one.accuracy_ci95, one.difference, *(one.difference_ci95 or (None, None)))
-            for name, one in {**self.baselines, self.chosen: own}.items()
-        ]
-        table = pd.DataFrame(rows, columns="name accuracy low high lead lead_low lead_high".split())
-        return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
-
-
-def evaluate(
-    data: RunData, config: RunConfig, run_dir: Path, model: TrainedModel | None = None
-) -> Evaluation:
-    """Score the models of a run, or `model` alone on a single split, beside the baselines.
-
-    The models are those that `gaitlib.training.train_fits` saved in `run_dir`, each judging walkers that it
-    has never seen.
-    """
-    if model is None:
-        return combine(list(judge_fits(data, config, run_dir)), data, config)
-    fit = Fit(1, config.seed, data, config)
-    return combine([with_baselines(judge_model(model, fit), fit)], data, config)
-
-
-def combine(judgements: Sequence[Judgement], data: RunData, config: RunConfig) -> Evaluation:
-    """Put the answers of all folds together and score them; the first seed's answers make the scores."""
-    first = [part for part in judgements if part.score.seed == judgements[0].score.seed]
-    videos = pd.concat([part.predictions.videos for part in first], ignore_index=True)
-    answers = [(part.predictions.probabilities, part.predictions.temperatures) for part in first]
-    predictions = Predictions(videos, data.emotions, *map(np.concatenate, zip(*answers, strict=True)))
-    test, models = score_predictions(predictions, config), [part.score.model for part in first]
-    said = {"before": predictions.probabilities, "after": predictions.calibrated}
-    return Evaluation(
-        predictions=predictions,
-        test=test,
-        baselines=_score_baselines(first, predictions, config),
-        chosen=max(models, key=models.count),
-        fits=[part.score for part in judgements],
-        permutation_p=permutation_p(predictions.labels, predictions.predicted, predictions.walkers, config),
-        calibration={name: measure_calibration(one, predictions.labels) for name, one in said.items()},
-        choices=[part.choice for part in first if part.choice],
-        warnings=[
-            f"No test video shows {emotion}, so no figure is given for it: add videos of it by other walkers."
-            for emotion in test.untested
-        ],
-    )
-
-
-def _score_baselines(
-    first: Sequence[Judgement], predictions: Predictions, config: RunConfig
-) -> dict[str, BaselineScore]:
-    """Score each baseline on the same videos, with the model's lead over it video by video."""
-    number, chance = len(predictions.videos), 1 / len(predictions.emotions)
-    rights = {"chance": np.full(number, chance)}
-    for name in first[0].baselines:
-        said = np.concatenate([part.baselines[name] for part in first]).argmax(axis=1)
-        rights[name] = said == predictions.labels
-    ceiling = predictions.videos.get("agreement")
-    if ceiling is not None and ceiling.notna().all():
-        rights["rater_ceiling"] = ceiling.to_numpy(float)
-    scores = {
-        name: score_rights(one, predictions.walkers, config, predictions) for name, one in rights.items()
-    }
-    # The range in which 95 % of those who guess at this test end.
-    limits = tuple(float(limit) / number for limit in binom.interval(0.95, number, chance))
-    return {**scores, "chance": scores["chance"].model_copy(update={"accuracy_ci95": limits})}
+_PACKAGES = ("gaitlib", "tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "av")
+# Fitted in milliseconds, so that each family can be left out in each fold.
+_ABLATED = "gait_logistic"
 
 
 def write_results(run_dir: Path, evaluation: Evaluation, data: RunData, config: RunConfig) -> None:
@@ -141,13 +30,13 @@ def write_results(run_dir: Path, evaluation: Evaluation, data: RunData, config: 
     write_csv(run_dir / "predictions.csv", evaluation.predictions.to_table())
     if not evaluation.effects.empty:
         write_csv(run_dir / "effects.csv", evaluation.effects)
-    write_gait_parameters(data, run_dir)
+    write_csv(run_dir / "gait_parameters.csv", gait_table(data))
     entries = evaluation.model_dump()
     entries["test"]["baselines"] = entries["baselines"]
     if evaluation.folds:
         entries["folds"] = [fold.model_dump() for fold in evaluation.folds]
     head = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 2,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": config.model_dump(),
         "versions": versions(),
@@ -169,14 +58,103 @@ def read_results(run_dir: Path) -> dict[str, Any]:
 def read_evaluation(run_dir: Path) -> Evaluation:
     """Read back what `write_results` wrote."""
     results, path = read_results(run_dir), run_dir / "effects.csv"
-    table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=dict.fromkeys(_TEXTS, str))
-    for name in _TEXTS:
-        table[name] = table[name].str.replace(_ESCAPED, "", regex=True)
-    emotions, videos = tuple(results["test"]["labels"]), table if "fold" in table else table.assign(fold=0)
-    probabilities = table.iloc[:, 6 : 6 + len(emotions)].to_numpy(float)
+    texts = dict.fromkeys(("video", "walker", "emotion", "predicted"), str)
+    table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=texts)
+    videos = table if "fold" in table else table.assign(fold=0)
     known = {fit["fold"] * ("fold" in table): fit["temperature"] for fit in reversed(results["fits"])}
+    videos["temperature"] = videos["fold"].map(known)
     return Evaluation(
-        predictions=Predictions(videos, emotions, probabilities, videos["fold"].map(known).to_numpy(float)),
+        predictions=Predictions(videos, tuple(results["test"]["labels"])),
         effects=pd.read_csv(path) if path.is_file() else pd.DataFrame(),
         **{name: value for name, value in results.items() if name in Evaluation.model_fields},
     )
+
+
+def gait_table(data: RunData) -> pd.DataFrame:
+    """Return what `measure_gait` says of all videos of a run, with `video`, `walker` and `emotion`."""
+    rows, names = pd.concat([data.videos, data.references], ignore_index=True), ["video", "walker", "emotion"]
+    measured = describe_each(prepared_rows(rows), measure_gait)
+    tables = dict(zip(rows[names].itertuples(index=False, name=None), measured, strict=True))
+    return pd.concat(tables, names=names).reset_index(names).sort_values(["video", "bout"], ignore_index=True)
+
+
+def effect_sizes(data: RunData, config: RunConfig) -> pd.DataFrame:
+    """Return Hedges' g (Hedges 1981) of each gait parameter for each emotion against the others.
+
+    Where walkers show several emotions, values are relative to the mean of the walker (`is_relative`); other
+    walkers are left out. `low` and `high` come from the bootstrap over walkers; NaN where unknown.
+    """
+    table = gait_table(data)
+    names = [name for name in GAIT_PARAMETERS["name"] if name in table]
+    values = table[table["is_valid"]].groupby(["walker", "emotion", "video"])[names].mean().reset_index()
+    several = values.groupby("walker")["emotion"].transform("nunique") > 1
+    is_relative = values[several]["walker"].nunique() > 1
+    if is_relative:
+        values = values[several].copy()
+        values[names] -= values.groupby("walker")[names].transform("mean")
+    # Number, sum and sum of squares, shape (num_walkers, num_emotions, num_parameters, 3).
+    walkers, emotions = (pd.Categorical(values[name]) for name in ("walker", "emotion"))
+    numbers = values[names].to_numpy(float)
+    moments = np.stack([~np.isnan(numbers), np.nan_to_num(numbers), np.nan_to_num(numbers) ** 2], axis=-1)
+    parts = np.zeros((len(walkers.categories), len(emotions.categories), *moments.shape[1:]))
+    np.add.at(parts, (walkers.codes, emotions.codes), moments)
+    effects, limits = walker_interval(parts, _hedges, config, lowest=np.nan)
+    index = pd.MultiIndex.from_product([emotions.categories, names], names=["emotion", "parameter"])
+    rows = index.to_frame(index=False).assign(effect=effects, low=limits[0], high=limits[1])
+    rows = rows.assign(num_walkers=len(parts), is_relative=is_relative)
+    return rows.join(GAIT_PARAMETERS[["title", "unit", "family"]], on="parameter")
+
+
+def _hedges(sums: np.ndarray) -> np.ndarray:
+    """Return Hedges' g, shape (num, num_emotions * num_parameters); NaN where there is no variation."""
+    own, rest = (np.moveaxis(part, -1, 0) for part in (sums, sums.sum(axis=1, keepdims=True) - sums))
+    number = own[0] + rest[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = sum(part[2] - part[1] ** 2 / part[0] for part in (own, rest))
+        gap = own[1] / own[0] - rest[1] / rest[0]
+        effect = gap / np.sqrt(squares / (number - 2)) * (1 - 3 / (4 * number - 9))
+    return np.where(np.isfinite(effect), effect, np.nan).reshape(len(sums), -1)
+
+
+def family_ablation(data: RunData, config: RunConfig) -> dict[str, Difference]:
+    """Say by family how a logistic regression of gait parameters changes on held-out walkers without it."""
+    fits = [fit for fit in list_fits(data, config) if fit.seed == config.seed]
+
+    def rights_without(places: list[int]) -> pd.Series:
+        parts = []
+        for fit in fits:
+            rows = fit.data.rows("test").set_index(["walker", "video"])
+            said = judge_gait(_ABLATED, fit, places).argmax(axis=1)
+            parts.append((rows["emotion"].map(data.emotions.index) == said).astype(float))
+        return pd.concat(parts)
+
+    whole, families = rights_without([]), feature_families(data.body)
+    return {name: compare_rights(whole, rights_without(one), config) for name, one in families.items()}
+
+
+def record_step(run_dir: Path, step: str, seconds: float) -> None:
+    """Note in `steps.json` that a step has reached its end, and how long it took."""
+    write_json(run_dir / "steps.json", {**step_durations(run_dir), step: round(seconds, 1)})
+
+
+def step_durations(run_dir: Path) -> dict[str, float]:
+    """Return the seconds that each finished step took."""
+    path = run_dir / "steps.json"
+    return read_json(path) if path.exists() else {}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that shape the result."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def git_commit() -> str | None:
+    """Return the commit of the project's own checkout, with ``+`` if it was changed; None outside one."""
+    project = project_dir()
+    if not (project / ".git").exists():  # unpacked, perhaps in the repository of another project
+        return None
+    command = ["git", "-C", str(project), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,19 +1,20 @@
-"""Scores of a test, counted per video, as typed objects with intervals over the walkers."""
+"""Scores of a test, counted per video, as typed objects."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from pydantic import BaseModel
+from sklearn.metrics import brier_score_loss, log_loss
 
 from gaitlib.config import RunConfig
-from gaitlib.evaluation.intervals import Interval, mean_with_interval, walker_interval
+from gaitlib.evaluation.intervals import Difference, Interval, mean_with_interval, walker_interval
 from gaitlib.models import apply_temperature
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
+_METRICS = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
 _CLASS_METRICS = ("precision", "recall", "f1")
 
 
@@ -21,22 +22,17 @@ _CLASS_METRICS = ("precision", "recall", "f1")
 class Predictions:
     """What models said about test videos, each by a model that has never seen its walker.
 
-    Attributes
-    ----------
-    videos : DataFrame
-        `video`, `walker`, `emotion`, `num_clips`, `fold` (0 for a single split).
-    emotions : tuple of str
-        Class names; a label is a place in it.
-    probabilities : ndarray of shape (num_videos, num_classes), float
-        The mean over a video's clips, not calibrated.
-    temperatures : ndarray of shape (num_videos,) or (1,), float
-        Of the model that judged each video.
+    The columns of `videos`: `video`, `walker`, `emotion`, `num_clips`, `fold` (0 for a single split), the
+    `temperature` of the model that judged it, and ``p_<emotion>``, the mean over its clips, not calibrated.
     """
 
     videos: pd.DataFrame
-    emotions: tuple[str, ...]
-    probabilities: np.ndarray
-    temperatures: np.ndarray
+    emotions: tuple[str, ...]  # class names; a label is a place in it
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Probability of each class, shape (num_videos, num_classes), float, not calibrated."""
+        return self.videos[[f"p_{emotion}" for emotion in self.emotions]].to_numpy(float)
 
     @property
     def labels(self) -> np.ndarray:
@@ -49,43 +45,27 @@ class Predictions:
         return self.probabilities.argmax(axis=1)
 
     @property
-    def walkers(self) -> np.ndarray:
-        """Walker of each video, shape (num_videos,), str."""
-        return self.videos["walker"].to_numpy(str)
-
-    @property
     def is_right(self) -> np.ndarray:
         """Whether each video was recognised, shape (num_videos,), bool."""
         return self.labels == self.predicted
 
     @property
-    def confidence(self) -> np.ndarray:
-        """Highest probability of each video, shape (num_videos,), float."""
-        return self.probabilities.max(axis=1)
-
-    @property
     def calibrated(self) -> np.ndarray:
         """Probabilities after temperature scaling, shape (num_videos, num_classes)."""
-        return apply_temperature(self.probabilities, self.temperatures)
+        return apply_temperature(self.probabilities, self.videos["temperature"].to_numpy(float))
 
     def rights(self) -> pd.Series:
         """Return `is_right` as float by `walker` and `video`, for a paired comparison."""
-        return pd.Series(
-            self.is_right.astype(float), pd.MultiIndex.from_frame(self.videos[["walker", "video"]])
-        )
-
-    def by_walker(self) -> pd.DataFrame:
-        """Return `walker`, `num_videos` and `accuracy`, the least recognised walker first."""
-        grouped = self.rights().groupby(level="walker").agg(num_videos="size", accuracy="mean")
-        return grouped.reset_index().sort_values(["accuracy", "walker"], ignore_index=True)
+        index = pd.MultiIndex.from_frame(self.videos[["walker", "video"]])
+        return pd.Series(self.is_right.astype(float), index)
 
     def to_table(self) -> pd.DataFrame:
         """Return what stands in ``predictions.csv``."""
-        table = self.videos[["video", "walker", "emotion"]].copy()
-        table["predicted"] = np.array(self.emotions, object)[self.predicted]
-        table["confidence"], table["num_clips"] = self.confidence, self.videos["num_clips"]
-        table[[f"p_{emotion}" for emotion in self.emotions]] = self.probabilities
-        return table.assign(fold=self.videos["fold"]) if self.videos["fold"].any() else table
+        said = np.array(self.emotions, object)[self.predicted]
+        table = self.videos.assign(predicted=said, confidence=self.probabilities.max(axis=1))
+        shares = [f"p_{emotion}" for emotion in self.emotions]
+        fold = ["fold"] if table["fold"].any() else []
+        return table[["video", "walker", "emotion", "predicted", "confidence", "num_clips", *shares, *fold]]
 
 
 class ClassScores(BaseModel, frozen=True):
@@ -108,21 +88,13 @@ class Scores(BaseModel, frozen=True):
     balanced_accuracy: float
     balanced_accuracy_ci95: Interval
     macro_precision: float
-    macro_precision_ci95: Interval
     macro_recall: float
-    macro_recall_ci95: Interval
     macro_f1: float
-    macro_f1_ci95: Interval
     per_class: dict[str, ClassScores]
     confusion_matrix: list[list[int]]
     labels: list[str]
     num_videos: int
     num_walkers: int
-
-    @property
-    def untested(self) -> list[str]:
-        """Emotions that no test video shows, so that no figure is known for them."""
-        return [emotion for emotion, scores in self.per_class.items() if not scores.num_videos]
 
 
 class BaselineScore(BaseModel, frozen=True):
@@ -143,74 +115,54 @@ class FitScore(BaseModel, frozen=True):
     test_walkers: list[str]
     accuracy: float
     num_videos: int
-    best_epoch: int | None
     temperature: float
+    best_epoch: int | None = None
+    reason: str = ""  # why its model was chosen
 
 
-class LeakScores(BaseModel, frozen=True):
+class LeakScores(Difference, frozen=True):
     """One model on the same videos, their walkers held out or known from other videos in training."""
 
     model: str
     held_out: BaselineScore
     leaking: BaselineScore
-    difference: float
-    difference_ci95: Interval
-    num_videos: int
 
 
-class AblationScore(BaseModel, frozen=True):
-    """Accuracy without one family of gait parameters (`difference`: what that changes), and with it alone."""
+class Calibration(BaseModel, frozen=True):
+    """How well probabilities say how often they are right; 0 is best for each."""
 
-    family: str
-    without: float
-    only: float
-    difference: float
-    difference_ci95: Interval
+    brier_score: float  # sum over classes, 0 to 2
+    log_loss: float  # nats
 
 
 def score(predictions: Predictions, config: RunConfig) -> Scores:
     """Score predictions, with 95 % intervals from resampling whole walkers."""
-    names, places = np.unique(predictions.walkers, return_inverse=True)
-    emotions = predictions.emotions
+    names, places = np.unique(predictions.videos["walker"], return_inverse=True)
+    emotions, first = predictions.emotions, len(_METRICS)
     counts = np.zeros((len(names), len(emotions), len(emotions)), int)
     np.add.at(counts, (places, predictions.labels, predictions.predicted), 1)
     values, limits = walker_interval(counts, _metrics, config)
-    keys = [*METRICS, *product(_CLASS_METRICS, emotions)]
-    figures = {
-        key: (None, None) if np.isnan(value) else (value, (low, high))
-        for key, value, low, high in zip(keys, values.tolist(), *limits.tolist(), strict=True)
-    }
-    total = counts.sum(axis=0)
-    entries: dict[str, Any] = _with_intervals({name: figures[name] for name in METRICS})
+    figures = list(zip(values.tolist(), limits.T.tolist(), strict=True))
+    total, entries = counts.sum(axis=0), _entries(_METRICS, figures[:first])
     entries["per_class"] = {
-        emotion: {
-            "num_videos": number,
-            **_with_intervals({name: figures[name, emotion] for name in _CLASS_METRICS}),
-        }
-        for emotion, number in zip(emotions, total.sum(axis=1).tolist(), strict=True)
+        emotion: _entries(_CLASS_METRICS, figures[first + place :: len(emotions)])
+        | {"num_videos": total[place].sum()}
+        for place, emotion in enumerate(emotions)
     }
-    entries |= {"confusion_matrix": total.tolist(), "labels": list(emotions)}
-    return Scores(**entries, num_videos=total.sum(), num_walkers=len(names))
+    entries |= {"num_videos": total.sum(), "num_walkers": len(names), "labels": list(emotions)}
+    return Scores(**entries, confusion_matrix=total.tolist())
 
 
-def score_rights(
-    rights: np.ndarray | pd.Series, walkers: np.ndarray | pd.Index, config: RunConfig, model: Any = None
-) -> BaselineScore:
-    """Score how right each answer is, 0 to 1, with the lead of `model` (`Predictions` of the same videos)."""
-    rights = np.asarray(rights, float)
-    figures = {"accuracy": mean_with_interval(rights, walkers, config)}
-    if model is not None:
-        figures["difference"] = mean_with_interval(model.is_right - rights, walkers, config, lowest=-1)
-    return BaselineScore(**_with_intervals(figures))
-
-
-def _with_intervals(figures: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-    values = {name: value for name, (value, _) in figures.items()}
-    return values | {f"{name}_ci95": interval for name, (_, interval) in figures.items()}
+def _entries(names: Sequence[str], figures: Sequence[tuple[float, Any]]) -> dict[str, Any]:
+    """Return values and their intervals by name; None where there is no video to know one from."""
+    entries: dict[str, Any] = {}
+    for name, (value, limits) in zip(names, figures, strict=True):
+        entries[name], entries[f"{name}_ci95"] = (None, None) if np.isnan(value) else (value, limits)
+    return entries
 
 
 def _metrics(counts: np.ndarray) -> np.ndarray:
-    """Return `METRICS` and the scores by emotion, NaN without a video; shape (num, 5 + 3 * num_classes).
+    """Return `_METRICS` and the scores by emotion, NaN without a video; shape (num, 5 + 3 * num_classes).
 
     An emotion that is never predicted has precision 0.
     """
@@ -221,3 +173,23 @@ def _metrics(counts: np.ndarray) -> np.ndarray:
     precision, recall, f1 = ((row * is_there).sum(axis=-1) / is_there.sum(axis=-1) for row in by_class)
     macros = [right.sum(axis=-1) / true.sum(axis=-1), recall, precision, recall, f1]
     return np.column_stack([*macros, *(np.where(is_there, row, np.nan) for row in by_class)])
+
+
+def score_rights(
+    rights: ArrayLike, walkers: ArrayLike, config: RunConfig, model: Predictions | None = None
+) -> BaselineScore:
+    """Score how right each answer is, 0 to 1, with the lead of `model` on the same videos."""
+    rights = np.asarray(rights, float)
+    figures = [mean_with_interval(rights, walkers, config)]
+    if model is not None:
+        figures.append(mean_with_interval(model.is_right - rights, walkers, config, lowest=-1))
+    return BaselineScore(**_entries(("accuracy", "difference")[: len(figures)], figures))
+
+
+def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Score probabilities of shape (num_videos, num_classes) against labels of shape (num_videos,)."""
+    classes = np.arange(probabilities.shape[1])
+    return Calibration(
+        brier_score=brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False),
+        log_loss=log_loss(labels, probabilities, labels=classes),
+    )

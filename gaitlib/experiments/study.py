@@ -1,214 +1,282 @@
-"""Experiments: settings tried on walker-disjoint folds, the best ones tested on held-out walkers."""
+"""Experiments: settings tried on walker-disjoint folds, ranked, the best tested on held-out walkers."""
 
 import hashlib
 import json
-import time
-import warnings
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+import pandas as pd
+from optuna.trial import TrialState
 
-from gaitlib.data import Fit, prepare_data
+from gaitlib.config import RunConfig
+from gaitlib.data import Fit, RunData, assign_folds, make_fit, prepare_data
 from gaitlib.errors import InputError, StorageError, sentence_of
-from gaitlib.evaluation import judge_model, versions
-from gaitlib.experiments.folds import ExperimentFolds
-from gaitlib.experiments.plan import ExperimentPlan, Range, config_for, list_candidates
-from gaitlib.experiments.ranking import ANSWERS, TrialRecord, best_trial, make_results, write_experiment
-from gaitlib.files import hold_lock, make_folder, read_json
+from gaitlib.evaluation import Predictions, compare_rights, git_commit, holm, judge_model, score, versions
+from gaitlib.experiments.plan import ExperimentPlan, describe_settings, list_candidates
+from gaitlib.files import hold_lock, make_folder, read_json, write_csv, write_json
 from gaitlib.models.backend import load_keras
 from gaitlib.training import choose_model, run_many, train_model
 
-# A trial whose machine was not heard of for so long is begun again by another one.
-HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 120
-# Two machines that make the tables of a database at the same moment get in each other's way.
-_OPENINGS = 4
 # What a plan says beyond the work itself: with another value the same trials go on.
 _NO_MATTER = {"name", "trials", "storage", "baseline"}
-_STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+# Settings that change nothing about the videos and their clips.
+_TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience", "augment"}
+_TRAINING_ONLY |= {"seed", "class_weights", "tensorboard", "num_resamples", "label_form", "training_walkers"}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-class TrialError(Exception):
-    """A trial's settings cannot be run; the reason stands in the trial, and the others go on."""
+@dataclass(frozen=True)
+class TrialRecord:
+    """What became of one trial, or of several with the same settings; `reason` says why it failed."""
+
+    outer: int  # fold whose walkers it has not seen; 0 where nothing is chosen
+    number: int
+    settings: dict[str, Any]
+    answers: Sequence[dict[str, Any]] = ()  # see `answer_fit`
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """The settings as people read them."""
+        return describe_settings(self.settings)
+
+    @property
+    def rights(self) -> pd.Series:
+        """Whether each answer is right, 0 or 1, by `walker` and `video`."""
+        table = pd.DataFrame(self.answers, columns=["walker", "video", "emotion", "predicted"])
+        table = table.set_index(["walker", "video"])
+        return (table["emotion"] == table["predicted"]).astype(float)
+
+
+class ExperimentFolds:
+    """Videos prepared as each trial needs them, divided by the same walkers throughout.
+
+    The walkers of `first`, the videos as the first candidate needs them, make the folds.
+    """
+
+    def __init__(self, plan: ExperimentPlan, prepare: Callable[[RunConfig], RunData]):
+        self._plan, self._prepare, first = plan, cache(prepare), plan.config_for(list_candidates(plan)[0])
+        self.first = self._data(first)
+        videos = self.first.videos
+        # The folds of all walkers, and by outer fold the inner ones of the others.
+        self._folds: dict[int, dict[str, int]] = {0: dict(zip(videos["walker"], videos["fold"], strict=True))}
+        for outer in range(1, plan.outer_folds + 1) if plan.inner_folds else ():
+            rest = videos[videos["fold"] != outer]
+            inner = assign_folds(rest, plan.inner_folds, plan.config_for({}).seed)
+            self._folds[outer] = dict(zip(rest["walker"], inner, strict=True))
+            self.fit(first, outer, 1)
+
+    def _data(self, config: RunConfig) -> RunData:
+        fixed = {"folds": self._plan.outer_folds, "seed": self._plan.config_for({}).seed}
+        return self._prepare(RunConfig(**{**config.model_dump(exclude=_TRAINING_ONLY), **fixed}))
+
+    def fit(self, config: RunConfig, outer: int, inner: int = 0) -> Fit:
+        """Return a training that is tested on an outer fold, or on an inner one of the other walkers.
+
+        With `inner`, no walker of the outer fold has any part in it.
+        """
+        data, number = self._data(config), self._plan.inner_folds if inner else self._plan.outer_folds
+        videos = data.videos
+        if inner:
+            videos = videos[videos["walker"].map(self._folds[0]) != outer].reset_index(drop=True)
+        # A walker whom only these settings can use joins the first fold.
+        folds = videos["walker"].map(self._folds[outer if inner else 0]).fillna(1).astype(int)
+        decided = {"folds": number, "seeds": 1, "body": data.config.body, "crop": data.config.crop}
+        config = config.model_copy(update=decided)
+        return make_fit(replace(data, videos=videos.assign(fold=folds)), inner or outer, config.seed, config)
 
 
 def run_experiment(
     plan: ExperimentPlan, videos_dir: Path, videos_test_dir: Path, labels_path: Path | None, out: Path
 ) -> dict[str, Any]:
-    """Do all trials of an experiment that are not done yet, and write what they taught.
+    """Do what is left of an experiment, write its tables and ``results.json``, and return the latter.
 
-    Parameters
-    ----------
-    plan : ExperimentPlan
-    videos_dir, videos_test_dir : Path
-        The walkers of both take part in the folds; synthetic ones are drawn where the first is empty.
-    labels_path : Path or None
-    out : Path
-        The run folder, for ``results.json``, ``trials.csv`` and ``predictions.csv``.
-
-    Returns
-    -------
-    dict
-        What stands in ``results.json``.
-
-    Raises
-    ------
-    InputError
-        If the videos cannot be used, the folder holds another run, or another process works in it.
+    Raises `InputError` if the videos cannot be used, no trial succeeds, the folder holds another run, or
+    another process works in it.
     """
     make_folder(out)
     with hold_lock(out, f"Another process works in {out} at this moment: choose another --out."):
         if (out / "results.json").exists() and read_json(out / "results.json").get("name") != plan.name:
             raise InputError(f"{out} holds another run: choose another --out.")
-        storage = _open_storage(plan.storage or f"sqlite:///{out / 'study.db'}")
         prepare = partial(prepare_data, videos_dir, videos_test_dir, labels_path=labels_path)
         folds = ExperimentFolds(plan, prepare)
         parts = [plan.model_dump(exclude=_NO_MATTER), folds.first.fingerprint, versions()["gaitlib"]]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
         outers = range(1, plan.outer_folds + 1) if plan.inner_folds else (0,)
-        trials: list[TrialRecord] = []
+        storage, trials = plan.storage or f"sqlite:///{out / 'study.db'}", []
         for outer in outers:
-            trials += _search(plan, folds, outer, study_name=f"{plan.name} {digest} {outer}", storage=storage)
-        tests = [_test(plan, folds, trials, outer) for outer in outers if outer]
+            name = f"{plan.name} {digest} {outer}"
+            trials += _search(plan, folds, outer, study_name=name, storage=storage)
+        tests = []
+        for best in (_best(trials, outer) for outer in outers if outer):
+            # On all walkers of its study, tested on the held-out ones.
+            fit = folds.fit(plan.config_for(best.settings), best.outer)
+            tests.append(replace(best, answers=answer_fit(fit)))
         results = make_results(plan, trials, tests, folds.first)
-        write_experiment(out, results, trials, tests)
+        _write_tables(out, trials, tests)
+        write_json(out / "results.json", results)
         return results
 
 
-def _open_storage(url: str) -> RDBStorage:
-    reason = ""
-    for _ in range(_OPENINGS):
-        try:
-            with warnings.catch_warnings():  # Optuna calls its heartbeat experimental; it is tested here
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                return RDBStorage(url, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS)
-        except Exception as error:  # whatever a driver raises, or one that is not installed
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            time.sleep(0.3)
-    raise InputError(f"The storage of the experiment cannot be opened: {reason}.")
-
-
 def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: Any) -> list[TrialRecord]:
-    """Do what is left of a study, with whoever shares its database; stopped trials are begun again."""
+    """Do what is left of a study; trials that were stopped are begun again."""
     study = optuna.create_study(direction="maximize", load_if_exists=True, **names)
-    study.pruner = optuna.pruners.MedianPruner() if plan.prune and outer else optuna.pruners.NopPruner()
-    wanted = set(range(len(list_candidates(plan)) if plan.method == "grid" else plan.trials))
-    seed = config_for(plan, {}).seed + 10_000 * outer
+    stored = [trial.user_attrs["record"] for trial in study.trials if "record" in trial.user_attrs]
+    records = {one["number"]: TrialRecord(**one) for one in stored}
+    last = len(list_candidates(plan)) if plan.method == "grid" else plan.trials
     kind = optuna.samplers.TPESampler if plan.method == "tpe" else optuna.samplers.RandomSampler
-    while missing := wanted - set(done := _finished(study)):
-        trials = study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
-        begun = {trial.user_attrs.get("place") for trial in trials if plan.storage}
-        if missing - begun:
-            place = min(missing - begun)
-            study.sampler = kind(seed=seed + place)  # whoever draws it, and whenever, draws the same
-            study.enqueue_trial({}, user_attrs={"place": place})
-            study.optimize(partial(_try, plan, folds, outer), n_trials=1, catch=(TrialError,))
-        else:
-            time.sleep(1)  # another machine does the last ones, or has stopped
-            optuna.storages.fail_stale_trials(study)
-    return [_record(done[place], outer) for place in sorted(wanted)]
+    for number in sorted(set(range(1, last + 1)) - set(records)):
+        # A search that was stopped draws the same.
+        study.sampler = kind(seed=plan.config_for({}).seed + 10_000 * outer + number)
+        trial = study.ask(plan.distributions())
+        settings = list_candidates(plan)[number - 1] if plan.method == "grid" else trial.params
+        records[number] = _try(plan, folds, TrialRecord(outer, number, settings))
+        trial.set_user_attr("record", vars(records[number]))
+        share, has_failed = records[number].rights.mean(), bool(records[number].reason)
+        study.tell(trial, None if has_failed else share, TrialState.FAIL if has_failed else None)
+    return [records[number] for number in range(1, last + 1)]
 
 
-def _finished(study: optuna.Study) -> dict[int, FrozenTrial]:
-    """Return the trials that came to an end by their place; a stopped one failed for no reason of its own."""
-    trials = study.get_trials(deepcopy=False, states=tuple(_STATES))
-    ended = [trial for trial in trials if trial.state != TrialState.FAIL or "reason" in trial.user_attrs]
-    return {trial.user_attrs["place"]: trial for trial in ended}
-
-
-def _try(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, trial: Trial) -> float:
+def _try(plan: ExperimentPlan, folds: ExperimentFolds, trial: TrialRecord) -> TrialRecord:
     """Score one combination of settings by the inner folds, or by all folds where nothing is chosen."""
-    if "place" not in trial.user_attrs:
-        raise TrialError  # another machine took the last one
+    answers: list[dict[str, Any]] = []
+    where = f"outer fold {trial.outer}, inner fold" if trial.outer else "fold"
     try:
-        is_grid = plan.method == "grid"
-        settings = list_candidates(plan)[trial.user_attrs["place"]] if is_grid else _suggest(plan, trial)
-        trial.set_user_attr("settings", settings)
-        return _score(plan, folds, outer, trial)
-    except (optuna.TrialPruned, StorageError):
+        config, steps = plan.config_for(trial.settings), range(1, 1 + (plan.inner_folds or plan.outer_folds))
+        fits = [folds.fit(config, trial.outer or step, step if trial.outer else 0) for step in steps]
+        run = partial(run_many, scheduler=config.scheduler) if config.scheduler else map
+        for step, one in zip(steps, run(answer_fit, fits), strict=True):
+            answers += one
+            share = replace(trial, answers=answers).rights.mean()
+            print(f"{where} {step}/{len(fits)}: {share:.1%} so far, {trial.label}", flush=True)
+    except StorageError:
         raise
-    except Exception as error:
-        trial.set_user_attr("reason", sentence_of(error)[:300])
-        raise TrialError from error
+    except Exception as error:  # these settings cannot be run; the others go on
+        return replace(trial, reason=sentence_of(error)[:300])
+    return replace(trial, answers=answers)
 
 
-def _suggest(plan: ExperimentPlan, trial: Trial) -> dict[str, Any]:
-    chosen: dict[str, Any] = {}
-    for name, one in plan.search.items():
-        if not isinstance(one, Range):
-            chosen[name] = trial.suggest_categorical(name, one)
-        elif isinstance(one.low, int):
-            chosen[name] = trial.suggest_int(
-                name, one.low, int(one.high), step=int(one.step or 1), log=one.log
-            )
-        else:
-            chosen[name] = trial.suggest_float(name, one.low, one.high, step=one.step, log=one.log)
-    return chosen
+def _best(trials: Sequence[TrialRecord], outer: int) -> TrialRecord:
+    """Return the trial of an outer fold with the highest accuracy, the first of equals; failed ones last."""
+    own = [trial for trial in trials if trial.outer == outer]
+    return max(own, key=lambda trial: (not trial.reason, trial.rights.mean()))
 
 
-def _score(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, trial: Trial) -> float:
-    config, number = config_for(plan, trial.user_attrs["settings"]), plan.inner_folds or plan.outer_folds
-    steps = range(1, number + 1)
-    fits = [folds.fit(config, outer, inner=step) if outer else folds.fit(config, step) for step in steps]
-    answers: Iterable[dict[str, Any]] = map(answer_fit, fits)
-    if config.scheduler:
-        answers = run_many(answer_fit, fits, config.scheduler)
-    for step, one in zip(steps, answers, strict=True):
-        trial.set_user_attr(f"fold{step}", one)
-        record = _record(trial, outer)
-        where = f"outer fold {outer}, inner fold" if outer else "fold"
-        print(f"{where} {step}/{number}: {record.accuracy:.1%} so far, {record.label}", flush=True)
-        trial.report(record.accuracy, step)
-        if step < number and trial.should_prune():
-            raise optuna.TrialPruned
-    return record.accuracy
-
-
-def _test(
-    plan: ExperimentPlan, folds: ExperimentFolds, trials: Sequence[TrialRecord], outer: int
-) -> TrialRecord:
-    """Train the best trial of an outer fold on all its walkers and test it on the held-out ones."""
-    best = best_trial(trials, outer)
-    if best is None:
-        reason = next(trial.reason for trial in trials if trial.outer == outer)
-        return TrialRecord(outer, 0, {}, "failed", f"No trial succeeded. The first: {reason}")
-    answers = answer_fit(folds.fit(config_for(plan, best.settings), outer))
-    record = TrialRecord(outer, best.number, best.settings, "complete", folds=(answers,))
-    print(f"outer fold {outer}, test of its best trial: {record.accuracy:.1%}, {record.label}", flush=True)
-    return record
-
-
-def answer_fit(fit: Fit) -> dict[str, Any]:
+def answer_fit(fit: Fit) -> list[dict[str, Any]]:
     """Train one model and let it judge the test walkers of its fold.
 
-    Returns
-    -------
-    dict
-        Lists `video`, `walker`, `emotion`, `predicted` with an entry a test video, and `training_seconds`.
+    Returns `video`, `walker`, `emotion`, `predicted` and its share of the `training_seconds` by video.
     """
     train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
     name, emotions = fit.config.model, fit.data.emotions
     if name == "auto":
         name = choose_model(train, fit.config, emotions).name
     result = train_model(name, train, validation, fit.config, emotions)
-    table = judge_model(result.model, fit).predictions.to_table()
+    table = judge_model(result.model, fit).to_table()
     if result.model.kind != "gait":  # layers of finished models would pile up over hundreds of trainings
         load_keras().utils.clear_session()
-    answers = {name: table[name].tolist() for name in ANSWERS}
     # A training that comes from the cache remembers what it took.
-    return {**answers, "training_seconds": float(result.history["seconds"].sum())}
+    table["training_seconds"] = result.history["seconds"].sum() / len(table)
+    columns = ["video", "walker", "emotion", "predicted", "training_seconds"]
+    return [dict(zip(columns, row, strict=True)) for row in table[columns].to_numpy(object).tolist()]
 
 
-def _record(trial: Trial | FrozenTrial, outer: int) -> TrialRecord:
-    known = trial.user_attrs
-    state = _STATES[trial.state] if isinstance(trial, FrozenTrial) else ""
-    answers = tuple(known[name] for name in sorted(known) if name.startswith("fold"))
-    return TrialRecord(
-        outer, known["place"] + 1, known.get("settings", {}), state, known.get("reason", ""), answers
-    )
+def make_results(
+    plan: ExperimentPlan, trials: Sequence[TrialRecord], tests: Sequence[TrialRecord], data: RunData
+) -> dict[str, Any]:
+    """Return all that stands in ``results.json``; raise an `InputError` if no trial succeeded."""
+    ranked, config = _rank(trials), plan.config_for({})
+    if not ranked[0].answers:
+        raise InputError(f"No trial succeeded. The first: {trials[0].reason}")
+    ranking = [
+        {"rank": rank, "label": one.label, "settings": one.settings, "reason": one.reason}
+        | (_scores(one, config) if one.answers else {"accuracy": None})
+        for rank, one in enumerate(ranked, start=1)
+    ]
+    return {
+        "schema_version": 2,
+        "kind": "experiment",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "name": plan.name,
+        "plan": plan.model_dump(exclude={"storage"}),
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "data": data.summary(),
+        "num_trials": len(trials),
+        "chance": ranking[0]["chance"],
+        "ranking": ranking,
+        "comparisons": _compare(ranked, plan, config),
+        **({"nested": _nested(trials, tests, config)} if tests else {}),
+    }
+
+
+def _rank(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials, those with the same settings as one, best first; what failed anywhere comes last."""
+    groups: dict[str, list[TrialRecord]] = {}
+    for trial in trials:
+        groups.setdefault(json.dumps(trial.settings, sort_keys=True), []).append(trial)
+    merged = map(_join, groups.values())
+    return sorted(merged, key=lambda one: (not one.answers, bool(one.reason), -one.rights.mean()))
+
+
+def _join(records: Sequence[TrialRecord]) -> TrialRecord:
+    """Put the answers of several records together, with the reason of any that failed."""
+    answers = [answer for one in records for answer in one.answers]
+    return replace(records[0], answers=answers, reason=max(one.reason for one in records))
+
+
+def _scores(one: TrialRecord, config: RunConfig) -> dict[str, Any]:
+    """Score the answers of all folds; an emotion that nobody showed or named is no class of theirs."""
+    table = pd.DataFrame(one.answers)
+    emotions = tuple(sorted({*table["emotion"], *table["predicted"]}))
+    said = {f"p_{emotion}": table["predicted"] == emotion for emotion in emotions}
+    scores = score(Predictions(table.assign(**said), emotions), config)
+    counts = {"num_videos": table["video"].nunique(), "chance": 1 / len(emotions)}
+    counts["training_seconds"] = table["training_seconds"].sum()
+    return scores.model_dump(exclude={"per_class", "confusion_matrix"}) | counts
+
+
+def _compare(ranked: Sequence[TrialRecord], plan: ExperimentPlan, config: RunConfig) -> dict[str, Any]:
+    """Compare candidates with the plan's baseline, or else with the best one, video by video."""
+    found = [one for one in ranked if one.answers]
+    against = next((one for one in found if one.settings == plan.baseline), found[0])
+    known = against.rights.index  # trials of two outer folds may have no video in common
+    others = [one for one in found if one is not against and one.rights.index.isin(known).any()]
+    rows = [compare_rights(against.rights, one.rights, config).model_dump() for one in others]
+    for one, row, p in zip(others, rows, holm([row["p"] for row in rows]), strict=True):
+        row |= {"label": one.label, "p_holm": p}
+    return {"against": against.label, "rows": rows}
+
+
+def _nested(trials: Sequence[TrialRecord], tests: Sequence[TrialRecord], config: RunConfig) -> dict[str, Any]:
+    """Compare the inner score of each outer fold's best trial with its test on walkers that no trial saw."""
+    bests = [_best(trials, test.outer) for test in tests]
+    folds = [
+        {"fold": test.outer, "label": test.label, "settings": test.settings, "num_videos": len(test.answers)}
+        | {"best_score": best.rights.mean(), "accuracy": test.rights.mean()}
+        | {"test_walkers": sorted(set(test.rights.index.get_level_values(0)))}
+        for test, best in zip(tests, bests, strict=True)
+    ]
+    tested, chosen = _join(tests), _join(bests)
+    gain, inner = compare_rights(tested.rights, chosen.rights, config), _scores(chosen, config)
+    optimism = {"optimism": gain.difference, "optimism_ci95": gain.difference_ci95}
+    promised = {"best_score": inner["accuracy"], "best_score_ci95": inner["accuracy_ci95"]}
+    return {**_scores(tested, config), **promised, **optimism, "folds": folds}
+
+
+def _write_tables(out: Path, trials: Sequence[TrialRecord], tests: Sequence[TrialRecord]) -> None:
+    """Write ``trials.csv``, a row a trial, and ``predictions.csv``, a row an answer."""
+    rows = [
+        {"outer_fold": one.outer or "", "trial": one.number, "accuracy": one.rights.mean()}
+        | {**one.settings, "reason": one.reason}
+        for one in trials
+    ]
+    answers = [{**answer, "settings": one.label} for one in tests or trials for answer in one.answers]
+    for name, table in {"trials": rows, "predictions": answers}.items():
+        write_csv(out / f"{name}.csv", pd.DataFrame(table))

@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.explain.html import figure_html, paragraph, write_html
+from gaitlib.explain import figure_html, paragraph, write_html
 from gaitlib.files import make_folder, show_name, write_aside, write_json
 from gaitlib.models import TrainedModel
 from gaitlib.predict.verdict import Moment, Verdict

@@ -100,11 +100,11 @@ def what_it_reads(evaluation: Evaluation) -> str:
         names = top.drop_duplicates()[:3].str.lower()
         sentences += [f"The emotions differ most in {listed(names)}."] * (len(names) > 0)
     if evaluation.ablation:
-        most = min(evaluation.ablation, key=lambda one: one.difference)
-        points = f"{-100 * most.difference:.0f} points"
-        lost = f"Without {most.family} parameters a gait classifier loses {points}."
+        changes = {family: one.difference for family, one in evaluation.ablation.items()}
+        most = min(changes, key=changes.__getitem__)
+        lost = f"Without {most} parameters a gait classifier loses {-100 * changes[most]:.0f} points."
         few = "No single family of gait parameters carries the score alone."
-        sentences.append(lost if most.difference < -0.005 else few)
+        sentences.append(lost if changes[most] < -0.005 else few)
     return " ".join(sentences) or "No gait parameters could be measured in these videos."
 
 
@@ -122,7 +122,7 @@ def leak_sentence(evaluation: Evaluation) -> str:
 
 def choice_sentence(evaluation: Evaluation) -> str:
     """Say which model was chosen and why."""
-    reasons = dict.fromkeys(one["reason"] for one in evaluation.choices if one.get("reason"))
+    reasons = dict.fromkeys(fit.reason for fit in evaluation.folds or evaluation.fits[:1])
     return " ".join([f"The scores are those of {spelled(evaluation.chosen)}.", *reasons])
 
 

@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from gaitlib.config import RunConfig
 from gaitlib.data import inner_folds
 from gaitlib.errors import InputError
-from gaitlib.evaluation import Difference, Predictions, compare_rights
-from gaitlib.evaluation.intervals import permutation_p
+from gaitlib.evaluation import Predictions, compare_rights
+from gaitlib.evaluation.intervals import Difference, permutation_p
 from gaitlib.files import write_aside
 from gaitlib.models import fit_classifier, predict_classes
 from gaitlib.senses.measuring import SENSE_PARAMETERS
@@ -151,12 +151,11 @@ def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) 
     for known, held in folds:
         for name, part in fit_senses(walks.iloc[known], senses, config).predict(walks.iloc[held]).items():
             said[name][held] = part
-    about = walks[["video", "walker", "emotion"]].assign(num_clips=1, fold=0)
+    about = walks[["video", "walker", "emotion"]].assign(num_clips=1, fold=0, temperature=1.0)
     judged = {}
     for name, probabilities in said.items():
-        has = np.isfinite(probabilities[:, 0])
-        videos = about[has].reset_index(drop=True)
-        judged[name] = Predictions(videos, emotions, probabilities[has], np.ones(1))
+        shares = pd.DataFrame(probabilities, walks.index, [f"p_{emotion}" for emotion in emotions])
+        judged[name] = Predictions(about.join(shares).dropna(ignore_index=True), emotions)
     return judged
 
 
