@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaitlib.clips.skeleton import draw_sequence
+from gaitlib.clips import draw_sequence
 from gaitlib.explain.saliency import ExplainedClip
 from gaitlib.explain.sweeps import MOVEMENTS
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gaitlib.clips import PreparedVideo, continuation_note
-from gaitlib.config import RunConfig
+from gaitlib.clips import PreparedVideo
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.models import TrainedModel
 
@@ -27,12 +26,10 @@ class Doubts:
     reason: str = ""
 
 
-def walking_notes(video: PreparedVideo, config: RunConfig) -> list[str]:
+def walking_notes(video: PreparedVideo) -> list[str]:
     """Return what a reader should know of a walk that was read as it should be."""
-    notes = [continuation_note(video, config)]
-    if video.meta["comment"] == SYNTHETIC_COMMENT:
-        notes.append("Synthetic walker: the person in this video was drawn by a program.")
-    return [note for note in notes if note]
+    is_drawn = video.meta["comment"] == SYNTHETIC_COMMENT
+    return ["Synthetic walker: the person in this video was drawn by a program."] * is_drawn
 
 
 def find_doubts(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -> Doubts:

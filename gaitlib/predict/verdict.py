@@ -144,7 +144,7 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo]
     if not video.bouts:
         return verdict.abstain(meta["why_empty"])
     verdict.status = "warned" if meta["read_notes"] else "ok"
-    verdict.notes += [*meta["notes"], *walking_notes(video, model.config)]
+    verdict.notes += [*meta["notes"], *walking_notes(video)]
     verdict.gait = measure_gait(video)
     _answer(verdict, model, _as_set(video, model, beside))
     doubts = find_doubts(video, verdict.gait, model)
