@@ -1,7 +1,7 @@
 """Walking bouts in order of time, without footage that repeats itself.
 
-Some published clips are one second, played eight times. A loop is told from a steady walk by its frames: those
-of a loop are the same but for the codec's noise, those of two steps of a person never are.
+Some published clips are one second, played eight times. A loop is told from a steady walk by its frames:
+those of a loop are the same but for the codec's noise, those of two steps of a person never are.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ def find_bouts(
 ) -> list[np.ndarray]:
     """Return the rows of each walking bout, in order of time.
 
-    `runs` numbers in each row the unbroken run of one person's walking, -1 for none; see `find_repeats` for the
-    rest. A frame that repeats an earlier one is in no bout: of a loop, the round with most walking is.
+    `runs` numbers in each row the unbroken run of one person's walking, -1 for none; see `find_repeats` for
+    the rest. A frame that repeats an earlier one is in no bout: of a loop, the round with most walking is.
     """
     is_new = (runs >= 0) & ~repeats
     if period:
@@ -75,7 +75,7 @@ def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, 
     shortest, first = round(_MIN_REPEAT_SECONDS * frame_rate_hz), round(_MIN_PERIOD_SECONDS * frame_rate_hz)
     if len(thumbs) < 2 * shortest:
         return repeats, loop
-    frames = np.stack([cv2.GaussianBlur(np.float32(thumb), (0, 0), 0.6) for thumb in thumbs[:_MAX_ROWS]])
+    frames = np.stack([cv2.GaussianBlur(thumb, (0, 0), 0.6) for thumb in thumbs[:_MAX_ROWS].astype(np.float32)])
     step = _change(frames, 1)
     step = np.maximum(median_filter(np.concatenate([step[:1], step]), 9, mode="nearest"), 1e-6)
     coarse = frames[:, ::4, ::4].reshape(len(frames), -1)

@@ -26,11 +26,11 @@ _FAR, _MIDDLE, _NEAR, _SHIFT = 110, 180, 255, 4
 def keypoint_sequence(keypoints: Keypoints) -> np.ndarray:
     """Return the keypoints of a walk as seen from its side, walking right, whatever the camera saw.
 
-    Shape (num_frames, 33, 3), float32, in body heights from the middle of the hips: x forward, y down, z to the
-    left of the body. Gaps are interpolated; zeros where nobody is found at all.
+    Shape (num_frames, 33, 3), float32, in body heights from the middle of the hips: x forward, y down, z to
+    the left of the body. Gaps are interpolated; zeros where nobody is found at all.
     """
-    world = pd.DataFrame(keypoints.world_m.reshape(len(keypoints), -1).astype(float))
-    world = world.interpolate(limit_direction="both").fillna(0).to_numpy().reshape(-1, 33, 3)
+    flat = pd.DataFrame(keypoints.world_m.reshape(len(keypoints), -1).astype(float))
+    world = flat.interpolate(limit_direction="both").fillna(0).to_numpy().reshape(-1, 33, 3)
     kernel = np.hanning(2 * round(_HEADING_SECONDS * keypoints.frame_rate_hz) + 3)
     # Convolution in full, as a bout may be shorter than the kernel.
     smooth = [np.convolve(part, kernel)[len(kernel) // 2 :][: len(world)] for part in _facing(world)]

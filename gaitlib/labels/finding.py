@@ -11,10 +11,8 @@ from gaitlib.files import show_name
 from gaitlib.labels.naming import folder_emotions, read_walkers
 from gaitlib.labels.tables import match_videos, normal_name, parse_manifest, read_labels, read_table
 
-_VIDEO_SUFFIXES = tuple(
-    ".mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .gif .flv .ogv .ogg .asf .wmv "
-    ".y4m .ivf .dv".split()
-)
+_VIDEO_SUFFIXES = """.mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .gif .flv .ogv
+.ogg .asf .wmv .y4m .ivf .dv""".split()
 _IGNORED = {"readme.md", "truth.csv", "labels.csv", "thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -39,7 +37,7 @@ def list_videos(folder: str | Path) -> list[Path]:
 
 
 def _is_video(path: Path) -> bool:
-    return path.name.lower().endswith(_VIDEO_SUFFIXES)
+    return path.suffix.lower() in _VIDEO_SUFFIXES
 
 
 def _list_files(folder: Path) -> dict[str, Path]:
@@ -66,10 +64,8 @@ def find_videos(folder: str | Path, labels_path: str | Path | None = None) -> La
     reason = "Not a video by its suffix, or no regular file."
     skipped = {show_name(name): reason for name in paths.keys() - files.keys()}
     if not files:
-        example = show_name(folder / "happy" / "maria_1.mp4")
-        raise InputError(
-            f"No video in {show_name(folder)}: put them into one folder an emotion, as {example}."
-        )
+        root = show_name(folder)
+        raise InputError(f"No video in {root}: put them into one folder an emotion, as happy/maria_1.mp4.")
     beside = next((path for path in folder.iterdir() if path.name.casefold() == "labels.csv"), None)
     table = read_table(beside) if beside else pd.DataFrame()
     if beside and not labels_path and set(map(normal_name, table.iloc[0])) != {"video", "walker"}:
@@ -79,9 +75,10 @@ def find_videos(folder: str | Path, labels_path: str | Path | None = None) -> La
     else:
         videos = folder_emotions(list(files), show_name(folder), skipped)
     if beside and beside != labels_path and videos["walker"].isna().all():
-        walkers = parse_manifest(table, show_name(beside), ("video",))
-        walkers = match_videos(walkers, files, show_name(beside), {}).set_index("video")["walker"]
-        videos["walker"] = [walkers.get(name) for name in videos["video"]]
+        named = match_videos(
+            parse_manifest(table, show_name(beside), ("video",)), files, show_name(beside), {}
+        )
+        videos["walker"] = videos["video"].map(named.set_index("video")["walker"]).astype(object)
     is_open = videos["walker"].isna()
     videos.loc[is_open, "walker"] = read_walkers(videos[is_open], warnings)
     videos.insert(1, "path", [str(files[name]) for name in videos["video"]])
@@ -92,5 +89,5 @@ def find_videos(folder: str | Path, labels_path: str | Path | None = None) -> La
     source = "file" if labels_path else "folders" if videos["emotion"].any() else "none"
     if source == "none":
         warnings.append("The videos have no labels: no folders that name emotions, and no labels.csv.")
-    left = pd.DataFrame(sorted(skipped.items()), columns=["video", "reason"], dtype=object)
-    return LabelledVideos(videos, left, warnings, source)
+    reasons = pd.DataFrame(sorted(skipped.items()), columns=["video", "reason"], dtype=object)
+    return LabelledVideos(videos, reasons, warnings, source)

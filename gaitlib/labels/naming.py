@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
 from pathlib import PurePosixPath
@@ -14,15 +14,13 @@ from gaitlib.files import show_name
 from gaitlib.labels.tables import normal_name
 
 # Each group is one emotion under several names.
-_FAMILIES = """happy happiness joy joyful glad; sad sadness sorrow; angry anger rage; neutral normal; calm;
-fear fearful afraid scared; disgust disgusted; surprise surprised; proud pride; anxious anxiety; tired;
-excited; bored boredom; stressed stress; relaxed"""
+_FAMILIES = """happy happiness joy; sad sadness; angry anger; neutral normal; calm; fear afraid;
+disgust disgusted; surprise surprised; proud pride; anxious anxiety; tired; excited; bored; relaxed"""
 _FAMILY = {word: group.split()[0] for group in _FAMILIES.split(";") for word in group.split()}
 _SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 # Words of cameras, phones, takes and sessions: what holds no other word names nobody.
-_CAMERAS = """img vid video videos mov movie mvi dsc dscn pxl dji gopr gx cimg pict whatsapp signal snapchat
-telegram screen recording rec trim clip clips camera cam untitled export final file image at am pm take trial
-walk walking gait run front side back left right day session date room lab view part batch group week"""
+_CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg whatsapp signal telegram recording clip
+camera cam final file at am pm take trial walk walking gait run front side back left right day session date"""
 _COPY = re.compile(r"[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.IGNORECASE)
 
 
@@ -31,7 +29,7 @@ def _words_of(name: str) -> set[str]:
 
 
 def _is_person(name: str) -> bool:
-    return bool(_words_of(name) - set(_CAMERAS.split())) or bool(re.fullmatch(r"\d{1,4}", name))
+    return bool(_words_of(name) - set(_CAMERAS.split()) or re.fullmatch(r"\d{1,4}", name))
 
 
 def _walker_in(stem: str) -> str | None:
@@ -62,10 +60,11 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
             "emotion, or add a labels.csv with video,emotion,walker."
         )
     videos = pd.DataFrame({"video": names, "emotion": emotions, "walker": None}, dtype=object)
-    is_left = videos["emotion"].isna() & any(emotions)
-    left = "No folder above it names an emotion of the rest."
-    skipped |= dict.fromkeys(videos.loc[is_left, "video"].map(show_name), left)
-    return videos[~is_left].reset_index(drop=True)
+    if any(emotions):
+        for name in videos.loc[videos["emotion"].isna(), "video"]:
+            skipped[show_name(name)] = "No folder above it names an emotion of the rest."
+        videos = videos.dropna(subset="emotion", ignore_index=True)
+    return videos
 
 
 def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
@@ -91,7 +90,7 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]
 
 
-def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: list[str]) -> list[str]:
+def _cut_emotions(stems: list[str], emotions: Iterable[str | None], warnings: list[str]) -> list[str]:
     """Cut the emotion, or 1 to 3 letters of it, out of names if walkers then show several: ann_happy_2."""
     cut, shown = [], defaultdict(set)
     for stem, emotion in zip(stems, map(str, emotions), strict=True):
@@ -119,14 +118,13 @@ def inspect_labels(videos: pd.DataFrame) -> list[str]:
         f"Emotions {one!r} and {other!r} may be the same under two names: give them one name if so."
         for one, other in combinations(walkers.index, 2)
         if _are_near(one, other)
-    ] + [
-        f"Only 1 walker shows {emotion!r}, which cannot be learnt and tested: add walkers or check the name."
-        for emotion in walkers.index[walkers == 1]
     ]
+    for emotion in walkers.index[walkers == 1]:
+        doubts.append(f"Only 1 walker shows {emotion!r}, which cannot be learnt and tested: add walkers.")
     if len(walkers) > 1 and 1 < len(shown) < len(labelled) and (shown == 1).all():
         doubts.append(
-            f"Each walker shows one emotion only, such as {shown.index[0]!r}: if these are not the people, add "
-            "a column 'walker', else one may stand in training and test."
+            f"Each walker shows one emotion only, such as {shown.index[0]!r}: if these are not the people, "
+            "add a column 'walker', else one may stand in training and test."
         )
     return doubts
 
@@ -141,10 +139,10 @@ def _are_near(one: str, other: str) -> bool:
 
 def check_enough_walkers(videos: pd.DataFrame, has_test: bool = False) -> None:
     """Raise an `InputError` unless there are walkers for training, validation and (unless apart) the test."""
-    found, needed = videos["walker"].nunique(), 2 if has_test else 3
-    if found < needed:
-        parts = "training, validation" if has_test else "training, validation, test"
-        raise InputError(f"{found} walker{'s' * (found != 1)}; at least {needed} are needed ({parts}).")
+    found, parts = videos["walker"].nunique(), ["training", "validation", "test"][: 2 if has_test else 3]
+    if found < len(parts):
+        needed = f"at least {len(parts)} are needed ({', '.join(parts)})."
+        raise InputError(f"{found} walker{'s' * (found != 1)}; {needed}")
 
 
 def check_emotions(train: pd.DataFrame, videos: pd.DataFrame) -> None:

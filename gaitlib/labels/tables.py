@@ -1,8 +1,4 @@
-"""Label files, CSV of any separator or Excel: manifests, and rating sheets whose means become labels.
-
-Row 1 of a rating sheet has the video's name over each of its columns, row 2 the question, which ends in
-``- Happy`` and so on; then comes a row a rater with 1 to 5 or nothing.
-"""
+"""Label files, CSV of any separator or Excel: manifests, and rating sheets whose means become labels."""
 
 import csv
 import io
@@ -12,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +17,7 @@ from gaitlib.errors import InputError
 from gaitlib.files import show_name
 
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
-# First cells of rows of a rating sheet that are no rater's.
-_SUMMARIES = {"mean", "average", "median", "sd", "std", "sum", "total", "count"}
+_SUMMARIES = {"mean", "average", "median", "sd", "std", "sum", "total", "count"}  # rows that are no rater's
 
 
 def normal_name(text: str) -> str:
@@ -72,30 +68,25 @@ def _read_csv(content: bytes) -> pd.DataFrame:
 
 def _read_excel(content: bytes) -> pd.DataFrame:
     # A stray cell in a far corner would make a sheet of a million rows.
-    options = {"header": None, "dtype": str, "keep_default_na": False, "nrows": 20_000}
+    options: Any = {"header": None, "dtype": str, "keep_default_na": False, "nrows": 20_000}
     sheets = pd.read_excel(io.BytesIO(content), sheet_name=None, **options)
     return next((sheet for sheet in sheets.values() if (sheet != "").any(axis=None)), pd.DataFrame())
 
 
 def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
-    """Return the `needed` columns, ``walker`` (None where not given), and ``reference`` if there is one.
-
-    Raises an `InputError` if a column or a needed cell is missing, or rows contradict each other.
-    """
+    """Return the `needed` columns, ``walker`` (None where not given), and ``reference`` if there is one."""
     table = table.set_axis([normal_name(cell) for cell in table.iloc[0]], axis=1)[1:]
     for column in needed:
         if list(table.columns).count(column) != 1:
             found = show_name(", ".join(table.columns))[:200]
-            raise InputError(
-                f"{name} must have one column {column!r}, found {found}: expected a header row with "
-                f"{', '.join(needed)} and optionally walker, or a rating sheet."
+            wanted = (
+                f"expected a header row with {', '.join(needed)} and optionally walker, or a rating sheet."
             )
+            raise InputError(f"{name} must have one column {column!r}, found {found}: {wanted}")
         for number in table.index[table[column] == ""]:
             raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
     for number in table.index[(table.loc[:, table.columns == ""] != "").any(axis=1)]:
         raise InputError(f"{name}: row {number} has more cells than the header: put names in quotes.")
-    if table.empty:
-        raise InputError(f"{name} has a header but no rows: expected one row a video.")
     columns = [*needed, "walker", *{"reference"}.intersection(table.columns)]
     table = table.loc[:, ~table.columns.duplicated()].reindex(columns=columns, fill_value="").astype(object)
     if "emotion" in table:
@@ -149,7 +140,10 @@ def match_videos(
 
 
 def _rating_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``video`` and ``emotion`` of the columns of each rated video; other questions are left out."""
+    """Return ``video`` and ``emotion`` of the columns of each rated video, from the first two rows.
+
+    They hold the video's name and the question, which ends in ``- Happy``; other questions are left out.
+    """
     columns = table.iloc[:2, 1:].T.set_axis(["video", "emotion"], axis=1)
     if not columns["video"].duplicated().any():  # Qualtrics numbers the questions on a video
         columns["video"] = columns["video"].str.replace(r"_\d+$", "", regex=True)
@@ -172,8 +166,8 @@ def _parse_ratings(table: pd.DataFrame, columns: pd.DataFrame, name: str) -> pd.
     ratings = ratings[ratings["value"] != ""]
     ratings["rating"] = pd.to_numeric(ratings["value"], errors="coerce")
     for one in ratings[~ratings["rating"].between(1, 5)].itertuples():
-        what = f"{name}: row {one.rater} rates {one.video} {one.value!r}"
-        raise InputError(f"{what}: expected a number from 1 to 5 or nothing.")
+        what = f"row {one.rater} rates {one.video} {one.value!r}"
+        raise InputError(f"{name}: {what}: expected a number from 1 to 5 or nothing.")
     if ratings.empty:
         raise InputError(f"{name} holds no rating: expected 1 to 5 below questions that end in '- Happy'.")
     return ratings
@@ -183,20 +177,17 @@ def _mean_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
     """Label each video with the emotion of the highest mean rating, of a tie the first in the sheet."""
     means = ratings.pivot_table("rating", "video", "emotion", sort=False)[ratings["emotion"].unique()]
     ordered, by_video = np.sort(means.fillna(0), axis=1), ratings.groupby("video", sort=False)
-    means = means.assign(
-        num_raters=by_video["rater"].nunique(),
-        margin=ordered[:, -1] - ordered[:, -2],
-        agreement=by_video[["rater", "emotion", "rating"]].apply(_agreement),
-    )
-    means.insert(0, "emotion", means[ratings["emotion"].unique()].idxmax(axis=1))
-    means.insert(1, "walker", None)
-    return means.reset_index().rename_axis(columns=None)
+    labels = means.assign(num_raters=by_video["rater"].nunique(), margin=ordered[:, -1] - ordered[:, -2])
+    labels["agreement"] = by_video[["rater", "emotion", "rating"]].apply(_agreement)
+    labels.insert(0, "emotion", means.idxmax(axis=1))
+    labels.insert(1, "walker", None)
+    return labels.reset_index().rename_axis(columns=None)
 
 
 def _agreement(ratings: pd.DataFrame) -> float:
     """Return how often one rater's top emotion is that of the others' mean; NaN for a single rater."""
     table = ratings.pivot_table("rating", "rater", "emotion")
     others = pd.DataFrame([table.drop(index=rater).mean() for rater in table.index], table.index)
-    tops = [part.sub(part.max(axis=1), axis=0) > -1e-9 for part in (table, others)]
+    own, their = (part.sub(part.max(axis=1), axis=0) > -1e-9 for part in (table, others))
     # Ties count as if broken by chance.
-    return float(((tops[0] & tops[1]).sum(axis=1) / tops[0].sum(axis=1) / tops[1].sum(axis=1)).mean())
+    return float(((own & their).sum(axis=1) / own.sum(axis=1) / their.sum(axis=1)).mean())
