@@ -233,7 +233,7 @@ def test_too_few_walkers_and_emotions():
     check_emotions(train, train)
     with pytest.raises(InputError, match="Test video c shows 'angry', which no training video shows"):
         check_emotions(train, pd.DataFrame({"video": ["c"], "emotion": ["angry"]}))
-    with pytest.raises(InputError, match=r"only \['happy'\]: at least two emotions"):
+    with pytest.raises(InputError, match="only 'happy': at least two emotions"):
         check_emotions(train[:1], train)
 
 
@@ -301,9 +301,8 @@ def test_ways_to_write_the_same_table(tmp_path, content):
         ("My labels\n\nvideo,emotion\na,happy\n", "must have one column 'video', found my labels"),
         ("video,emotion\na.mp4,\n", r"row 2 has no emotion \(merged cells\?\): fill it in"),
         ("video,emotion\n\n,happy\n", "row 3 has no video"),
-        ("video,emotion\na,b_1.mp4,happy\n", "row 2 has more cells than the header"),
-        ("video,emotion\na_1,happy\nb_1,sad\na_1,sad\n", r"rows on a_1 differ \(.*happy.*sad.*\)"),
-        ("video,emotion,walker\na,happy,x\na,happy,y\n", "rows on a differ"),
+        ("video,emotion\na_1,happy\nb_1,sad\na_1,sad\n", "rows on a_1 contradict each other"),
+        ("video,emotion,walker\na,happy,x\na,happy,y\n", "rows on a contradict each other"),
         ("", "is empty: expected a header row"),
         ("\n , \n", "is empty"),
         ('video,emotion,notes\na,happy,"x\nb,sad,y\n', "cannot be read as a table .unexpected end of data"),

@@ -12,14 +12,11 @@ from scipy.ndimage import binary_opening, median_filter, uniform_filter1d
 
 # One step of a slow walker.
 MIN_BOUT_SECONDS = 0.8
-# A frame repeats an earlier one if both differ by less than this share of what one frame step brings:
-# measured 0 to 0.04 for loops, 0.2 and up for real walks, 0.08 and up for a walk drawn on the spot.
-_MAX_RATIO = 0.06
-# The same where a round is no whole number of frames: measured 0 to 0.2 for loops, 8 and up for others.
-_MAX_RATIO_BETWEEN = 0.5
+# A frame repeats an earlier one if both differ by less than this share of what a frame step brings: measured
+# 0 to 0.04 for loops, 0.08 and up for walks; between frames, 0 to 0.2 for loops, 8 and up for others.
+_MAX_RATIO, _MAX_RATIO_BETWEEN = 0.06, 0.5
 # Below this mean square nothing moves, and standing still is no loop.
-_MIN_STEP_POWER = 0.02
-_MIN_REPEAT_SECONDS, _MIN_PERIOD_SECONDS = 0.85, 0.3
+_MIN_STEP_POWER, _MIN_REPEAT_SECONDS, _MIN_PERIOD_SECONDS = 0.02, 0.85, 0.3
 # Long videos are looked through for ten minutes at 15 Hz, for repeats within one.
 _MAX_ROWS, _MAX_PERIOD, _NUM_TRIED = 9000, 900, 12
 
@@ -45,6 +42,11 @@ class Bout:
 
     def __len__(self) -> int:
         return self.last_row + 1 - self.first_row
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows of the track, ndarray of shape (num_frames,), int."""
+        return np.arange(self.first_row, self.last_row + 1)
 
 
 def find_bouts(
@@ -75,7 +77,9 @@ def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, 
     shortest, first = round(_MIN_REPEAT_SECONDS * frame_rate_hz), round(_MIN_PERIOD_SECONDS * frame_rate_hz)
     if len(thumbs) < 2 * shortest:
         return repeats, loop
-    frames = np.stack([cv2.GaussianBlur(thumb, (0, 0), 0.6) for thumb in thumbs[:_MAX_ROWS].astype(np.float32)])
+    frames = np.stack(
+        [cv2.GaussianBlur(thumb, (0, 0), 0.6) for thumb in thumbs[:_MAX_ROWS].astype(np.float32)]
+    )
     step = _change(frames, 1)
     step = np.maximum(median_filter(np.concatenate([step[:1], step]), 9, mode="nearest"), 1e-6)
     coarse = frames[:, ::4, ::4].reshape(len(frames), -1)

@@ -6,7 +6,7 @@ how far apart costs nothing to change. A refusal is stored too.
 
 import hashlib
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -24,10 +24,17 @@ from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, file_digest, hold_lock, make_folder, read_json, show_name, write_aside
 from gaitlib.video import VideoReader
-from gaitlib.walker import Keypoints, WalkerFinder, WalkerTrack, weights_problem, why_nobody
-from gaitlib.walker.crops import cut_frames
-from gaitlib.walker.shape import SHAPE_NAMES, measure_shapes
-from gaitlib.walker.silhouettes import path_speed
+from gaitlib.walker import (
+    SHAPE_NAMES,
+    Keypoints,
+    WalkerFinder,
+    WalkerTrack,
+    cut_frames,
+    measure_shapes,
+    path_speed,
+    weights_problem,
+    why_nobody,
+)
 
 # Raise when entries would come out differently for the same file and settings.
 FORMAT_VERSION = 3
@@ -98,8 +105,7 @@ class PreparedVideo:
         """
         if self.meta["crop"] == "skeleton":
             return draw_sequence(self.sequence[rows], frame_size, num_channels)
-        frames = self._load("pictures")
-        return frames.reshape(*frames.shape[:3], -1)[self.track["picture"].to_numpy()[rows]]
+        return self._load("pictures")[self.track["picture"].to_numpy()[rows]]
 
     def _load(self, name: str) -> np.ndarray:
         return np.load(self.folder / f"{name}.npy", mmap_mode="r")  # only what is asked for is read
@@ -108,8 +114,8 @@ class PreparedVideo:
 def prepare_video(path: Path, config: RunConfig, num_threads: int = 0) -> PreparedVideo:
     """Decode one video, follow its walker and store both, unless the cache holds them.
 
-    `body` and `crop` of the settings must be decided; `num_threads` decode, 0: one a core. Without bouts where
-    nobody walks: ``meta["why_empty"]`` says why. Raises an `InputError` if the video cannot be read.
+    `body` and `crop` of the settings must be decided; `num_threads` decode, 0: one a core. Without bouts
+    where nobody walks: ``meta["why_empty"]`` says why. Raises an `InputError` if the video cannot be read.
     """
     video, name = _find_entry(path, config), show_name(path.name)
     if not (video.folder / "meta.json").exists():
@@ -193,6 +199,7 @@ def _make_entry(path: Path, config: RunConfig, folder: Path, num_threads: int) -
 
 def _follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int) -> dict[str, Any]:
     """Write the files of a video's cache entry and return its description."""
+    assert config.body != "auto"
     rate, size_px, seconds = config.frame_rate_hz, _FRAME_PX[config.body], _CHUNK_SECONDS[config.body]
     color = config.body == "keypoints" or config.num_channels == 3
     reader = VideoReader(path, rate, size_px, color, seconds, num_threads)
@@ -212,17 +219,17 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int
     table = pd.concat(tables, ignore_index=True).assign(is_repeat=repeats)
     bouts = _find_walks(table, period, config)
     if config.body == "keypoints":
-        _write_keypoints([track.keypoints for track in tracks], table, bouts, folder)
-    arrays = {"track": table.to_records(index=False), "thumbs": np.stack(thumbs)}
-    for name, array in (arrays | {"pictures": np.concatenate(pictures)}).items():
-        np.save(folder / f"{name}.npy", array)
+        _write_keypoints(tracks, table, bouts, folder)
+    np.save(folder / "track.npy", table.to_records(index=False))
+    np.save(folder / "thumbs.npy", np.stack(thumbs))
+    shape = (-1, config.frame_size, config.frame_size, config.num_channels)
+    np.save(folder / "pictures.npy", np.concatenate(pictures).reshape(shape))
     notes = [*reader.report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
     if period:
-        notes.append(
-            f"{period / rate:.1f} s of footage repeated {len(table) / period:.0f} times: it counts once."
-        )
+        times = len(table) / period
+        notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
     about = {"notes": notes, "read_notes": reader.report.notes, "refusal": ""}
-    return asdict(reader.report) | _describe(tracks, bouts, table, config) | about
+    return asdict(reader.report) | _describe(tracks, bouts, config) | about
 
 
 def _tabulate(track: WalkerTrack, scale: float) -> pd.DataFrame:
@@ -240,20 +247,22 @@ def _tabulate(track: WalkerTrack, scale: float) -> pd.DataFrame:
 
 def _pictures(frames: np.ndarray, track: WalkerTrack, config: RunConfig) -> np.ndarray:
     """Return what is stored of a chunk: the walker cut out of the frames of walks, or all frames whole."""
-    rows, squares, size_px = np.flatnonzero(track.bouts >= 0), track.squares, frames.shape[2:0:-1]
+    rows, squares, is_grey = np.flatnonzero(track.bouts >= 0), track.squares, config.num_channels == 1
     if config.crop == "skeleton":
         rows = rows[:0]
     if config.crop == "frame":
+        height, width = frames.shape[1:3]
         rows = np.arange(len(track))
-        squares = np.tile([size_px[0] / 2, size_px[1] / 2, max(size_px)], (len(rows), 1))
-    chosen = [frames[row] for row in rows]
+        squares = np.tile([width / 2, height / 2, max(width, height)], (len(track), 1))
+    chosen = (frames[row] for row in rows)
     if config.crop == "silhouette" and track.masks is not None:
-        is_outline = config.num_channels == 1
-        masks = [track.masks[row] for row in rows]
-        whole = zip(chosen, masks, strict=True)
-        chosen = masks if is_outline else [np.uint8(frame * (mask[..., None] / 255)) for frame, mask in whole]
-    elif config.num_channels == 1 and frames.ndim > 3:
-        chosen = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in chosen]
+        masks = (track.masks[row] for row in rows)
+        cut_out = (
+            np.uint8(frame * (mask[..., None] / 255)) for frame, mask in zip(chosen, masks, strict=True)
+        )
+        chosen = masks if is_grey else cut_out
+    elif is_grey and frames.ndim > 3:
+        chosen = (cv2.cvtColor(frames[row], cv2.COLOR_RGB2GRAY) for row in rows)
     return cut_frames(chosen, squares[rows], config.frame_size)
 
 
@@ -265,7 +274,7 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
     runs, is_stored = np.where(walks, begins.cumsum(), -1), walks | (config.crop == "frame")
     if config.crop == "frame" and not walks.any():
         runs[:], person[:] = 0, 0
-    squares, bouts = table[["square_x", "square_y", "square_side"]].to_numpy(), list[Bout]()
+    squares, bouts = table[list(_PIXELS[4:])].to_numpy(), list[Bout]()
     table["time_seconds"] = np.arange(len(table)) / rate
     table["picture"] = np.where(is_stored, is_stored.cumsum() - 1, -1)
     bout, speed = np.full(len(table), -1), np.full(len(table), np.nan)
@@ -273,11 +282,8 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
         bout[rows], speed[rows] = number, path_speed(squares[rows], rate)
         first, last = int(rows[0]), int(rows[-1])
         seconds = first / rate, (last + 1) / rate, min(len(rows), period or len(rows)) / rate
-        (right, away), heading = _way(squares[rows]), "towards"
-        if abs(right) > abs(away):
-            heading = "right" if right > 0 else "left"
-        elif away > 0:
-            heading = "away"
+        right, away = _way(squares[rows])
+        heading = max((-away, "towards"), (away, "away"), (right, "right"), (-right, "left"))[1]
         bouts.append(Bout(number, first, last, *seconds, round(period), heading, int(person[first])))
     table["bout"], table["speed_heights_per_s"] = bout, speed
     return bouts
@@ -290,28 +296,26 @@ def _way(squares: np.ndarray) -> np.ndarray:
 
 
 def _write_keypoints(
-    parts: Sequence[Keypoints], table: pd.DataFrame, bouts: Sequence[Bout], folder: Path
+    tracks: Sequence[WalkerTrack], table: pd.DataFrame, bouts: Sequence[Bout], folder: Path
 ) -> None:
     """Write the walker's keypoints, and those of walks as networks see them."""
+    parts = [track.keypoints for track in tracks if track.keypoints is not None]
     names = ("times_seconds", "image_px", "world_m", "visibility")
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     keypoints = Keypoints(**arrays, frame_size_px=parts[0].frame_size_px)
-    squares = table[["square_x", "square_y", "square_side"]].to_numpy()
+    squares = table[list(_PIXELS[4:])].to_numpy()
     sequence = np.zeros((len(keypoints), 33, 3), np.float32)
     for bout in bouts:
-        rows = np.arange(bout.first_row, bout.last_row + 1)
-        way = _way(squares[rows])
+        way = _way(squares[bout.rows])
         if np.linalg.norm(way) > _MIN_WAY:
-            face_ahead(keypoints, rows, way)
-        sequence[rows] = keypoint_sequence(keypoints.part(rows))
+            face_ahead(keypoints, bout.rows, way)
+        sequence[bout.rows] = keypoint_sequence(keypoints.part(bout.rows))
     keypoints.save(folder / "keypoints.npz")
     np.save(folder / "sequence.npy", sequence)
 
 
-def _describe(
-    tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], table: pd.DataFrame, config: RunConfig
-) -> dict[str, Any]:
-    seconds = Counter[int]()
+def _describe(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], config: RunConfig) -> dict[str, Any]:
+    seconds: dict[int, float] = defaultdict(float)
     for bout in bouts:
         seconds[bout.person] += bout.distinct_seconds
     why = why_nobody(max(tracks, key=lambda track: (track.num_people, bool(track.reason))))

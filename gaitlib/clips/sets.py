@@ -18,12 +18,9 @@ if TYPE_CHECKING:
 
 # A walk is continued from where it was a stride ago, of a fast walker at least.
 _MIN_ROUND_SECONDS = 0.7
-# Emotion changes the tempo: it may vary by less than people differ, or sad walks would look neutral.
-_MAX_TEMPO = 0.05
-# How far a varied clip may begin before or after its place, in clip lengths.
-_MAX_SHIFT = 0.25
-# Share of the square's side by which a walker must move within a clip to go left.
-_MIN_SIDE_STEP = 0.1
+# Emotion changes the tempo: it may vary by less than people differ, or sad walks would look neutral. A varied
+# clip begins at most so many clip lengths before or after its place.
+_MAX_TEMPO, _MAX_SHIFT = 0.05, 0.25
 
 
 def find_clips(video: PreparedVideo, config: RunConfig) -> np.ndarray:
@@ -45,7 +42,7 @@ def find_clips(video: PreparedVideo, config: RunConfig) -> np.ndarray:
 @lru_cache(4096)
 def walk_on(video: PreparedVideo, bout: Bout, num_frames: int) -> np.ndarray:
     """Return the rows of a bout, `num_frames` at least: it goes on from where the walker moved alike."""
-    rows = np.arange(bout.first_row, bout.last_row + 1)
+    rows = bout.rows
     if len(rows) >= num_frames:
         return rows
     frames = video.sequence[rows] if video.meta["body"] == "keypoints" else video.read(rows)[:, ::4, ::4]
@@ -62,10 +59,9 @@ class ClipSet:
     """Clips of several videos.
 
     `labels` (num_videos,) and soft `targets` (num_videos, num_classes) belong to `videos`. Of each clip,
-    `video_numbers` tells the video and `rows` (num_clips, num_frames) the rows of its track; those of
-    `is_mirrored` are mirrored, so that all walkers go right. `frame_shape` is frame size and channels.
-    Where walks are judged relative to the walker, `reference_videos` gives for each video the places in
-    ``references.videos`` of those that it is compared with.
+    `video_numbers` tells the video, `rows` (num_clips, num_frames) the rows of its track, and `is_mirrored`
+    whether it is mirrored, so that all walkers go right. `frame_shape` is frame size and channels. Of each
+    video, `reference_videos` gives the places in ``references.videos`` of those that it is compared with.
     """
 
     videos: tuple[PreparedVideo, ...]
@@ -126,25 +122,22 @@ def make_clip_set(
     videos: Sequence[PreparedVideo], labels: np.ndarray, config: RunConfig, targets: np.ndarray | None = None
 ) -> ClipSet:
     """List the clips of videos, with `labels` (num_videos,) and soft `targets` (num_videos, num_classes)."""
-    rows = [find_clips(video, config) for video in videos]
+    rows, goes_left = [find_clips(video, config) for video in videos], [np.zeros(0, bool)]
+    for video, part in zip(videos, rows, strict=True):
+        x, side = (video.track[name].to_numpy() for name in ("square_x", "square_side"))
+        first, last = part.min(axis=1), part.max(axis=1)
+        # Who comes towards the camera goes neither way.
+        goes_left.append((x[last] - x[first]) / side[first] < -0.1)
     turns = config.face_right and config.crop in ("silhouette", "square")
-    mirrored = [_goes_left(*pair) & turns for pair in zip(videos, rows, strict=True)]
     return ClipSet(
         videos=tuple(videos),
         labels=np.asarray(labels, int),
         video_numbers=np.repeat(np.arange(len(videos)), [len(part) for part in rows]),
         rows=np.concatenate([np.zeros((0, config.num_frames), int), *rows]),
-        is_mirrored=np.concatenate([np.zeros(0, bool), *mirrored]),
+        is_mirrored=np.concatenate(goes_left) & turns,
         frame_shape=(config.frame_size, config.num_channels),
         targets=targets,
     )
-
-
-def _goes_left(video: PreparedVideo, rows: np.ndarray) -> np.ndarray:
-    """Say for each clip whether the walker goes left; who comes towards the camera goes neither way."""
-    x, side = (video.track[name].to_numpy() for name in ("square_x", "square_side"))
-    first, last = rows.min(axis=1), rows.max(axis=1)
-    return (x[last] - x[first]) / side[first] < -_MIN_SIDE_STEP
 
 
 def vary_frames(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -103,10 +103,10 @@ def outline_features(outline: pd.DataFrame) -> dict[str, float]:
 def box_features(video: PreparedVideo) -> np.ndarray:
     """Describe a walk by the box around the walker: the least that any classifier should make use of.
 
-    Returns 13 numbers: median speed (body heights per second); mean, SD, 10th and 90th percentile of width over
-    height; SD of the centre's height about its path, of the height and of its change (body heights); cadence
-    (Hz) and its strength from the autocorrelation of the width; mean change of the width; 90th percentile and
-    SD of the speed. Zeros where no box was found.
+    Returns 13 numbers: median speed (body heights per second); mean, SD, 10th and 90th percentile of width
+    over height; SD of the centre's height about its path, of the height and of its change (body heights);
+    cadence (Hz) and its strength from the autocorrelation of the width; mean change of the width; 90th
+    percentile and SD of the speed. Zeros where no box was found.
     """
     track = video.track
     track = track[(track["bout"] >= 0) & track["height"].notna()]

@@ -22,8 +22,7 @@ from gaitlib.gait.motion import (
     repeats_after,
     wave_size,
 )
-from gaitlib.walker import Keypoints
-from gaitlib.walker.silhouettes import BODY_SHARE
+from gaitlib.walker import BODY_SHARE, Keypoints
 
 # A row a parameter: name, title, unit, family, source, definition and where it holds. Lengths are in legs
 # (thigh and shank) or trunks (hips to shoulders), so that people of all sizes compare.
@@ -59,7 +58,8 @@ def measure_gait(video: PreparedVideo) -> pd.DataFrame:
 
 def gait_parameters(video: PreparedVideo) -> dict[str, float]:
     """Return the median of each parameter over the bouts of a video, by name; NaN where none shows it."""
-    return measure_gait(video)[list(GAIT_PARAMETERS["name"])].astype(float).median().to_dict()
+    table = measure_gait(video)[list(GAIT_PARAMETERS["name"])].astype(float)
+    return {str(name): float(value) for name, value in table.median().items()}
 
 
 @lru_cache(8192)
@@ -100,8 +100,8 @@ def _rounds(video: PreparedVideo, bout: Bout) -> np.ndarray:
 def measure_keypoints(keypoints: Keypoints, is_repeat: np.ndarray | None = None) -> dict[str, float]:
     """Measure one walking bout, of a loop all of its rounds: values by the name of the parameter.
 
-    Frames of `is_repeat`, (num_frames,), do not count as regular steps. What could not be measured is not there
-    or NaN.
+    Frames of `is_repeat`, (num_frames,), do not count as regular steps. What could not be measured is not
+    there or NaN.
     """
     motion = body_motion(keypoints)
     if motion is None:

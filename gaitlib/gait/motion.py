@@ -1,4 +1,4 @@
-"""One walking bout of keypoints in the body's own axes, and the rhythm of a walk: how often signals repeat."""
+"""A walking bout of keypoints in the body's own axes, and the rhythm of a walk: how often signals repeat."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,8 +34,8 @@ _FIRST_PEAK_SHARE, _MAX_LAG_SHARE = 0.55, 0.6
 class BodyMotion:
     """The frames of one bout in which the whole body is known.
 
-    `passes`, (num_frames,), numbers the unbroken passes: a loop that starts again, a gap or a cut begins a new
-    one. `body_m`, (num_frames, 33, 3), is forward, left and up from the middle of the hips; `image_m`,
+    `passes`, (num_frames,), numbers the unbroken passes: a loop that starts again, a gap or a cut begins a
+    new one. `body_m`, (num_frames, 33, 3), is forward, left and up from the middle of the hips; `image_m`,
     (num_frames, 33, 2), right and up from the middle of the frame, at the walker's distance. `heading_deg` is
     where the body faces: 0 right, 90 towards the camera.
     """
@@ -145,9 +145,9 @@ class Rhythm:
 def find_rhythm(times: np.ndarray, signals: np.ndarray, passes: np.ndarray) -> Rhythm | None:
     """Find the frequency whose wave explains most of some signals; None where nothing repeats.
 
-    Each unbroken pass of the `signals`, (num_frames, num_signals), has a mean of its own; larger signals count
-    more. A fit needs little more than one stride, copes with gaps and loops and takes no harmonic for the
-    rhythm (Lomb 1976, "Least-squares frequency analysis of unequally spaced data").
+    Each unbroken pass of the `signals`, (num_frames, num_signals), has a mean of its own; larger signals
+    count more. A fit needs little more than one stride, copes with gaps and loops and takes no harmonic for
+    the rhythm (Lomb 1976, "Least-squares frequency analysis of unequally spaced data").
     """
     seconds = max(float(np.ptp(times)), 1e-9)
     frequencies = np.arange(max(_STRIDES_HZ[0], _MIN_STRIDES_SEEN / seconds), _STRIDES_HZ[1], 0.005)

@@ -149,7 +149,8 @@ def check_emotions(train: pd.DataFrame, videos: pd.DataFrame) -> None:
     """Raise an `InputError` if training lacks a second emotion, or one that any of `videos` shows."""
     known = sorted(train["emotion"].dropna().unique())
     if len(known) < 2:
-        raise InputError(f"The training shows only {known}: at least two emotions are needed to learn.")
+        have = "only " + repr(*known) if known else "no emotion"
+        raise InputError(f"The training videos show {have}: at least two emotions are needed to learn.")
     unseen = videos.dropna(subset="emotion").query("emotion not in @known")
     for video, emotion in unseen[["video", "emotion"]].to_numpy()[:1]:
         raise InputError(
