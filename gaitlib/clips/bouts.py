@@ -77,9 +77,8 @@ def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, 
     shortest, first = round(_MIN_REPEAT_SECONDS * frame_rate_hz), round(_MIN_PERIOD_SECONDS * frame_rate_hz)
     if len(thumbs) < 2 * shortest:
         return repeats, loop
-    frames = np.stack(
-        [cv2.GaussianBlur(thumb, (0, 0), 0.6) for thumb in thumbs[:_MAX_ROWS].astype(np.float32)]
-    )
+    sharp = thumbs[:_MAX_ROWS].astype(np.float32)
+    frames = np.stack([cv2.GaussianBlur(frame, (0, 0), 0.6) for frame in sharp])
     step = _change(frames, 1)
     step = np.maximum(median_filter(np.concatenate([step[:1], step]), 9, mode="nearest"), 1e-6)
     coarse = frames[:, ::4, ::4].reshape(len(frames), -1)
@@ -90,9 +89,8 @@ def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, 
         same = binary_opening((step[period:] > _MIN_STEP_POWER) & (ratio < _MAX_RATIO), np.ones(shortest))
         repeats[period : len(frames)] |= same
         if not loop and same.mean() > 0.8:
-            loop = next(
-                (part for part in (period / 3, period / 2) if _fits(frames, step, part)), float(period)
-            )
+            parts = [part for part in (period / 3, period / 2) if _fits(frames, step, part)]
+            loop = parts[0] if parts else float(period)
             repeats[int(np.ceil(loop)) : len(frames)] = True
     return repeats, loop
 

@@ -6,6 +6,7 @@ how far apart costs nothing to change. A refusal is stored too.
 
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -39,8 +40,7 @@ from gaitlib.walker import (
 # Raise when entries would come out differently for the same file and settings.
 FORMAT_VERSION = 3
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
-_FRAME_PX = {"keypoints": 960, "silhouette": 480}
-_CHUNK_SECONDS = {"keypoints": 15.0, "silhouette": 60.0}
+_FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
 # Who moves less than this between the ends of a bout, in sides of the square, gets nowhere.
 _MIN_WAY = 0.2
 _PIXELS = ("left", "top", "width", "height", "square_x", "square_y", "square_side")
@@ -48,10 +48,7 @@ _PIXELS = ("left", "top", "width", "height", "square_x", "square_y", "square_sid
 
 @dataclass(frozen=True)
 class PreparedVideo:
-    """The cached track, keypoints and frames of one video; `digest` is the SHA-256 of its file.
-
-    Rows count the frames of the whole video at the rate of the run.
-    """
+    """The cached track, keypoints and frames of one video, a row a frame; `digest` is its file's SHA-256."""
 
     folder: Path
     digest: str
@@ -66,9 +63,8 @@ class PreparedVideo:
         """The walker in each row.
 
         Columns: `time_seconds`; box `left`, `top`, `width`, `height` and square `square_x`, `square_y`,
-        `square_side` in pixels of the frames that `VideoReader` gives by default; `bout` and `person` (-1:
-        none); `is_repeat` (of an earlier frame); `speed_heights_per_s`; `picture` (place among the stored
-        frames, -1: none); `shape_*` (`SHAPE_NAMES`, from silhouettes only).
+        `square_side` in pixels of frames of at most 960; `bout`, `person` and `picture` (among the stored
+        frames; -1: none); `is_repeat`; `speed_heights_per_s`; `shape_*` (`SHAPE_NAMES`, of silhouettes).
         """
         return pd.DataFrame(self._load("track"))
 
@@ -170,14 +166,11 @@ def _prepare_or_reason(path: Path, config: RunConfig, num_threads: int) -> Prepa
 
 def _find_entry(path: Path, config: RunConfig) -> PreparedVideo:
     """Return the cache entry of a file, be it there or not."""
-    if not path.is_file():
-        raise InputError(f"{show_name(path.name)}: there is no such file.")
-    try:
-        digest = file_digest(path)
-    except OSError as error:
-        raise InputError(f"{show_name(path.name)}: it cannot be read ({error.strerror}).") from None
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise InputError(f"{show_name(path.name)}: there is no such file, or it cannot be read.")
     shape = [] if config.crop == "skeleton" else [config.frame_size, config.num_channels]
     settings = [config.body, config.crop, config.frame_rate_hz, *shape]
+    digest = file_digest(path)
     text = json.dumps([digest, settings, FORMAT_VERSION, av.__version__, cv2.__version__])
     return PreparedVideo(cache_dir() / "videos" / hashlib.sha256(text.encode()).hexdigest()[:32], digest)
 
@@ -224,19 +217,18 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int
     np.save(folder / "thumbs.npy", np.stack(thumbs))
     shape = (-1, config.frame_size, config.frame_size, config.num_channels)
     np.save(folder / "pictures.npy", np.concatenate(pictures).reshape(shape))
-    notes = [*reader.report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
+    meta = asdict(reader.report) | _describe(tracks, bouts, config) | {"read_notes": reader.report.notes}
+    meta["notes"] = [*reader.report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
     if period:
         times = len(table) / period
-        notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
-    about = {"notes": notes, "read_notes": reader.report.notes, "refusal": ""}
-    return asdict(reader.report) | _describe(tracks, bouts, config) | about
+        meta["notes"].append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
+    return meta
 
 
 def _tabulate(track: WalkerTrack, scale: float) -> pd.DataFrame:
     """Return a chunk of the track, with `begins` where another walk does within the chunk."""
-    is_walking = track.bouts >= 0
+    is_walking, begins = track.bouts >= 0, np.diff(track.bouts, prepend=track.bouts[:1]) != 0
     table = pd.DataFrame(np.column_stack([track.boxes, track.squares]) * scale, columns=_PIXELS)
-    begins = np.diff(track.bouts, prepend=track.bouts[:1]) != 0
     table = table.assign(person=track.person, is_walking=is_walking, begins=begins)
     if track.masks is not None:
         shapes = measure_shapes(track.masks, np.where(is_walking[:, None], track.boxes, np.nan)).T
@@ -303,8 +295,7 @@ def _write_keypoints(
     names = ("times_seconds", "image_px", "world_m", "visibility")
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     keypoints = Keypoints(**arrays, frame_size_px=parts[0].frame_size_px)
-    squares = table[list(_PIXELS[4:])].to_numpy()
-    sequence = np.zeros((len(keypoints), 33, 3), np.float32)
+    squares, sequence = table[list(_PIXELS[4:])].to_numpy(), np.zeros((len(keypoints), 33, 3), np.float32)
     for bout in bouts:
         way = _way(squares[bout.rows])
         if np.linalg.norm(way) > _MIN_WAY:
@@ -327,5 +318,6 @@ def _describe(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], config: RunC
         "main_person": max(seconds, key=seconds.__getitem__, default=-1),
         "num_people": max(track.num_people for track in tracks),
         "methods": sorted({track.method for track in tracks}),
+        "refusal": "",
         "why_empty": "" if bouts else why,
     }
