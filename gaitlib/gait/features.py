@@ -58,12 +58,9 @@ def gait_features(videos: Sequence[PreparedVideo]) -> np.ndarray:
     """
     rows = []
     for video in videos:
-        seconds = np.array([[bout.distinct_seconds] for bout in video.own_bouts]).reshape(-1, 1)
-        values = bout_features(video)
-        weights = np.isfinite(values) * seconds
-        total = weights.sum(axis=0)
-        mean = (np.nan_to_num(values) * weights).sum(axis=0) / (total + 1e-12)
-        rows.append(np.where(total > 0, mean, np.nan))
+        values = np.ma.masked_invalid(bout_features(video))
+        seconds = np.array([bout.distinct_seconds for bout in video.own_bouts])
+        rows.append(np.ma.average(values, axis=0, weights=seconds).filled(np.nan))
     return np.array(rows).reshape(len(videos), -1)
 
 

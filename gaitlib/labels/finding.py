@@ -75,9 +75,8 @@ def find_videos(folder: str | Path, labels_path: str | Path | None = None) -> La
     else:
         videos = folder_emotions(list(files), show_name(folder), skipped)
     if beside and beside != labels_path and videos["walker"].isna().all():
-        named = match_videos(
-            parse_manifest(table, show_name(beside), ("video",)), files, show_name(beside), {}
-        )
+        rows = parse_manifest(table, show_name(beside), ("video",))
+        named = match_videos(rows, files, show_name(beside), {})
         videos["walker"] = videos["video"].map(named.set_index("video")["walker"]).astype(object)
     is_open = videos["walker"].isna()
     videos.loc[is_open, "walker"] = read_walkers(videos[is_open], warnings)
@@ -87,7 +86,5 @@ def find_videos(folder: str | Path, labels_path: str | Path | None = None) -> La
     for row in videos[videos["margin"] < 1e-9].itertuples() if "margin" in videos else ():
         warnings.append(f"{row.video}: a tie of mean ratings, taken as {row.emotion}.")
     source = "file" if labels_path else "folders" if videos["emotion"].any() else "none"
-    if source == "none":
-        warnings.append("The videos have no labels: no folders that name emotions, and no labels.csv.")
     reasons = pd.DataFrame(sorted(skipped.items()), columns=["video", "reason"], dtype=object)
     return LabelledVideos(videos, reasons, warnings, source)
