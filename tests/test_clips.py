@@ -120,12 +120,14 @@ def test_crops(walk_film, crop, channels):
     assert (background < 10) == (crop == "silhouette")
 
 
-def test_a_walk_goes_on_from_chunk_to_chunk(walk_film, fresh_cache, monkeypatch):
-    whole = prepare_video(walk_film, config_of())
-    monkeypatch.setitem(preparing._CHUNK_SECONDS, "silhouette", 2.0)
-    parts = prepare_video(walk_film, config_of(frame_size=33))
+def test_a_walk_goes_on_from_chunk_to_chunk(tmp_path, fresh_cache, monkeypatch):
+    path = film(tmp_path / "late.mp4", [*[np.nan] * 75, *across(4.5)])
+    whole = prepare_video(path, config_of(num_channels=3))
+    monkeypatch.setitem(preparing._CHUNK_SECONDS, "silhouette", 2.0)  # nobody is in the first
+    parts = prepare_video(path, config_of(num_channels=3, frame_size=33))
     assert [len(bout) for bout in parts.bouts] == [pytest.approx(len(bout), abs=2) for bout in whole.bouts]
     assert (np.diff(parts.track["picture"][parts.track["picture"] >= 0]) == 1).all()
+    assert parts.read(parts.bouts[0].rows).shape == (len(parts.bouts[0]), 33, 33, 3)
 
 
 @pytest.mark.skipif(bool(weights_problem()), reason="the body model is not installed")
@@ -178,6 +180,8 @@ def test_nobody_walks_is_no_refusal_but_a_reason(tmp_path):
     assert find_clips(video, config_of()).shape == (0, 30)
     assert prepare_videos([path], config_of()) == [video.meta["why_empty"]]
     assert "nobody walks" in video.meta["why_empty"]
+    (bout,) = prepare_video(path, config_of(crop="frame")).bouts
+    assert (len(bout), bout.heading) == (30, "towards")  # whole frames need no walker
 
 
 def test_many_videos_in_parallel_in_order(tmp_path, fresh_cache, capsys):

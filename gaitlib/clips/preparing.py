@@ -7,7 +7,6 @@ how far apart costs nothing to change. A refusal is stored too.
 import hashlib
 import json
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -201,9 +200,7 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int
         full_px = reader.report.width, reader.report.height
         finder = finder or WalkerFinder(config.body, rate, full_px, config.crop == "silhouette")
         track = finder.find(chunk)
-        # Pixels count as in the frames that `VideoReader` gives by default.
-        scale = min(1.0, 960 / max(full_px)) / min(1.0, size_px / max(full_px))
-        tables.append(_tabulate(track, scale))
+        tables.append(_tabulate(track))
         pictures.append(_pictures(chunk.frames, track, config))
         small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA) for frame in chunk.frames]
         thumbs += [cv2.cvtColor(thumb, cv2.COLOR_RGB2GRAY) for thumb in small] if color else small
@@ -213,27 +210,27 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path, num_threads: int
     bouts = _find_walks(table, period, config)
     if config.body == "keypoints":
         _write_keypoints(tracks, table, bouts, folder)
+    # Pixels count as in the frames that `VideoReader` gives by default.
+    scale = min(1.0, 960 / max(full_px)) / min(1.0, size_px / max(full_px))
+    for name in [*_PIXELS, *table.filter(like="shape_")]:
+        table[name] *= scale ** (2 if name.endswith("area") else 1)
     np.save(folder / "track.npy", table.to_records(index=False))
     np.save(folder / "thumbs.npy", np.stack(thumbs))
-    shape = (-1, config.frame_size, config.frame_size, config.num_channels)
-    np.save(folder / "pictures.npy", np.concatenate(pictures).reshape(shape))
-    meta = asdict(reader.report) | _describe(tracks, bouts, config) | {"read_notes": reader.report.notes}
-    meta["notes"] = [*reader.report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
-    if period:
-        times = len(table) / period
-        meta["notes"].append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
-    return meta
+    np.save(folder / "pictures.npy", np.concatenate(pictures))
+    meta = _describe(tracks, bouts, period, config)
+    notes = [*reader.report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
+    meta |= {"read_notes": reader.report.notes, "notes": notes + meta["notes"]}
+    return asdict(reader.report) | meta
 
 
-def _tabulate(track: WalkerTrack, scale: float) -> pd.DataFrame:
+def _tabulate(track: WalkerTrack) -> pd.DataFrame:
     """Return a chunk of the track, with `begins` where another walk does within the chunk."""
     is_walking, begins = track.bouts >= 0, np.diff(track.bouts, prepend=track.bouts[:1]) != 0
-    table = pd.DataFrame(np.column_stack([track.boxes, track.squares]) * scale, columns=_PIXELS)
+    table = pd.DataFrame(np.column_stack([track.boxes, track.squares]), columns=_PIXELS)
     table = table.assign(person=track.person, is_walking=is_walking, begins=begins)
     if track.masks is not None:
-        shapes = measure_shapes(track.masks, np.where(is_walking[:, None], track.boxes, np.nan)).T
-        for name, values in zip(SHAPE_NAMES, shapes.astype(float), strict=True):
-            table[f"shape_{name}"] = values * scale ** (2 if name.endswith("area") else 1)
+        shapes = measure_shapes(track.masks, np.where(is_walking[:, None], track.boxes, np.nan))
+        table[[f"shape_{name}" for name in SHAPE_NAMES]] = shapes.astype(float)
     return table
 
 
@@ -255,7 +252,8 @@ def _pictures(frames: np.ndarray, track: WalkerTrack, config: RunConfig) -> np.n
         chosen = masks if is_grey else cut_out
     elif is_grey and frames.ndim > 3:
         chosen = (cv2.cvtColor(frames[row], cv2.COLOR_RGB2GRAY) for row in rows)
-    return cut_frames(chosen, squares[rows], config.frame_size)
+    cut = cut_frames(chosen, squares[rows], config.frame_size)
+    return cut.reshape(-1, config.frame_size, config.frame_size, config.num_channels)
 
 
 def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[Bout]:
@@ -265,7 +263,7 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
     begins = table.pop("begins") | (np.diff(person, prepend=-1) != 0) | walks.ne(walks.shift())
     runs, is_stored = np.where(walks, begins.cumsum(), -1), walks | (config.crop == "frame")
     if config.crop == "frame" and not walks.any():
-        runs[:], person[:] = 0, 0
+        runs, person = np.zeros_like(runs), np.zeros_like(person)
     squares, bouts = table[list(_PIXELS[4:])].to_numpy(), list[Bout]()
     table["time_seconds"] = np.arange(len(table)) / rate
     table["picture"] = np.where(is_stored, is_stored.cumsum() - 1, -1)
@@ -277,7 +275,7 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
         right, away = _way(squares[rows])
         heading = max((-away, "towards"), (away, "away"), (right, "right"), (-right, "left"))[1]
         bouts.append(Bout(number, first, last, *seconds, round(period), heading, int(person[first])))
-    table["bout"], table["speed_heights_per_s"] = bout, speed
+    table["bout"], table["person"], table["speed_heights_per_s"] = bout, person, speed
     return bouts
 
 
@@ -305,19 +303,31 @@ def _write_keypoints(
     np.save(folder / "sequence.npy", sequence)
 
 
-def _describe(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], config: RunConfig) -> dict[str, Any]:
-    seconds: dict[int, float] = defaultdict(float)
+def _describe(
+    tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], period: float, config: RunConfig
+) -> dict[str, Any]:
+    rate, seconds, notes = config.frame_rate_hz, dict[int, float](), list[str]()
     for bout in bouts:
-        seconds[bout.person] += bout.distinct_seconds
+        seconds[bout.person] = seconds.get(bout.person, 0.0) + bout.distinct_seconds
+    main = max(seconds, key=seconds.__getitem__, default=-1)
+    if period:
+        times = sum(map(len, tracks)) / period
+        notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
+    if len(seconds) > 1:
+        share = f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s"
+        notes.append(
+            f"{len(seconds)} people walk at different times: the one who walks most is read, {share}."
+        )
     why = why_nobody(max(tracks, key=lambda track: (track.num_people, bool(track.reason))))
     if any((track.bouts >= 0).any() for track in tracks):
         why = f"nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."
     return {
         **{name: getattr(config, name) for name in ("body", "crop", "frame_rate_hz")},
         "bouts": [asdict(bout) for bout in bouts],
-        "main_person": max(seconds, key=seconds.__getitem__, default=-1),
+        "main_person": main,
         "num_people": max(track.num_people for track in tracks),
         "methods": sorted({track.method for track in tracks}),
+        "notes": notes,
         "refusal": "",
         "why_empty": "" if bouts else why,
     }
