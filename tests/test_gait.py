@@ -351,6 +351,7 @@ def test_a_prepared_video_is_measured_by_bout(video):
     assert len(table) == 1 and bool(table["is_valid"].iloc[0])
     assert gait_parameters(prepared)["cadence_steps_per_min"] == pytest.approx(60 / 0.55, rel=0.03)
     events = step_events(prepared, prepared.bouts[0])
+    assert len(events) == (7 if body == "keypoints" else 0)
     assert np.diff(events["time_seconds"]) == pytest.approx(0.55, abs=0.08)
     assert set(events["side"]) == ({"left", "right"} if body == "keypoints" else set())
 

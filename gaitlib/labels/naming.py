@@ -151,9 +151,8 @@ def check_emotions(train: pd.DataFrame, videos: pd.DataFrame) -> None:
     if len(known) < 2:
         have = "only " + repr(*known) if known else "no emotion"
         raise InputError(f"The training videos show {have}: at least two emotions are needed to learn.")
-    unseen = videos.dropna(subset="emotion").query("emotion not in @known")
-    for video, emotion in unseen[["video", "emotion"]].to_numpy()[:1]:
+    for row in videos.dropna(subset="emotion").query("emotion not in @known").itertuples():
         raise InputError(
-            f"Test video {video} shows {emotion!r}, which no training video shows ({', '.join(known)}): add "
-            f"training videos of it or leave its test videos out ({len(unseen)} in all)."
+            f"Test video {row.video} shows {row.emotion!r}, which no training video shows "
+            f"({', '.join(known)}): add training videos of it or leave its test videos out."
         )
