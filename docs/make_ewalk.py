@@ -9,11 +9,13 @@ import argparse
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+
 from gaitlib.config import RunConfig, make_config
 from gaitlib.data import prepare_data
 from gaitlib.evaluation import evaluate, leak_lesson
 from gaitlib.files import temporary_folder
-from gaitlib.labels import rater_agreement
+from gaitlib.labels import read_labels
 from gaitlib.training import train_fits
 
 PAGE = Path(__file__).parent / "ewalk.md"
@@ -103,7 +105,8 @@ def main() -> None:
             parts.append(
                 f"## {heading}\n\n{score_table(given.videos, labels, given.folds, given.networks)}\n"
             )
-    agreement = rater_agreement(given.ratings)
+    rated = read_labels(given.ratings)
+    agreement = np.average(rated["agreement"], weights=rated["num_raters"])
     parts.append(
         f"One rater against the mean of the others names the same emotion in {100 * agreement:.1f} % of the "
         "sheet's videos: what a model that agrees with the crowd as one person does would reach.\n"

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaitlib.clips.prepared import PreparedVideo
-from gaitlib.clips.skeleton import keypoint_sequence
+from gaitlib.clips import PreparedVideo, keypoint_sequence
 from gaitlib.config import RunConfig, make_config
 from gaitlib.data import VideoSet
 from gaitlib.demo import WalkParameters, pose_walker, sample_truth
@@ -55,7 +54,7 @@ def make_walk(folder: Path, row: dict) -> PreparedVideo:
     keypoints = Keypoints(times, image.astype(np.float32), world.astype(np.float32), found, (1200, 400))
     folder.mkdir(parents=True)
     keypoints.save(folder / "keypoints.npz")
-    np.save(folder / "sequence.npy", keypoint_sequence(keypoints, np.arange(len(times))))
+    np.save(folder / "sequence.npy", keypoint_sequence(keypoints))
     _write_track(folder, times, image, row["speed_m_per_s"] / row["height_m"])
     seconds = len(times) / RATE_HZ
     bout = {
@@ -91,7 +90,8 @@ def _place(joints: dict[str, np.ndarray], name: str) -> np.ndarray:
 
 def _write_track(folder: Path, times: np.ndarray, image: np.ndarray, speed_heights_per_s: float) -> None:
     numbers = [(name, "i4") for name in ("bout", "person", "picture")]
-    track = np.zeros(len(times), [("time_seconds", "f8"), *((name, "f4") for name in _BOX), *numbers])
+    boxes = [(name, "f4") for name in _BOX]
+    track = np.zeros(len(times), [("time_seconds", "f8"), *boxes, *numbers, ("is_repeat", bool)])
     (left, top), (right, bottom) = image.min(axis=1).T, image.max(axis=1).T
     values = (
         left,
@@ -105,5 +105,4 @@ def _write_track(folder: Path, times: np.ndarray, image: np.ndarray, speed_heigh
     for name, value in zip(("time_seconds", *_BOX), (times, *values, speed_heights_per_s), strict=True):
         track[name] = value
     np.save(folder / "track.npy", track)
-    np.save(folder / "repeats.npy", np.zeros(len(times), bool))
-    np.full((len(times), 32, 32), 90, np.uint8).tofile(folder / "thumbs.bin")
+    np.save(folder / "thumbs.npy", np.full((len(times), 32, 32), 90, np.uint8))

@@ -16,21 +16,19 @@ from gaitlib.clips import (
     Bout,
     ClipSet,
     PreparedVideo,
-    continuation_note,
-    draw_skeleton,
+    draw_sequence,
     evaluation_batches,
     find_clips,
-    following,
     keypoint_sequence,
     make_clip_set,
     prepare_video,
     prepare_videos,
+    preparing,
     recognises_person,
     training_batches,
 )
-from gaitlib.clips.bouts import find_bouts, walk_on
-from gaitlib.clips.loops import find_repeats
-from gaitlib.clips.sets import vary_frames
+from gaitlib.clips.bouts import find_bouts, find_repeats
+from gaitlib.clips.sets import vary_frames, walk_on
 from gaitlib.clips.skeleton import face_ahead, vary_sequence
 from gaitlib.config import RunConfig, make_config
 from gaitlib.demo import WalkParameters, pose_walker, sample_truth
@@ -90,8 +88,8 @@ def loop_film(tmp_path_factory) -> Path:
 def test_entry_holds_track_frames_and_bouts(walk_film):
     video = prepare_video(walk_film, config_of())
     track = video.track
-    assert len(track) == len(video.thumbs) == len(video.repeats) == 60
-    assert not video.repeats.any()
+    assert len(track) == len(video.thumbs) == 60
+    assert not track["is_repeat"].any()
     assert video.meta["frames_read"] == 120
     (bout,) = video.bouts
     assert (bout.heading, bout.person, bout.period_frames) == ("right", 0, 0)
@@ -105,7 +103,6 @@ def test_entry_holds_track_frames_and_bouts(walk_film):
     assert body["height"].median() == pytest.approx(150, rel=0.08)
     assert body["speed_heights_per_s"].median() == pytest.approx(340 / 4 / 150, rel=0.1)
     assert body["shape_area"].notna().all()
-    assert video.meta["walk_seconds"] >= video.meta["distinct_seconds"] > 3.5
     assert video.keypoints is None
 
 
@@ -120,12 +117,14 @@ def test_crops(walk_film, crop, channels):
     assert (background < 10) == (crop == "silhouette")
 
 
-def test_a_walk_goes_on_from_chunk_to_chunk(walk_film, fresh_cache, monkeypatch):
-    whole = prepare_video(walk_film, config_of())
-    monkeypatch.setitem(following._CHUNK_SECONDS, "silhouette", 2.0)
-    parts = prepare_video(walk_film, config_of(frame_size=33))
+def test_a_walk_goes_on_from_chunk_to_chunk(tmp_path, fresh_cache, monkeypatch):
+    path = film(tmp_path / "late.mp4", [*[np.nan] * 75, *across(4.5)])
+    whole = prepare_video(path, config_of(num_channels=3))
+    monkeypatch.setitem(preparing._CHUNK_SECONDS, "silhouette", 2.0)  # nobody is in the first
+    parts = prepare_video(path, config_of(num_channels=3, frame_size=33))
     assert [len(bout) for bout in parts.bouts] == [pytest.approx(len(bout), abs=2) for bout in whole.bouts]
     assert (np.diff(parts.track["picture"][parts.track["picture"] >= 0]) == 1).all()
+    assert parts.read(parts.bouts[0].rows).shape == (len(parts.bouts[0]), 33, 33, 3)
 
 
 @pytest.mark.skipif(bool(weights_problem()), reason="the body model is not installed")
@@ -147,7 +146,7 @@ def test_cache_is_kept_by_content_and_by_the_settings_that_shape_it(walk_film, t
     first = prepare_video(walk_film, config_of())
     decoded = []
     monkeypatch.setattr(
-        following, "VideoReader", lambda *args: decoded.append(args) or pytest.fail("decoded again")
+        preparing, "VideoReader", lambda *args: decoded.append(args) or pytest.fail("decoded again")
     )
     copy = tmp_path / "other name.mp4"
     copy.write_bytes(walk_film.read_bytes())
@@ -156,30 +155,12 @@ def test_cache_is_kept_by_content_and_by_the_settings_that_shape_it(walk_film, t
         prepare_video(copy, config_of(frame_size=40))
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [("pictures.bin", "changed"), ("track.npy", "cut"), ("meta.json", "changed"), ("thumbs.bin", "gone")],
-)
-def test_damaged_entry_is_made_anew(walk_film, fresh_cache, name, damage):
-    video = prepare_video(walk_film, config_of())
-    before = video.read(np.arange(20, 40))
-    path = video.folder / name
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle] ^= 0xFF
-    path.write_bytes(bytes(content[:middle]) if damage == "cut" else bytes(content))
-    if damage == "gone":
-        path.unlink()
-    np.testing.assert_array_equal(prepare_video(walk_film, config_of()).read(np.arange(20, 40)), before)
-    assert prepare_video(walk_film, config_of()).is_whole()
-
-
 def test_refusal_is_cached_and_told_without_the_name(tmp_path, fresh_cache, monkeypatch):
     path = tmp_path / "odd\nname.mp4"
     path.write_text("this is no video")
     (reason,) = prepare_videos([path], config_of())
     assert "odd" not in reason
-    monkeypatch.setattr(following, "VideoReader", lambda *args: pytest.fail("decoded again"))
+    monkeypatch.setattr(preparing, "VideoReader", lambda *args: pytest.fail("decoded again"))
     other = tmp_path / "other.mp4"
     other.write_bytes(path.read_bytes())
     with pytest.raises(InputError, match=r"^other\.mp4: "):
@@ -196,6 +177,8 @@ def test_nobody_walks_is_no_refusal_but_a_reason(tmp_path):
     assert find_clips(video, config_of()).shape == (0, 30)
     assert prepare_videos([path], config_of()) == [video.meta["why_empty"]]
     assert "nobody walks" in video.meta["why_empty"]
+    (bout,) = prepare_video(path, config_of(crop="frame")).bouts
+    assert (len(bout), bout.heading) == (30, "towards")  # whole frames need no walker
 
 
 def test_many_videos_in_parallel_in_order(tmp_path, fresh_cache, capsys):
@@ -215,8 +198,7 @@ def test_many_videos_in_parallel_in_order(tmp_path, fresh_cache, capsys):
     again = prepare_videos(paths, settings, "elsewhere", run_many)
     assert calls == [(4, "elsewhere")]
     assert [isinstance(video, PreparedVideo) for video in again] == [True, False, True, True]
-    assert prepare_videos(paths, settings, "elsewhere", run_many)[1] == again[1]
-    assert len(calls) == 1
+    assert prepare_videos(paths, settings)[1] == again[1]
 
 
 def test_processes_that_prepare_the_same_video_do_not_disturb_each_other(tmp_path, fresh_cache):
@@ -224,7 +206,6 @@ def test_processes_that_prepare_the_same_video_do_not_disturb_each_other(tmp_pat
     with ThreadPoolExecutor(3) as pool:
         videos = list(pool.map(lambda _: prepare_video(path, config_of()), range(3)))
     assert len({video.folder for video in videos}) == 1
-    assert videos[0].is_whole()
     assert [name for name in os.listdir(fresh_cache / "videos") if not name.startswith(".")] == [
         videos[0].folder.name
     ]
@@ -258,15 +239,12 @@ def test_loop_counts_once_at_its_true_length(loop_film):
     (bout,) = video.bouts
     assert bout.distinct_seconds == pytest.approx(29 / 30, abs=0.07)
     assert bout.period_frames in (14, 15)
-    assert video.meta["distinct_seconds"] == bout.distinct_seconds
-    assert video.repeats[15:].all()
-    assert not video.repeats[:14].any()
+    assert video.track["is_repeat"][15:].all()
+    assert not video.track["is_repeat"][:14].any()
     assert any("repeated 8 times" in note for note in video.meta["notes"])
     clips = find_clips(video, settings)
     assert clips.shape == (1, 30)
     assert set(clips[0]) == set(range(bout.first_row, bout.last_row + 1))
-    assert "continued" in continuation_note(video, settings)
-    assert continuation_note(video, config_of(num_frames=8)) == ""
     assert len(find_clips(video, config_of(num_frames=8, clip_stride=2))) > 1
 
 
@@ -293,16 +271,14 @@ def test_repeats_are_told_from_a_steady_walk(period):
 
 def test_rows_of_bouts():
     runs = np.repeat([-1, 0, -1, 1, 2, -1], [3, 20, 2, 14, 5, 1])
-    person = np.repeat([-1, 0, -1, 1, 1, -1], [3, 20, 2, 14, 5, 1])
     repeats = np.zeros(len(runs), bool)
-    spans = [(rows[0], rows[-1]) for rows in find_bouts(runs, person, repeats, 0.0, 15.0)]
+    spans = [(rows[0], rows[-1]) for rows in find_bouts(runs, repeats, 0.0, 15.0)]
     assert spans == [(3, 22), (25, 38)]
     repeats[30:] = True
-    assert [rows[0] for rows in find_bouts(runs, person, repeats, 0.0, 15.0)] == [3]
+    assert [rows[0] for rows in find_bouts(runs, repeats, 0.0, 15.0)] == [3]
     # Of a loop, the round with most walking counts, wherever it is.
-    runs, person = np.zeros(60, int), np.zeros(60, int)
-    runs[:18] = -1
-    (rows,) = find_bouts(runs, person, np.arange(60) >= 15, 15.0, 15.0)
+    runs = np.repeat([-1, 0], [18, 42])
+    (rows,) = find_bouts(runs, np.arange(60) >= 15, 15.0, 15.0)
     assert (rows[0], rows[-1]) == (30, 44)
 
 
@@ -361,32 +337,29 @@ def turned(keypoints: Keypoints, degrees: float, size: float = 1.0) -> Keypoints
 
 @pytest.mark.parametrize(("degrees", "size"), [(0, 1.3), (45, 1), (90, 0.7), (180, 1), (-100, 1)])
 def test_sequence_is_the_same_from_every_side_and_distance(degrees, size):
-    rows, keypoints = np.arange(30), posed()
-    expected = keypoint_sequence(keypoints, rows)
-    np.testing.assert_allclose(keypoint_sequence(turned(keypoints, degrees, size), rows), expected, atol=1e-4)
+    keypoints = posed()
+    expected = keypoint_sequence(keypoints)
+    np.testing.assert_allclose(keypoint_sequence(turned(keypoints, degrees, size)), expected, atol=1e-4)
     toes_ahead = expected[:, [31, 32], 0] - expected[:, [29, 30], 0]
     assert (toes_ahead > 0).all()
     assert 0.85 < np.ptp(expected[..., 1], axis=1).max() < 1.05
 
 
 def test_mirrored_walk_swaps_sides_only():
-    keypoints, rows = posed(), np.arange(30)
-    mirrored = keypoint_sequence(keypoints.mirrored(), rows)
-    np.testing.assert_allclose(
-        mirrored[:, MIRRORED] * (1, 1, -1), keypoint_sequence(keypoints, rows), atol=1e-4
-    )
+    keypoints = posed()
+    mirrored = keypoint_sequence(keypoints.mirrored())
+    np.testing.assert_allclose(mirrored[:, MIRRORED] * (1, 1, -1), keypoint_sequence(keypoints), atol=1e-4)
 
 
-def test_gaps_are_closed_and_rows_may_come_in_any_order():
-    keypoints, order = posed(), np.array([20, 5, 5, 19])
-    whole = keypoint_sequence(keypoints, np.arange(30))
+def test_gaps_are_closed():
+    keypoints = posed()
+    whole = keypoint_sequence(keypoints)
     keypoints.world_m[10:12] = np.nan
-    closed = keypoint_sequence(keypoints, np.arange(30))
+    closed = keypoint_sequence(keypoints)
     assert np.isfinite(closed).all()
     assert np.abs(closed - whole).max() < 0.08
-    np.testing.assert_allclose(keypoint_sequence(keypoints, order)[1:3, 0], closed[[5, 5], 0], atol=0.1)
     keypoints.world_m[:] = np.nan
-    assert (keypoint_sequence(keypoints, order) == 0).all()
+    assert (keypoint_sequence(keypoints) == 0).all()
 
 
 def test_who_seems_to_walk_backwards_is_turned_ahead():
@@ -398,10 +371,10 @@ def test_who_seems_to_walk_backwards_is_turned_ahead():
 
 
 def test_skeleton_drawn_from_any_view_is_the_same_fast_and_inside_the_frame():
-    keypoints, rows = posed(), np.arange(30)
-    frames = draw_skeleton(keypoints, rows, 48)
+    sequence = keypoint_sequence(posed())
+    frames = draw_sequence(sequence, 48)[..., 0]
     assert frames.shape == (30, 48, 48)
-    other = draw_skeleton(turned(keypoints, 70, 1.2), rows, 48)
+    other = draw_sequence(keypoint_sequence(turned(posed(), 70, 1.2)), 48)[..., 0]
     assert np.abs(frames.astype(int) - other).mean() < 0.5
     filled = frames.max(axis=0) > 60
     assert np.ptp(np.flatnonzero(filled.any(axis=1))) / 48 == pytest.approx(0.8, abs=0.08)
@@ -409,7 +382,7 @@ def test_skeleton_drawn_from_any_view_is_the_same_fast_and_inside_the_frame():
     assert len(np.unique(frames)) > 20  # soft limbs
     start = time.perf_counter()
     for _ in range(5):
-        draw_skeleton(keypoints, rows, 48)
+        draw_sequence(sequence, 48)
     assert (time.perf_counter() - start) / 5 < 0.02
 
 
@@ -422,7 +395,7 @@ def clips(tmp_path_factory) -> ClipSet:
 def test_varied_clips_differ_a_little_and_depend_on_the_draw_alone(clips):
     plain, sequence = clips.read(0), clips.read_keypoints(0)
     assert plain.shape == (12, 24, 24, 1)
-    one, same, other = (clips.read_varied(0, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, same, other = (clips.read(0, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert 0 < np.abs(one.astype(int) - other).mean() < 40
     varied = clips.read_keypoints(0, np.random.default_rng(3))

@@ -13,18 +13,22 @@ from gaitlib.gait import (
     GAIT_PARAMETERS,
     bout_features,
     box_features,
-    cadence_steps_per_min,
     feature_families,
     gait_feature_names,
     gait_features,
     gait_parameters,
     measure_gait,
-    speed_feature,
     step_events,
 )
-from gaitlib.gait.bodies import foot_contacts, measure_keypoints, walking_rhythm
+from gaitlib.gait.features import outline_features
+from gaitlib.gait.measuring import (
+    foot_contacts,
+    measure_keypoints,
+    measure_silhouettes,
+    outline_motion,
+    walking_rhythm,
+)
 from gaitlib.gait.motion import body_motion
-from gaitlib.gait.outlines import measure_silhouettes, outline_features, outline_motion
 from gaitlib.walker import KEYPOINT_NAMES, MIRRORED, SHAPE_NAMES, Keypoints
 
 RATE_HZ, FRAME_PX = 15.0, (1080, 1920)
@@ -321,8 +325,7 @@ def test_outlines_with_gaps_and_few_frames():
 
 def make_video(folder: Path, track: pd.DataFrame, keypoints: Keypoints | None = None) -> PreparedVideo:
     folder.mkdir()
-    np.save(folder / "track.npy", track.to_records(index=False))
-    np.save(folder / "repeats.npy", np.zeros(len(track), bool))
+    np.save(folder / "track.npy", track.assign(is_repeat=False).to_records(index=False))
     if keypoints is not None:
         keypoints.save(folder / "keypoints.npz")
     last = len(track) - 1
@@ -345,11 +348,11 @@ def test_a_prepared_video_is_measured_by_bout(video):
     table = measure_gait(prepared)
     assert table.columns.tolist()[5:] == GAIT_PARAMETERS["name"].tolist()
     assert len(table) == 1 and bool(table["is_valid"].iloc[0])
-    assert cadence_steps_per_min(prepared) == pytest.approx(60 / 0.55, rel=0.03)
-    assert gait_parameters(prepared)["cadence_steps_per_min"] == cadence_steps_per_min(prepared)
+    assert gait_parameters(prepared)["cadence_steps_per_min"] == pytest.approx(60 / 0.55, rel=0.03)
     events = step_events(prepared, prepared.bouts[0])
+    assert len(events) == (7 if body == "keypoints" else 0)
     assert np.diff(events["time_seconds"]) == pytest.approx(0.55, abs=0.08)
-    assert set(events["side"]) == ({"left", "right"} if body == "keypoints" else {""})
+    assert set(events["side"]) == ({"left", "right"} if body == "keypoints" else set())
 
 
 def test_features_have_names_families_and_values(video):
@@ -370,12 +373,12 @@ def test_a_video_without_bouts_has_unknown_features(tmp_path):
     empty.meta["bouts"] = []
     assert measure_gait(empty).empty and np.isnan(gait_features([empty])).all()
     assert bout_features(empty).shape == (0, len(gait_feature_names("silhouette")))
-    assert not box_features(empty).any() and np.isnan(cadence_steps_per_min(empty))
+    assert not box_features(empty).any() and np.isnan(gait_parameters(empty)["cadence_steps_per_min"])
 
 
 def test_box_features_know_speed_and_cadence(video):
     features = box_features(video[1])
-    assert features.shape == (13,) and speed_feature(video[1]) == features[0] == pytest.approx(0.8)
+    assert features.shape == (13,) and features[0] == pytest.approx(0.8)
     assert features[8] == pytest.approx(1 / 0.55, rel=0.1)
 
 

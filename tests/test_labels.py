@@ -15,7 +15,6 @@ from gaitlib.labels import (
     find_videos,
     inspect_labels,
     list_videos,
-    rater_agreement,
     read_labels,
 )
 
@@ -79,7 +78,7 @@ def test_one_folder_an_emotion(tmp_path):
     assert found.source == "folders"
     assert found.videos["video"].tolist() == ["Sad/Ale_2.MOV", "happy/ale_1.mp4", "sad/more/bo_b_1.webm"]
     assert found.videos["emotion"].tolist() == ["sad", "happy", "sad"]
-    assert found.videos["walker"].tolist() == ["Ale", "Ale", "bo_b"]  # one walker under two spellings
+    assert found.videos["walker"].tolist() == ["Ale", "ale", "bo_b"]
     assert found.videos["path"].tolist()[1] == str(tmp_path / "happy" / "ale_1.mp4")
     assert (found.warnings, len(found.skipped)) == ([], 0)
 
@@ -124,7 +123,6 @@ def test_names_of_all_kinds_become_printable(tmp_path):
 def test_videos_without_labels_and_no_video(tmp_path):
     found = find_videos(make_files(tmp_path / "a", "ale_1.mp4", "bo_1.mp4"))
     assert (found.source, found.videos["emotion"].isna().all()) == ("none", True)
-    assert "no labels" in found.warnings[0]
     for name, fault in {"nowhere": "is not there: check", "a/bo_1.mp4": "is not a folder"}.items():
         with pytest.raises(InputError, match=fault):
             find_videos(tmp_path / name)
@@ -192,9 +190,9 @@ def test_walkers_by_other_patterns(tmp_path, pattern, num_walkers, warning):
     [
         ("train/{E}/{W}_{T}.mp4", "holds folders called train, which are no emotions"),
         ("{E}/test/{W}_{T}.mp4", "holds folders called test, which are no emotions: give them apart"),
-        ("{W}/{E}_{T}.mp4", "look like people .* and the file names hold the emotion .angry_1.mp4.: make"),
+        ("{W}/{E}_{T}.mp4", "look like people or days .ann1/angry_1.mp4.: make a folder an emotion"),
         ("{W}/walk{T}-{Up}.mp4", "look like people"),
-        ("{W}/{code}/{T}.mp4", "the outer or the inner ones"),
+        ("{W}/{code}/{T}.mp4", "look like people or days"),
     ],
 )
 def test_folders_that_are_no_emotions_are_told(tmp_path, pattern, fault):
@@ -215,11 +213,6 @@ def shown(**walkers):
         (shown(sad="abc", sadness="abc"), ["'sad' and 'sadness' may be the same"]),
         (shown(happy="abc", joy="abc"), ["'happy' and 'joy'"]),
         (shown(happy="aabb", sad="ccdd"), ["Each walker shows one emotion only"]),
-        (
-            [("happy", "happy_a"), ("happy", "happy_b"), ("sad", "sad_a"), ("sad", "sad_b")],
-            ["bear an emotion's"],
-        ),
-        (shown(maria1="ab", maria2="ab"), ["do folders name people or days?"]),
         (shown(angry="abc", happy="abc", sad="abc", unhappy="abc", fear="abc"), []),
     ],
 )
@@ -240,7 +233,7 @@ def test_too_few_walkers_and_emotions():
     with pytest.raises(InputError, match="Test video c shows 'angry', which no training video shows"):
         check_emotions(train, pd.DataFrame({"video": ["c"], "emotion": ["angry"]}))
     with pytest.raises(InputError, match="only 'happy': at least two emotions"):
-        check_emotions(train[:1])
+        check_emotions(train[:1], train)
 
 
 def test_manifests_come_before_folders_and_a_given_one_first(tmp_path):
@@ -248,7 +241,7 @@ def test_manifests_come_before_folders_and_a_given_one_first(tmp_path):
     rows = "video,emotion,walker,reference\nhappy/a_1.mp4,Sad,007,\nb_1.mp4, HAPPY ,,x\n"
     write(tmp_path / "Labels.csv", rows)
     found = find_videos(tmp_path)
-    assert found.source == "manifest"
+    assert found.source == "file"
     assert found.videos["emotion"].tolist() == ["sad", "happy"]
     assert found.videos["walker"].tolist() == ["007", "b"]
     assert found.videos["reference"].tolist() == [None, "x"]
@@ -264,22 +257,19 @@ def test_names_match_without_folder_suffix_or_case_and_the_rest_is_told(tmp_path
     assert found.videos["video"].tolist() == ["z/b_1.mp4", "x/d_1.mp4", "e_1.mp4"]
     assert "it is the name of several: x/a_1.mp4, y/a_1.mp4" in reasons(found)["a_1"]
     assert reasons(found)["c_1"].endswith("labels.csv, but not there.")
-    assert "5 videos, of which 1 are not there" in found.warnings[0]
     write(tmp_path / "labels.csv", "video,emotion\nc_1.mp4,sad\n")
     with pytest.raises(InputError, match="labels.csv lists no video that is there: check"):
         find_videos(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["../secret.mp4", "happy/../../x.mp4", "/etc/passwd", "C:\\x.mp4", "..\\x.mp4", "https://host/x.mp4"]
-    + ["file:///x.mp4", "concat:a.mp4|b.mp4"],
-)
-def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
+def test_names_that_lead_out_of_the_folder_are_not_there(tmp_path):
     make_files(tmp_path, "videos/a_1.mp4", "secret.mp4")
-    write(tmp_path / "videos" / "labels.csv", f"video,emotion\na_1.mp4,sad\n{name},happy\n")
-    with pytest.raises(InputError, match="labels.csv: .*leads out of the videos folder"):
-        find_videos(tmp_path / "videos")
+    names = ["../secret.mp4", "happy/../../secret.mp4", str(tmp_path / "secret.mp4"), "file:///secret.mp4"]
+    rows = "".join(f"{name},happy\n" for name in names)
+    write(tmp_path / "videos" / "labels.csv", f"video,emotion\na_1.mp4,sad\n{rows}")
+    found = find_videos(tmp_path / "videos")
+    assert found.videos["video"].tolist() == ["a_1.mp4"]
+    assert set(reasons(found)) == set(names)
 
 
 @pytest.mark.parametrize(
@@ -310,18 +300,15 @@ def test_ways_to_write_the_same_table(tmp_path, content):
         ("My labels\n\nvideo,emotion\na,happy\n", "must have one column 'video', found my labels"),
         ("video,emotion\na.mp4,\n", r"row 2 has no emotion \(merged cells\?\): fill it in"),
         ("video,emotion\n\n,happy\n", "row 3 has no video"),
-        ("video,emotion\na,b_1.mp4,happy\n", "row 2 has more cells than the header"),
-        ("video,emotion\na_1,happy\nb_1,sad\na_1,sad\n", r"a_1 has two different emotions \(happy, sad\)"),
-        ("video,emotion,walker\na,happy,x\na,happy,y\n", "two different walkers"),
-        ("video,emotion\n", "has a header but no rows"),
+        ("video,emotion\na_1,happy\nb_1,sad\na_1,sad\n", "rows on a_1 contradict each other"),
+        ("video,emotion,walker\na,happy,x\na,happy,y\n", "rows on a contradict each other"),
         ("", "is empty: expected a header row"),
         ("\n , \n", "is empty"),
         ('video,emotion,notes\na,happy,"x\nb,sad,y\n', "cannot be read as a table .unexpected end of data"),
         ("video,emotion\na,müde\n".encode("cp1252"), r"cannot be read as a table .'utf-8'.*as CSV \(UTF-8\)"),
-        ("video;emotion\na;happy\n".encode("utf-16-le"), "neither UTF-8 nor UTF-16"),
+        ("video;emotion\na;happy\n".encode("utf-16-le"), "must have one column 'video'"),
         (b"PK\x03\x04 cut off", "File is not a zip file.: save it as CSV"),
         (b"\xd0\xcf\x11\xe0" + bytes(600), "cannot be read as a table"),
-        (b"video,emotion\n" + b"a" * 11_000_000, "is larger than any label file"),
     ],
 )
 def test_faulty_label_file_is_one_sentence(tmp_path, content, fault):
@@ -361,7 +348,6 @@ def test_rating_sheet_becomes_labels(tmp_path):
     assert table["margin"].tolist() == pytest.approx([2.5, 1.0, 0.0])
     assert table.loc[1, ratings].tolist() == pytest.approx([4 / 3, 4, 1, 3])
     assert table["agreement"].tolist() == pytest.approx([1, 1 / 3, 1 / 2])
-    assert table.attrs["warnings"] == ["VID_003: a tie of mean ratings, taken as happy."]
 
 
 def test_rating_sheet_in_other_forms_says_the_same(tmp_path):
@@ -413,9 +399,10 @@ def test_walkers_of_a_rating_sheet_stand_in_the_folders_labels(tmp_path, rows, w
     sheet = write_sheet(tmp_path / "a.xlsx", sheet_rows(RATINGS))
     write(tmp_path / "videos" / "labels.csv", rows)
     found = find_videos(tmp_path / "videos", sheet)
-    assert (found.source, len(found.skipped)) == ("ratings", 0)
+    assert (found.source, len(found.skipped)) == ("file", 0)
     assert found.videos["walker"].tolist() == walkers
     assert found.videos["emotion"].tolist() == ["happy", "angry", "happy"]
+    assert "deep/VID_003.avi: a tie of mean ratings, taken as happy." in found.warnings
 
 
 @pytest.mark.parametrize(
@@ -430,9 +417,7 @@ def test_walkers_of_a_rating_sheet_stand_in_the_folders_labels(tmp_path, rows, w
 )
 def test_rater_agreement_in_closed_form(tmp_path, raters, expected):
     path = write_sheet(tmp_path / "a.xlsx", sheet_rows({"VID": raters}))
-    assert rater_agreement(path) == pytest.approx(expected, nan_ok=True)
-    with pytest.raises(InputError, match="a.csv holds no rating"):
-        rater_agreement(write(tmp_path / "a.csv", "video,emotion\na,happy\n"))
+    assert read_labels(path)["agreement"].tolist() == [pytest.approx(expected, nan_ok=True)]
 
 
 def test_qualtrics_export_and_rows_of_means_are_read(tmp_path):

@@ -1,95 +1,113 @@
-"""Walking bouts of a video in order of time, and the clips that are cut from them."""
+"""Walking bouts in order of time, without footage that repeats itself.
 
-from functools import lru_cache
+Some published clips are one second, played eight times. A loop is told from a steady walk by its frames:
+those of a loop are the same but for the codec's noise, those of two steps of a person never are.
+"""
 
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
+from scipy.ndimage import binary_opening, median_filter, uniform_filter1d
 
-from gaitlib.clips.prepared import Bout, PreparedVideo
-from gaitlib.config import RunConfig
+# One step of a slow walker.
+MIN_BOUT_SECONDS = 0.8
+# A frame repeats an earlier one if both differ by less than this share of what a frame step brings: measured
+# 0 to 0.04 for loops, 0.08 and up for walks; between frames, 0 to 0.2 for loops, 8 and up for others.
+_MAX_RATIO, _MAX_RATIO_BETWEEN = 0.06, 0.5
+# Below this mean square nothing moves, and standing still is no loop.
+_MIN_STEP_POWER, _MIN_REPEAT_SECONDS, _MIN_PERIOD_SECONDS = 0.02, 0.85, 0.3
+# Long videos are looked through for ten minutes at 15 Hz, for repeats within one.
+_MAX_ROWS, _MAX_PERIOD, _NUM_TRIED = 9000, 900, 12
 
-# One step of a slow walker; a walk is continued from where it was a stride ago, of a fast walker at least.
-MIN_BOUT_SECONDS, _MIN_ROUND_SECONDS = 0.8, 0.7
+
+@dataclass(frozen=True)
+class Bout:
+    """A walking bout: one person walks, without a break and without footage that came before.
+
+    `number` counts in order of time and stands in the track's column `bout`; `last_row` is included;
+    `distinct_seconds` is the length without repeats, `period_frames` one round of a loop, else 0; `heading`
+    is "left", "right", "towards" the camera or "away".
+    """
+
+    number: int
+    first_row: int
+    last_row: int
+    start_seconds: float
+    end_seconds: float
+    distinct_seconds: float
+    period_frames: int
+    heading: str
+    person: int
+
+    def __len__(self) -> int:
+        return self.last_row + 1 - self.first_row
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows of the track, ndarray of shape (num_frames,), int."""
+        return np.arange(self.first_row, self.last_row + 1)
 
 
 def find_bouts(
-    runs: np.ndarray, person: np.ndarray, repeats: np.ndarray, period: float, frame_rate_hz: float
+    runs: np.ndarray, repeats: np.ndarray, period: float, frame_rate_hz: float
 ) -> list[np.ndarray]:
     """Return the rows of each walking bout, in order of time.
 
-    A frame that repeats an earlier one is in no bout: of a loop, the round with most walking is.
-
-    Parameters
-    ----------
-    runs, person : ndarray of shape (num_rows,), int
-        Unbroken runs of walking and who walks, -1 for none.
-    repeats : ndarray of shape (num_rows,), bool
-    period : float
-        See `find_repeats`.
-    frame_rate_hz : float
+    `runs` numbers in each row the unbroken run of one person's walking, -1 for none; see `find_repeats` for
+    the rest. A frame that repeats an earlier one is in no bout: of a loop, the round with most walking is.
     """
-    is_new = runs >= 0
+    is_new = (runs >= 0) & ~repeats
     if period:
         rounds = (np.arange(len(runs)) / period).astype(int)
-        is_new &= rounds == np.bincount(rounds, is_new).argmax()
-    else:
-        is_new &= ~repeats
-    key = np.where(is_new, runs * (person.max(initial=0) + 1) + person, -1)
+        is_new = (runs >= 0) & (rounds == np.bincount(rounds, runs >= 0).argmax())
+    key = np.where(is_new, runs, -1)
     parts = np.split(np.arange(len(key)), np.flatnonzero(np.diff(key)) + 1)
     shortest = round(MIN_BOUT_SECONDS * frame_rate_hz)
     return [rows for rows in parts if len(rows) >= shortest and key[rows[0]] >= 0]
 
 
-def find_clips(video: PreparedVideo, config: RunConfig) -> np.ndarray:
-    """Return the rows of each clip of a video, thinned out evenly to the cap.
+def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, float]:
+    """Tell which frames repeat an earlier one, from small whole frames (num_frames, side, side), grey.
 
-    Clips come from the person who walks most. Where no bout is as long as a clip, each bout is one clip,
-    continued by itself from the matching phase.
-
-    Returns
-    -------
-    ndarray of shape (num_clips, num_frames), int
+    Returns whether each frame does, (num_frames,), and the frames of one round where all of the video is a
+    loop, not always a whole number; else 0.
     """
-    length = config.num_frames
-    own = [bout for bout in video.bouts if bout.person == video.meta["main_person"]]
-    clips = [
-        np.arange(first, first + length)
-        for bout in own
-        for first in range(bout.first_row, bout.last_row + 2 - length, config.clip_stride)
-    ] or [walk_on(video, bout, length) for bout in own]
-    places = np.linspace(0, len(clips) - 1, min(len(clips), config.max_clips_per_video)).round().astype(int)
-    return np.array([clips[place] for place in places], int).reshape(-1, length)
+    repeats, loop = np.zeros(len(thumbs), bool), 0.0
+    shortest, first = round(_MIN_REPEAT_SECONDS * frame_rate_hz), round(_MIN_PERIOD_SECONDS * frame_rate_hz)
+    if len(thumbs) < 2 * shortest:
+        return repeats, loop
+    sharp = thumbs[:_MAX_ROWS].astype(np.float32)
+    frames = np.stack([cv2.GaussianBlur(frame, (0, 0), 0.6) for frame in sharp])
+    step = _change(frames, 1)
+    step = np.maximum(median_filter(np.concatenate([step[:1], step]), 9, mode="nearest"), 1e-6)
+    coarse = frames[:, ::4, ::4].reshape(len(frames), -1)
+    periods = np.arange(max(2, first), min(len(frames) - shortest, _MAX_PERIOD))
+    unlike = [np.quantile(((coarse[late:] - coarse[:-late]) ** 2).mean(axis=1), 0.25) for late in periods]
+    for period in np.sort(periods[np.argsort(unlike)[:_NUM_TRIED]]):
+        ratio = uniform_filter1d(_change(frames, period), 5) / step[period:]
+        same = binary_opening((step[period:] > _MIN_STEP_POWER) & (ratio < _MAX_RATIO), np.ones(shortest))
+        repeats[period : len(frames)] |= same
+        if not loop and same.mean() > 0.8:
+            parts = [part for part in (period / 3, period / 2) if _fits(frames, step, part)]
+            loop = parts[0] if parts else float(period)
+            repeats[int(np.ceil(loop)) : len(frames)] = True
+    return repeats, loop
 
 
-def continuation_note(video: PreparedVideo, config: RunConfig) -> str:
-    """Say that the clips of a video continue a short walk; empty where they do not."""
-    longest = max((len(bout) for bout in video.bouts), default=0)
-    if not 0 < longest < config.num_frames:
-        return ""
-    known, needed = (frames / config.frame_rate_hz for frames in (longest, config.num_frames))
-    return f"{known:.1f} s of walking are continued by themselves to a clip of {needed:.1f} s."
+def _fits(frames: np.ndarray, step: np.ndarray, period: float) -> bool:
+    """Tell whether one round lasts so long although it is no whole number of frames."""
+    change = _change(frames, period)
+    return bool(period % 1 and np.median(change / step[-len(change) :]) < _MAX_RATIO_BETWEEN)
 
 
-def bout_of(video: PreparedVideo, row: int) -> Bout:
-    """Return the bout that a row belongs to."""
-    return next(bout for bout in video.bouts if bout.first_row <= row <= bout.last_row)
-
-
-@lru_cache(4096)
-def walk_on(video: PreparedVideo, bout: Bout, num_frames: int) -> np.ndarray:
-    """Return the rows of a bout, `num_frames` at least: it goes on from where the walker moved alike."""
-    rows = np.arange(bout.first_row, bout.last_row + 1)
-    if len(rows) >= num_frames:
-        return rows
-    state = _states(video, rows)
-    state = np.concatenate([state, 3 * np.gradient(state, axis=0)], axis=1)
-    shortest = max(1, round(_MIN_ROUND_SECONDS * video.meta["frame_rate_hz"]))
-    distance = ((state[: max(1, len(rows) - shortest)] - state[-1]) ** 2).sum(axis=1)
-    again = rows[int(distance.argmin()) + 1 :]
-    return np.concatenate([rows, np.resize(again, num_frames - len(rows))])
-
-
-def _states(video: PreparedVideo, rows: np.ndarray) -> np.ndarray:
-    """Describe the walker in each row by keypoints, or by the frame in small: one row each."""
-    if video.meta["body"] == "keypoints":
-        return video.sequence[rows].reshape(len(rows), -1)
-    return video.read(rows)[:, ::4, ::4].reshape(len(rows), -1).astype(np.float32)
+def _change(frames: np.ndarray, period: float) -> np.ndarray:
+    """Return the mean square change from each frame to the one `period` later, without noise."""
+    whole, part = int(period), period % 1
+    earlier = frames[: len(frames) - whole - (part > 0)]
+    if part:
+        earlier = (1 - part) * frames[1 : 1 + len(earlier)] + part * earlier
+    change = frames[len(frames) - len(earlier) :] - earlier
+    change -= np.median(change, axis=(1, 2), keepdims=True)
+    noise = 1.4826 * np.median(np.abs(change), axis=(1, 2), keepdims=True)
+    return (np.maximum(np.abs(change) - 3 * noise - 0.3, 0) ** 2).mean(axis=(1, 2))

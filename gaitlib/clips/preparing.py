@@ -6,55 +6,119 @@ how far apart costs nothing to change. A refusal is stored too.
 
 import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import av
 import cv2
+import numpy as np
+import pandas as pd
 
-from gaitlib.clips.following import follow_walker
-from gaitlib.clips.prepared import PreparedVideo, checksums
+from gaitlib.clips.bouts import MIN_BOUT_SECONDS, Bout, find_bouts, find_repeats
+from gaitlib.clips.skeleton import draw_sequence, face_ahead, keypoint_sequence
 from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, file_digest, hold_lock, make_folder, show_name, write_aside
-from gaitlib.walker import weights_problem
+from gaitlib.files import cache_dir, file_digest, hold_lock, make_folder, read_json, show_name, write_aside
+from gaitlib.video import VideoReader
+from gaitlib.walker import (
+    SHAPE_NAMES,
+    Keypoints,
+    WalkerFinder,
+    WalkerTrack,
+    cut_frames,
+    measure_shapes,
+    path_speed,
+    weights_problem,
+)
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+# Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
+_FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
+# Who moves less than this between the ends of a bout, in sides of the square, gets nowhere.
+_MIN_WAY = 0.2
+_PIXELS = ("left", "top", "width", "height", "square_x", "square_y", "square_side")
+
+
+@dataclass(frozen=True)
+class PreparedVideo:
+    """The cached track, keypoints and frames of one video, a row a frame; `digest` is its file's SHA-256."""
+
+    folder: Path
+    digest: str
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """How the video was read and the walker found; `why_empty` says why there is no bout."""
+        return read_json(self.folder / "meta.json")
+
+    @cached_property
+    def track(self) -> pd.DataFrame:
+        """The walker in each row.
+
+        Columns: `time_seconds`; box `left`, `top`, `width`, `height` and square `square_x`, `square_y`,
+        `square_side` in pixels of frames of at most 960; `bout`, `person` and `picture` (among the stored
+        frames; -1: none); `is_repeat`; `speed_heights_per_s`; `shape_*` (`SHAPE_NAMES`, of silhouettes).
+        """
+        return pd.DataFrame(self._load("track"))
+
+    @cached_property
+    def keypoints(self) -> Keypoints | None:
+        """The walker's keypoints in each row, None where silhouettes were read."""
+        path = self.folder / "keypoints.npz"
+        return Keypoints.load(path) if path.exists() else None
+
+    @property
+    def sequence(self) -> np.ndarray:
+        """The keypoints as `keypoint_sequence` gives them, of shape (num_rows, 33, 3), float32."""
+        return self._load("sequence")
+
+    @property
+    def thumbs(self) -> np.ndarray:
+        """The whole frame in small, of shape (num_rows, 32, 32), uint8, grey."""
+        return self._load("thumbs")
+
+    @cached_property
+    def bouts(self) -> tuple[Bout, ...]:
+        """The walking bouts in order of time."""
+        return tuple(Bout(**entry) for entry in self.meta["bouts"])
+
+    @property
+    def own_bouts(self) -> tuple[Bout, ...]:
+        """The walking bouts of the person who walks most: whom a verdict is about."""
+        return tuple(bout for bout in self.bouts if bout.person == self.meta["main_person"])
+
+    def read(self, rows: np.ndarray, frame_size: int = 48, num_channels: int = 1) -> np.ndarray:
+        """Return frames of walking bouts, shape (num_frames, frame_size, frame_size, num_channels), uint8.
+
+        Skeletons are drawn as asked for; other frames come as they were stored.
+        """
+        if self.meta["crop"] == "skeleton":
+            return draw_sequence(self.sequence[rows], frame_size, num_channels)
+        return self._load("pictures")[self.track["picture"].to_numpy()[rows]]
+
+    def _load(self, name: str) -> np.ndarray:
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r")  # only what is asked for is read
 
 
 def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
     """Decode one video, follow its walker and store both, unless the cache holds them.
 
-    Parameters
-    ----------
-    path : Path
-    config : RunConfig
-        With `body` and `crop` decided.
-
-    Returns
-    -------
-    PreparedVideo
-        Without bouts where nobody walks; ``meta["why_empty"]`` says why.
-
-    Raises
-    ------
-    InputError
-        If the video cannot be read.
+    `body` and `crop` of the settings must be decided. Without bouts where nobody walks:
+    ``meta["why_empty"]`` says why. Raises an `InputError` if the video cannot be read.
     """
-    video, name = _entry(path, config), show_name(path.name)
-    if not video.is_whole():
+    video, name = _find_entry(path, config), show_name(path.name)
+    if not (video.folder / "meta.json").exists():
         if config.body == "keypoints" and weights_problem():
             raise InputError(weights_problem())
         make_folder(video.folder.parent)
         with hold_lock(video.folder, f"Another process reads {name}: waiting for it.", wait=True):
-            video = PreparedVideo(video.folder, video.digest)
-            if not video.is_whole():
+            if not video.folder.exists():
                 _make_entry(path, config, video.folder)
-        video = PreparedVideo(video.folder, video.digest)
     if video.meta["refusal"]:
         raise InputError(f"{name}: {video.meta['refusal']}")
     return video
@@ -68,96 +132,201 @@ def prepare_videos(
 ) -> list[PreparedVideo | str]:
     """Prepare many videos in parallel, one thread each; a single one gets all cores.
 
-    Parameters
-    ----------
-    paths : sequence of Path
-    config : RunConfig
-    description : str
-        Shown beside the progress bar.
-    run_many : callable, optional
-        ``run_many(function, items, description=...)`` yields results in order; by default on the cores here.
-
-    Returns
-    -------
-    list of PreparedVideo or str
-        In the order of `paths`; a text says why a video cannot be used, without its name.
+    ``run_many(function, items, description=...)`` yields results in order, by default on the cores here.
+    Returns a video for each path; a text says why one cannot be used, without its name.
     """
-    results = [_recall(path, config) for path in paths]
-    missing = [number for number, result in enumerate(results) if result is None]
-    if missing:
-        prepare = partial(_prepare_or_reason, config=config, is_alone=len(missing) == 1)
-        items = [paths[number] for number in missing]
-        made = iter((run_many or _run_here)(prepare, items, description=description))
-        results = [next(made) if result is None else result for result in results]
-    return [result for result in results if result is not None]
+    import joblib
+    from tqdm import tqdm
+
+    prepare = partial(_prepare_or_reason, config=config, is_alone=len(paths) == 1)
+    if run_many:
+        return list(run_many(prepare, paths, description=description))
+    parallel = joblib.Parallel(min(joblib.cpu_count(), len(paths)) or 1, return_as="generator")
+    videos = parallel(joblib.delayed(prepare)(path) for path in paths)
+    return list(tqdm(videos, description, len(paths), mininterval=1.0, unit="video"))
 
 
 def recognises_person(path: Path, config: RunConfig) -> bool | None:
     """Tell whether keypoints of a person were found in a prepared video; None: it could not be read."""
-    video = _entry(path, config)
-    return video.meta.get("is_recognised") if video.is_whole() else None
+    meta = _find_entry(path, config).meta
+    return None if meta["refusal"] else "keypoints" in meta["methods"]
 
 
-def _run_here(function: Callable, items: Sequence[Any], description: str) -> Iterator[Any]:
-    import joblib
-    from tqdm import tqdm
-
-    parallel = joblib.Parallel(min(joblib.cpu_count(), len(items)), return_as="generator")
-    results = parallel(joblib.delayed(function)(item) for item in items)
-    return iter(tqdm(results, description, len(items), mininterval=1.0, unit="video"))
-
-
-def _recall(path: Path, config: RunConfig) -> PreparedVideo | str | None:
-    """Return what the cache holds of a video, None if nothing."""
-    try:
-        return _prepare_or_reason(path, config) if _entry(path, config).is_whole() else None
-    except InputError as error:
-        return _without_name(error, path)
-
-
-def _prepare_or_reason(path: Path, config: RunConfig, is_alone: bool = True) -> PreparedVideo | str:
+def _prepare_or_reason(path: Path, config: RunConfig, is_alone: bool) -> PreparedVideo | str:
     if not is_alone:
         cv2.setNumThreads(1)  # OpenCV's own threads would fight with the other workers
     try:
         video = prepare_video(path, config)
     except InputError as error:
-        return _without_name(error, path)
+        return str(error).removeprefix(f"{show_name(path.name)}: ")
     return video if video.bouts else video.meta["why_empty"]
 
 
-def _without_name(error: InputError, path: Path) -> str:
-    text = str(error)
-    for name in (show_name(path), show_name(path.name)):
-        text = text.removeprefix(name).lstrip(": ")
-    return text
-
-
-def _entry(path: Path, config: RunConfig) -> PreparedVideo:
+def _find_entry(path: Path, config: RunConfig) -> PreparedVideo:
     """Return the cache entry of a file, be it there or not."""
-    try:
-        digest = file_digest(path) if path.is_file() else ""
-    except OSError as error:
-        raise InputError(f"{show_name(path.name)}: it cannot be read ({error.strerror}).") from None
-    if not digest:
-        raise InputError(f"{show_name(path.name)}: there is no such file.")
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise InputError(f"{show_name(path.name)}: there is no such file, or it cannot be read.")
     shape = [] if config.crop == "skeleton" else [config.frame_size, config.num_channels]
     settings = [config.body, config.crop, config.frame_rate_hz, *shape]
+    digest = file_digest(path)
     text = json.dumps([digest, settings, FORMAT_VERSION, av.__version__, cv2.__version__])
     return PreparedVideo(cache_dir() / "videos" / hashlib.sha256(text.encode()).hexdigest()[:32], digest)
 
 
 def _make_entry(path: Path, config: RunConfig, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        with write_aside(folder) as aside:
-            aside.mkdir()
-            try:
-                meta = follow_walker(path, config, aside)
-            except InputError as error:
-                meta = {"refusal": _without_name(error, path), "bouts": []}
-            meta["files"] = checksums(aside)
-            (aside / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
-        # A frame of one pixel and the like: whatever it is, one video must not end a run.
-        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise InputError(f"{show_name(path.name)}: the walker cannot be followed ({cause}).") from error
+    with write_aside(folder) as aside:
+        aside.mkdir()
+        try:
+            meta = _follow_walker(path, config, aside)
+        except InputError as error:
+            refusal = str(error).removeprefix(show_name(path)).lstrip(": ")
+            meta = {"refusal": refusal, "bouts": []}
+        except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
+            # A frame of one pixel and the like: whatever it is, one video must not end a run.
+            cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            meta = {"refusal": f"the walker cannot be followed ({cause}).", "bouts": []}
+        (aside / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _follow_walker(path: Path, config: RunConfig, folder: Path) -> dict[str, Any]:
+    """Write the files of a video's cache entry and return its description."""
+    assert config.body != "auto"
+    rate, size_px, seconds = config.frame_rate_hz, _FRAME_PX[config.body], _CHUNK_SECONDS[config.body]
+    color = config.body == "keypoints" or config.num_channels == 3
+    reader = VideoReader(path, rate, size_px, color, seconds)
+    tracks, tables, pictures, thumbs, finder = [], [], [], [], None
+    for chunk in reader:
+        full_px = reader.report.width, reader.report.height
+        finder = finder or WalkerFinder(config.body, rate, full_px, config.crop == "silhouette")
+        track = finder.find(chunk)
+        tables.append(_tabulate(track))
+        pictures.append(_pictures(chunk.frames, track, config))
+        small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA) for frame in chunk.frames]
+        thumbs += [cv2.cvtColor(thumb, cv2.COLOR_RGB2GRAY) for thumb in small] if color else small
+        tracks.append(replace(track, masks=None))
+    repeats, period = find_repeats(np.stack(thumbs), rate)
+    table = pd.concat(tables, ignore_index=True).assign(is_repeat=repeats)
+    bouts = _find_walks(table, period, config)
+    if config.body == "keypoints":
+        _write_keypoints(tracks, table, bouts, folder)
+    # Pixels count as in the frames that `VideoReader` gives by default.
+    scale = min(1.0, 960 / max(full_px)) / min(1.0, size_px / max(full_px))
+    for name in [*_PIXELS, *table.filter(like="shape_")]:
+        table[name] *= scale ** (2 if name.endswith("area") else 1)
+    np.save(folder / "track.npy", table.to_records(index=False))
+    np.save(folder / "thumbs.npy", np.stack(thumbs))
+    np.save(folder / "pictures.npy", np.concatenate(pictures))
+    meta = _describe(tracks, bouts, period, config)
+    notes = [*reader.report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
+    meta |= {"read_notes": reader.report.notes, "notes": notes + meta["notes"]}
+    return asdict(reader.report) | meta
+
+
+def _tabulate(track: WalkerTrack) -> pd.DataFrame:
+    """Return a chunk of the track, with `begins` where another walk does within the chunk."""
+    is_walking, begins = track.bouts >= 0, np.diff(track.bouts, prepend=track.bouts[:1]) != 0
+    table = pd.DataFrame(np.column_stack([track.boxes, track.squares]), columns=_PIXELS)
+    table = table.assign(person=track.person, is_walking=is_walking, begins=begins)
+    if track.masks is not None:
+        shapes = measure_shapes(track.masks, np.where(is_walking[:, None], track.boxes, np.nan))
+        table[[f"shape_{name}" for name in SHAPE_NAMES]] = shapes.astype(float)
+    return table
+
+
+def _pictures(frames: np.ndarray, track: WalkerTrack, config: RunConfig) -> np.ndarray:
+    """Return what is stored of a chunk: the walker cut out of the frames of walks, or all frames whole."""
+    rows, squares, is_grey = np.flatnonzero(track.bouts >= 0), track.squares, config.num_channels == 1
+    if config.crop == "skeleton":
+        rows = rows[:0]
+    if config.crop == "frame":
+        height, width = frames.shape[1:3]
+        rows = np.arange(len(track))
+        squares = np.tile([width / 2, height / 2, max(width, height)], (len(track), 1))
+    chosen = (frames[row] for row in rows)
+    if config.crop == "silhouette" and track.masks is not None:
+        masks = (track.masks[row] for row in rows)
+        cut_out = (
+            np.uint8(frame * (mask[..., None] / 255)) for frame, mask in zip(chosen, masks, strict=True)
+        )
+        chosen = masks if is_grey else cut_out
+    elif is_grey and frames.ndim > 3:
+        chosen = (cv2.cvtColor(frames[row], cv2.COLOR_RGB2GRAY) for row in rows)
+    cut = cut_frames(chosen, squares[rows], config.frame_size)
+    return cut.reshape(-1, config.frame_size, config.frame_size, config.num_channels)
+
+
+def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[Bout]:
+    """Return the bouts of a whole video, and complete its track by what depends on them, in place."""
+    rate, walks, person = config.frame_rate_hz, table.pop("is_walking"), table["person"].to_numpy()
+    # Who walks on in the next chunk goes on with the same run.
+    begins = table.pop("begins") | (np.diff(person, prepend=-1) != 0) | walks.ne(walks.shift())
+    runs, is_stored = np.where(walks, begins.cumsum(), -1), walks | (config.crop == "frame")
+    if config.crop == "frame" and not walks.any():
+        runs, person = np.zeros_like(runs), np.zeros_like(person)
+    squares, bouts = table[list(_PIXELS[4:])].to_numpy(), list[Bout]()
+    table["time_seconds"] = np.arange(len(table)) / rate
+    table["picture"] = np.where(is_stored, is_stored.cumsum() - 1, -1)
+    bout, speed = np.full(len(table), -1), np.full(len(table), np.nan)
+    for number, rows in enumerate(find_bouts(runs, table["is_repeat"].to_numpy(), period, rate)):
+        bout[rows], speed[rows] = number, path_speed(squares[rows], rate)
+        first, last = int(rows[0]), int(rows[-1])
+        seconds = first / rate, (last + 1) / rate, min(len(rows), period or len(rows)) / rate
+        right, away = _way(squares[rows])
+        heading = max((-away, "towards"), (away, "away"), (right, "right"), (-right, "left"))[1]
+        bouts.append(Bout(number, first, last, *seconds, round(period), heading, int(person[first])))
+    table["bout"], table["person"], table["speed_heights_per_s"] = bout, person, speed
+    return bouts
+
+
+def _way(squares: np.ndarray) -> np.ndarray:
+    """Return how far somebody goes right and away, in sides of the square; growth as seen from 4 sides."""
+    first, last = squares[0], squares[-1]
+    return np.array([2 * (last[0] - first[0]) / (first[2] + last[2]), 4 * np.log(first[2] / last[2])])
+
+
+def _write_keypoints(
+    tracks: Sequence[WalkerTrack], table: pd.DataFrame, bouts: Sequence[Bout], folder: Path
+) -> None:
+    """Write the walker's keypoints, and those of walks as networks see them."""
+    parts = [track.keypoints for track in tracks if track.keypoints is not None]
+    names = ("times_seconds", "image_px", "world_m", "visibility")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    keypoints = Keypoints(**arrays, frame_size_px=parts[0].frame_size_px)
+    squares, sequence = table[list(_PIXELS[4:])].to_numpy(), np.zeros((len(keypoints), 33, 3), np.float32)
+    for bout in bouts:
+        way = _way(squares[bout.rows])
+        if np.linalg.norm(way) > _MIN_WAY:
+            face_ahead(keypoints, bout.rows, way)
+        sequence[bout.rows] = keypoint_sequence(keypoints.part(bout.rows))
+    keypoints.save(folder / "keypoints.npz")
+    np.save(folder / "sequence.npy", sequence)
+
+
+def _describe(
+    tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], period: float, config: RunConfig
+) -> dict[str, Any]:
+    rate, seconds, notes = config.frame_rate_hz, dict[int, float](), list[str]()
+    for bout in bouts:
+        seconds[bout.person] = seconds.get(bout.person, 0.0) + bout.distinct_seconds
+    main = max(seconds, key=seconds.__getitem__, default=-1)
+    if period:
+        times = sum(map(len, tracks)) / period
+        notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
+    if len(seconds) > 1:
+        share = f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s"
+        notes.append(
+            f"{len(seconds)} people walk at different times: the one who walks most is read, {share}."
+        )
+    why = max(tracks, key=lambda track: (track.num_people, bool(track.reason))).reason
+    if any((track.bouts >= 0).any() for track in tracks):
+        why = f"nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."
+    return {
+        **{name: getattr(config, name) for name in ("body", "crop", "frame_rate_hz")},
+        "bouts": [asdict(bout) for bout in bouts],
+        "main_person": main,
+        "num_people": max(track.num_people for track in tracks),
+        "methods": sorted({track.method for track in tracks}),
+        "notes": notes,
+        "refusal": "",
+        "why_empty": "" if bouts else why,
+    }

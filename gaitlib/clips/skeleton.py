@@ -6,6 +6,7 @@ ordinary convolutions learn from them.
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from gaitlib.walker import MIRRORED, Keypoints
 
@@ -13,51 +14,44 @@ from gaitlib.walker import MIRRORED, Keypoints
 _HEADING_SECONDS = 2.0
 # What the lengths of legs, trunk and neck add up to, in body heights.
 _ANKLE_TO_NOSE = 0.87
-_LEGS = np.array([(23, 25), (25, 27), (24, 26), (26, 28)])
 # Limbs of the left and the right side: arm, leg and foot.
-_LIMBS = (
-    ((11, 13, 15, 19), (23, 25, 27), (27, 29, 31, 27)),
-    ((12, 14, 16, 20), (24, 26, 28), (28, 30, 32, 28)),
-)
+_LEFT_LIMBS = (11, 13, 15, 19), (23, 25, 27), (27, 29, 31, 27)
+_RIGHT_LIMBS = (12, 14, 16, 20), (24, 26, 28), (28, 30, 32, 28)
 # How much of a frame's height the body fills, its hips in the middle; thickness in frame heights.
 _BODY_SHARE, _LIMB, _TRUNK, _HEAD = 0.8, 0.045, 0.085, 0.11
-# Grey of the far limbs, of the trunk and of the near limbs.
-_GREYS = (110, 180, 255)
-_SHIFT = 4
+# Grey of the far limbs, of the trunk and of the near limbs; places are drawn to 1/16 of a pixel.
+_FAR, _MIDDLE, _NEAR, _SHIFT = 110, 180, 255, 4
 
 
-def keypoint_sequence(keypoints: Keypoints, rows: np.ndarray) -> np.ndarray:
+def keypoint_sequence(keypoints: Keypoints) -> np.ndarray:
     """Return the keypoints of a walk as seen from its side, walking right, whatever the camera saw.
 
-    Returns
-    -------
-    ndarray of shape (num_frames, 33, 3), float32
-        By `rows`, in any order; in body heights from the middle of the hips: x forward, y down, z to the
-        left of the body. Gaps are interpolated; zeros where nobody is found at all.
+    Shape (num_frames, 33, 3), float32, in body heights from the middle of the hips: x forward, y down, z to
+    the left of the body. Gaps are interpolated; zeros where nobody is found at all.
     """
-    ordered, back = np.unique(rows, return_inverse=True)
-    world = _without_gaps(keypoints.world_m[ordered].astype(np.float64))
+    flat = pd.DataFrame(keypoints.world_m.reshape(len(keypoints), -1).astype(float))
+    world = flat.interpolate(limit_direction="both").fillna(0).to_numpy().reshape(-1, 33, 3)
     kernel = np.hanning(2 * round(_HEADING_SECONDS * keypoints.frame_rate_hz) + 3)
     # Convolution in full, as a bout may be shorter than the kernel.
     smooth = [np.convolve(part, kernel)[len(kernel) // 2 :][: len(world)] for part in _facing(world)]
     cos, sin = (part[:, None] / np.maximum(np.hypot(*smooth), 1e-9)[:, None] for part in smooth)
     x, y, z = np.moveaxis(world, -1, 0)
-    turned = np.stack([x * cos + z * sin, y, z * cos - x * sin], axis=-1) / _body_height(world)
-    return turned.astype(np.float32)[back]
-
-
-def _without_gaps(world: np.ndarray) -> np.ndarray:
-    flat, rows = world.reshape(len(world), -1), np.arange(len(world))
-    known = np.flatnonzero(np.isfinite(flat).all(axis=1))
-    if not len(known):
-        return np.zeros(world.shape)
-    return np.stack([np.interp(rows, known, column[known]) for column in flat.T], axis=1).reshape(world.shape)
+    turned = np.stack([x * cos + z * sin, y, z * cos - x * sin], axis=-1)
+    return (turned / _body_height(world)).astype(np.float32)
 
 
 def _facing(world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how much right and how much away the body faces, seen from above, from shoulders and hips."""
     left = (world[:, [11, 23]] - world[:, [12, 24]]).sum(axis=1)
     return left[:, 2], -left[:, 0]
+
+
+def _body_height(world: np.ndarray) -> float:
+    upper, lower = world[:, [23, 25, 24, 26]], world[:, [25, 27, 26, 28]]
+    hips, shoulders = (world[:, pair].mean(axis=1) for pair in ([23, 24], [11, 12]))
+    legs = np.linalg.norm(upper - lower, axis=2).sum(axis=1) / 2
+    trunk = np.linalg.norm(shoulders - hips, axis=1) + np.linalg.norm(world[:, 0] - shoulders, axis=1)
+    return max(float(np.median(legs + trunk)) / _ANKLE_TO_NOSE, 1e-6)
 
 
 def face_ahead(keypoints: Keypoints, rows: np.ndarray, way: np.ndarray) -> None:
@@ -71,45 +65,25 @@ def face_ahead(keypoints: Keypoints, rows: np.ndarray, way: np.ndarray) -> None:
         values[turned] = values[turned][:, MIRRORED]
 
 
-def _body_height(world: np.ndarray) -> float:
-    legs = np.linalg.norm(world[:, _LEGS[:, 0]] - world[:, _LEGS[:, 1]], axis=2).sum(axis=1) / 2
-    hips, shoulders = (world[:, pair].mean(axis=1) for pair in ([23, 24], [11, 12]))
-    trunk = np.linalg.norm(shoulders - hips, axis=1) + np.linalg.norm(world[:, 0] - shoulders, axis=1)
-    return max(float(np.median(legs + trunk)) / _ANKLE_TO_NOSE, 1e-6)
-
-
-def draw_skeleton(keypoints: Keypoints, rows: np.ndarray, size: int) -> np.ndarray:
-    """Draw rows of a walk as a stick figure seen from the side, walking right.
-
-    Returns
-    -------
-    ndarray of shape (num_frames, size, size), uint8
-        Black ground; the left limbs, which are far, darker than the right ones.
-    """
-    return draw_sequence(keypoint_sequence(keypoints, rows), size)[..., 0]
-
-
 def draw_sequence(sequence: np.ndarray, size: int, num_channels: int = 1) -> np.ndarray:
-    """Draw what `keypoint_sequence` returns; frames have `num_channels` equal channels."""
+    """Draw what `keypoint_sequence` returns as a stick figure on black; the left limbs, far away, are darker.
+
+    Shape (num_frames, size, size, num_channels), uint8; the channels are equal.
+    """
     # All frames lie below each other on one canvas, so that each kind of limb is one call.
     canvas = np.zeros((len(sequence) * size, size), np.uint8)
     places = np.clip(size * (0.5 + _BODY_SHARE * sequence[..., :2]), 1, size - 1)
     places[..., 1] += size * np.arange(len(sequence))[:, None]
     places = ((places - 0.5) * 2**_SHIFT).round().astype(np.int32)
-
-    def draw(lines: np.ndarray, grey: int, width: float) -> None:
-        each = list(np.ascontiguousarray(lines, np.int32))
-        cv2.polylines(canvas, each, False, grey, max(1, round(width * size)), cv2.LINE_AA, _SHIFT)
-
     hips, shoulders, ears = (places[:, pair].mean(axis=1) for pair in ([23, 24], [11, 12], [7, 8]))
-    for part in _LIMBS[0]:
-        draw(places[:, part], _GREYS[0], _LIMB)
-    draw(np.stack([hips, shoulders, ears], axis=1), _GREYS[1], _TRUNK)
-    draw(np.stack([ears, places[:, 0]], axis=1), _GREYS[1], _HEAD)
-    for part in _LIMBS[1]:
-        draw(places[:, part], _GREYS[2], _LIMB)
-    frames = canvas.reshape(len(sequence), size, size, 1)
-    return frames if num_channels == 1 else frames.repeat(num_channels, axis=3)
+    lines = [(places[:, limb], _FAR, _LIMB) for limb in _LEFT_LIMBS]
+    lines.append((np.stack([hips, shoulders, ears], axis=1), _MIDDLE, _TRUNK))
+    lines.append((np.stack([ears, places[:, 0]], axis=1), _MIDDLE, _HEAD))
+    lines += [(places[:, limb], _NEAR, _LIMB) for limb in _RIGHT_LIMBS]
+    for points, grey, width in lines:
+        each = list(np.ascontiguousarray(points, np.int32))
+        cv2.polylines(canvas, each, False, grey, max(1, round(width * size)), cv2.LINE_AA, _SHIFT)
+    return canvas.reshape(len(sequence), size, size, 1).repeat(num_channels, axis=3)
 
 
 def vary_sequence(sequence: np.ndarray, rng: np.random.Generator) -> np.ndarray:

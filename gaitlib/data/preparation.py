@@ -25,8 +25,8 @@ from gaitlib.labels import (
     find_videos,
     inspect_labels,
     list_videos,
+    normal_name,
 )
-from gaitlib.labels.tables import normal_name
 from gaitlib.walker import ensure_weights, weights_problem
 
 # So many videos, spread over the run, tell whether people are recognised in most of them.

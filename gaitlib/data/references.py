@@ -14,8 +14,7 @@ import pandas as pd
 from gaitlib.config import RunConfig
 from gaitlib.data.splits import name_some
 from gaitlib.errors import InputError
-from gaitlib.labels.manifests import file_keys, match_files
-from gaitlib.labels.tables import normal_name
+from gaitlib.labels import file_keys, match_files, normal_name
 
 
 class References(NamedTuple):
@@ -72,7 +71,7 @@ def _reference_digests(videos: pd.DataFrame, emotion: str) -> pd.Series:
         keys = file_keys(list(part["video"]))
         keys.update(zip(part["digest"], [[name] for name in part["video"]], strict=True))
         for place, row in part[part["reference"].fillna("").astype(bool)].iterrows():
-            found = match_files(row["reference"], keys, f"The reference of {row['video']}")
+            found = match_files(row["reference"], keys)
             if len(found) != 1 or by_name.at[found[0], "walker"] != row["walker"]:
                 raise InputError(
                     f"The reference of {row['video']}, {row['reference']!r}, is not one of the usable videos "

@@ -1,33 +1,39 @@
 """What gait classifiers read of a video: few features with a physical meaning, and the plain box baseline."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from scipy.signal import welch
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.gait.measuring import GAIT_PARAMETERS, bout_outline, measure_bout
-from gaitlib.gait.outlines import BAND_EDGES_HZ, SHAPES, SPECTRA, outline_features
 
-# Sizes are read as logarithms: relative to a reference they are ratios.
-_LOGARITHMS = (
-    *("speed_legs_per_s", "cadence_steps_per_min", "bounce_legs", "hand_travel_legs", "foot_clearance_legs"),
-)
+# Slow sway, strides, steps from slow to fast, and what is faster than steps.
+_BAND_EDGES_HZ = (0.3, 0.8, 1.3, 1.8, 2.4, 3.5, 6.0)
+_SHAPES = ("shoulders_width", "hips_width", "legs_width", "hull_area")
+# Signals whose spectra are added up, each with a scale that lets none drown the others.
+_SPECTRA = {
+    "vertical": {"top": 1.0, "centre_y": 1.0, "height": 0.5},
+    "arms": {"shoulders_width": 1.0, "hips_width": 1.0},
+    "legs": {"legs_width": 1.0},
+    "outline": {"hull_area": 1.0, "width": 0.5},
+}
 _FROM_KEYPOINTS = (
     *("speed_legs_per_s", "cadence_steps_per_min", "bounce_legs", "arm_abduction_deg", "hand_height_legs"),
     *("hand_travel_legs", "foot_clearance_legs", "trunk_lean_deg", "head_pitch_deg"),
 )
+# Sizes are read as logarithms: relative to a reference they are ratios.
+_LOGARITHMS = {*_FROM_KEYPOINTS[:3], "hand_travel_legs", "foot_clearance_legs"}
 _FROM_SILHOUETTES = (
     *("speed_legs_per_s", "cadence_steps_per_min", "head_forward_legs"),
-    *(*(f"{name}_heights" for name in SHAPES), "centre_of_mass_heights"),
-    *(f"{group}_{low:g}_{high:g}_hz" for group in SPECTRA for low, high in pairwise(BAND_EDGES_HZ)),
+    *(*(f"{name}_heights" for name in _SHAPES), "centre_of_mass_heights"),
+    *(f"{group}_{low:g}_{high:g}_hz" for group in _SPECTRA for low, high in pairwise(_BAND_EDGES_HZ)),
 )
 # The family of what is read of outlines alone, by the first word of its name.
 _FAMILIES = {"vertical": "bounce", "arms": "arms", "legs": "legs", "outline": "arms", "shoulders": "arms"}
 _FAMILIES |= {"hips": "arms", "hull": "posture", "centre": "posture"}
-NUM_BOX_FEATURES = 13
 
 
 def gait_feature_names(body: str) -> tuple[str, ...]:
@@ -46,32 +52,24 @@ def feature_families(body: str) -> dict[str, list[int]]:
 
 
 def gait_features(videos: Sequence[PreparedVideo]) -> np.ndarray:
-    """Return the features of videos: the mean over their bouts, weighted by length; NaN where unknown.
+    """Return the features of videos, (num_videos, num_features): means over bouts, weighted by their length.
 
-    Returns
-    -------
-    ndarray of shape (num_videos, num_features), float
+    NaN where unknown.
     """
     rows = []
     for video in videos:
-        values = bout_features(video)
-        seconds = np.array([bout.distinct_seconds for bout in video.own_bouts]).reshape(-1, 1)
-        weights = np.isfinite(values) * seconds
-        total = weights.sum(axis=0)
-        rows.append(
-            np.where(total > 0, (np.nan_to_num(values) * weights).sum(axis=0) / (total + 1e-12), np.nan)
-        )
+        values = np.ma.masked_invalid(bout_features(video))
+        seconds = np.array([bout.distinct_seconds for bout in video.own_bouts])
+        rows.append(np.ma.filled(np.ma.average(values, axis=0, weights=seconds), np.nan))
     return np.array(rows).reshape(len(videos), -1)
 
 
-@lru_cache(8192)
 def bout_features(video: PreparedVideo) -> np.ndarray:
     """Return the features of each bout of a video, of shape (num_bouts, num_features), float."""
-    names = gait_feature_names("silhouette" if video.keypoints is None else "keypoints")
-    rows = []
+    names, rows = gait_feature_names("silhouette" if video.keypoints is None else "keypoints"), []
     for bout in video.own_bouts:
         values = dict(measure_bout(video, bout))
-        for name in values.keys() & set(_LOGARITHMS):
+        for name in values.keys() & _LOGARITHMS:
             values[name] = np.log(max(values[name], 1e-6))
         outline = bout_outline(video, bout) if video.keypoints is None else None
         if outline is not None:
@@ -81,26 +79,36 @@ def bout_features(video: PreparedVideo) -> np.ndarray:
     return np.where(np.isfinite(table), table, np.nan)
 
 
-def speed_feature(video: PreparedVideo) -> float:
-    """Return the median speed of the walker across the frame, body heights per second; 0 where unknown."""
-    return float(box_features(video)[0])
+def outline_features(outline: pd.DataFrame) -> dict[str, float]:
+    """Return what classifiers read of an outline beside parameters: mean shape, what moves how fast.
+
+    The root mean power of each group of `_SPECTRA` in six bands (Welch 1967) and widths are logarithms.
+    """
+    found = {f"{name}_heights": np.log(outline[name].mean()) for name in _SHAPES}
+    found["centre_of_mass_heights"] = (outline["top"] - outline["centre_y"]).mean()
+    rate_hz = 1 / float(np.median(np.diff(outline["time_seconds"])))
+    for group, scales in _SPECTRA.items():
+        signals = np.stack([scale * outline[name] for name, scale in scales.items()])
+        signals -= signals.mean(axis=1, keepdims=True)
+        frequencies, power = welch(signals, rate_hz, nperseg=min(signals.shape[1], 64), nfft=256)
+        for low, high in pairwise(_BAND_EDGES_HZ):
+            is_inside = (frequencies >= low) & (frequencies < high)
+            found[f"{group}_{low:g}_{high:g}_hz"] = np.log(power[:, is_inside].mean() + 1e-10) / 2
+    return found
 
 
 def box_features(video: PreparedVideo) -> np.ndarray:
     """Describe a walk by the box around the walker: the least that any classifier should make use of.
 
-    Returns
-    -------
-    ndarray of shape (13,), float
-        Median speed (body heights per second); mean, SD, 10th and 90th percentile of width over height; SD
-        of the centre's height about its path, of the height and of its change (body heights); cadence (Hz)
-        and its strength from the autocorrelation of the width; mean change of the width; 90th percentile
-        and SD of the speed. Zeros where no box was found.
+    Returns 13 numbers: median speed (body heights per second); mean, SD, 10th and 90th percentile of width
+    over height; SD of the centre's height about its path, of the height and of its change (body heights);
+    cadence (Hz) and its strength from the autocorrelation of the width; mean change of the width; 90th
+    percentile and SD of the speed. Zeros where no box was found.
     """
     track = video.track
     track = track[(track["bout"] >= 0) & track["height"].notna()]
     if len(track) < 5:
-        return np.zeros(NUM_BOX_FEATURES)
+        return np.zeros(13)
     body = track["square_side"].to_numpy(float)
     width, tall = track["width"].to_numpy(float) / body, track["height"].to_numpy(float) / body
     sway = (track["top"] + track["height"] / 2 - track["square_y"]).to_numpy(float) / body

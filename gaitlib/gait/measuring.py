@@ -1,53 +1,65 @@
-"""Gait parameters and steps of the walking bouts of a prepared video."""
+"""Gait parameters of walking bouts, from keypoints or silhouettes; `parameters.csv` defines them."""
 
+import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
 import pandas as pd
+from scipy.signal import savgol_filter
 
 from gaitlib.clips import Bout, PreparedVideo
-from gaitlib.gait.bodies import foot_contacts, measure_keypoints, walking_rhythm
-from gaitlib.gait.motion import body_motion
-from gaitlib.gait.outlines import measure_silhouettes, outline_motion, widest_steps
+from gaitlib.gait.motion import (
+    FOCAL_LENGTH,
+    MIN_FRAMES,
+    BodyMotion,
+    Rhythm,
+    body_motion,
+    find_peak_times,
+    find_rhythm,
+    find_step_seconds,
+    repeats_after,
+    wave_size,
+)
+from gaitlib.walker import BODY_SHARE, Keypoints
 
 # A row a parameter: name, title, unit, family, source, definition and where it holds. Lengths are in legs
 # (thigh and shank) or trunks (hips to shoulders), so that people of all sizes compare.
 with files(__package__).joinpath("parameters.csv").open(encoding="utf-8") as _csv:
-    GAIT_PARAMETERS = pd.read_csv(_csv, dtype=str)
-GAIT_PARAMETERS.index = pd.Index(GAIT_PARAMETERS["name"].tolist())
-
-_KEYS = ["bout", "start_seconds", "end_seconds", "heading", "is_valid"]
+    GAIT_PARAMETERS = pd.read_csv(_csv, dtype=str).set_index("name", drop=False).rename_axis(None)
+# Ankles that part by less, in legs, are somebody who stands.
+_MIN_LEG_SWING = 0.12
+# Mean over standard deviation of how far the left foot is ahead: 0 in a walk, 2 if it always is.
+_MAX_ONE_SIDED = 0.8
+# Slower than this somebody walks on a treadmill, or the camera goes along: steps tell the speed.
+_MIN_LEGS_PER_S = 0.2
+# A trend of so many seconds hides what comes once a stride; a slow step that takes longer is rare.
+_STEP_SECONDS, _SLOW_STEP_SECONDS, _TREND_SECONDS = (0.28, 1.75), 0.85, 1.5
+_FORWARD, _LEFT, _UP, _SIDES = 0, 1, 2, np.array([1.0, -1.0])
+# Shares of the body's height (Winter 2009): thigh and shank; from the hips to the shoulders.
+_LEG_SHARE, _TRUNK_SHARE = 0.49, 0.28
 
 
 def measure_gait(video: PreparedVideo) -> pd.DataFrame:
     """Measure each walking bout of a video.
 
-    Returns
-    -------
-    DataFrame
-        One row a bout: `bout`, `start_seconds`, `end_seconds`, `heading`, `is_valid` (whether steps were
-        found), then one column for each of `GAIT_PARAMETERS`, with its unit in the name; NaN where the view
-        does not show it.
+    Returns a row a bout: `bout`, `start_seconds`, `end_seconds`, `heading`, `is_valid` (whether steps were
+    found), then a column for each of `GAIT_PARAMETERS`, its unit in the name; NaN where the view hides it.
     """
-    rows = []
+    rows, keys = [], ["bout", "start_seconds", "end_seconds", "heading", "is_valid"]
     for bout in video.own_bouts:
         values = measure_bout(video, bout)
         is_valid = np.isfinite(values.get("cadence_steps_per_min", np.nan))
-        keys = bout.number, bout.start_seconds, bout.end_seconds, bout.heading, is_valid
-        rows.append(dict(zip(_KEYS, keys, strict=True)) | values)
-    return pd.DataFrame(rows, columns=[*_KEYS, *GAIT_PARAMETERS["name"]])
+        place = bout.number, bout.start_seconds, bout.end_seconds, bout.heading, is_valid
+        rows.append(dict(zip(keys, place, strict=True)) | values)
+    return pd.DataFrame(rows, columns=[*keys, *GAIT_PARAMETERS["name"]])
 
 
 def gait_parameters(video: PreparedVideo) -> dict[str, float]:
     """Return the median of each parameter over the bouts of a video, by name; NaN where none shows it."""
     table = measure_gait(video)[list(GAIT_PARAMETERS["name"])].astype(float)
     return {str(name): float(value) for name, value in table.median().items()}
-
-
-def cadence_steps_per_min(video: PreparedVideo) -> float:
-    """Return the median cadence of a video's bouts, NaN where no steps are seen."""
-    return gait_parameters(video)["cadence_steps_per_min"]
 
 
 @lru_cache(8192)
@@ -57,33 +69,22 @@ def measure_bout(video: PreparedVideo, bout: Bout) -> dict[str, float]:
         outline = bout_outline(video, bout)
         return {} if outline is None else measure_silhouettes(outline)
     rows = _rounds(video, bout)
-    return measure_keypoints(video.keypoints.part(rows), video.repeats[rows])
+    return measure_keypoints(video.keypoints.part(rows), video.track["is_repeat"].to_numpy()[rows])
 
 
 def bout_outline(video: PreparedVideo, bout: Bout) -> pd.DataFrame | None:
     """Return the silhouette's measures in one bout, see `outline_motion`."""
     # The track counts in the pixels of frames of at most 960.
     full_px = np.array([video.meta["width"], video.meta["height"]])
-    width, height = np.round(full_px * min(1.0, 960 / full_px.max()))
-    return outline_motion(video.track[bout.first_row : bout.last_row + 1], (int(width), int(height)))
+    size_px = np.round(full_px * min(1.0, 960 / full_px.max()))
+    return outline_motion(video.track[bout.first_row : bout.last_row + 1], size_px)
 
 
 def step_events(video: PreparedVideo, bout: Bout) -> pd.DataFrame:
-    """Return `time_seconds` and `side` of the steps of a bout; silhouettes do not tell the side (empty).
-
-    References
-    ----------
-    Zeni, Richards & Higginson 2008, "Two simple methods for determining gait events during treadmill and
-    overground walking using kinematic data".
-    """
-    found = pd.DataFrame({"time_seconds": [], "side": []}).astype({"time_seconds": float, "side": str})
-    if video.keypoints is None:
-        outline = bout_outline(video, bout)
-        times = np.zeros(0) if outline is None else widest_steps(outline)
-        return pd.DataFrame({"time_seconds": times}).assign(side="")
-    motion = body_motion(video.keypoints.part(_rounds(video, bout)))
-    rhythm = walking_rhythm(motion) if motion else None
-    if motion and rhythm:
+    """Return `time_seconds` and `side` of the steps of a bout; of silhouettes none (Zeni et al. 2008)."""
+    found = pd.DataFrame({"time_seconds": np.zeros(0), "side": ""})
+    motion = body_motion(video.keypoints.part(_rounds(video, bout))) if video.keypoints else None
+    if motion and (rhythm := walking_rhythm(motion)):
         found = foot_contacts(motion, rhythm)
     is_inside = found["time_seconds"].between(bout.start_seconds, bout.end_seconds)
     return found[is_inside].reset_index(drop=True)
@@ -94,3 +95,237 @@ def _rounds(video: PreparedVideo, bout: Bout) -> np.ndarray:
     if bout.period_frames:
         return np.flatnonzero(video.track["person"] == bout.person)
     return np.arange(bout.first_row, bout.last_row + 1)
+
+
+def measure_keypoints(keypoints: Keypoints, is_repeat: np.ndarray | None = None) -> dict[str, float]:
+    """Measure one walking bout, of a loop all of its rounds: values by the name of the parameter.
+
+    Frames of `is_repeat`, (num_frames,), do not count as regular steps. What could not be measured is not
+    there or NaN.
+    """
+    motion = body_motion(keypoints)
+    if motion is None:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing are NaN
+        found = _posture(motion) | _limbs(motion) | _smoothness(motion)
+        rhythm = walking_rhythm(motion)
+        if rhythm:
+            old = keypoints.times_seconds[is_repeat] if is_repeat is not None else []
+            is_fresh = ~np.isin(motion.times_seconds, old)
+            found |= _steps(motion, rhythm) | _regularity(motion, rhythm, is_fresh)
+    return {name: float(value) for name, value in found.items()}
+
+
+def walking_rhythm(motion: BodyMotion) -> Rhythm | None:
+    """Return the rhythm of the strides, None for somebody who stands."""
+    when, signals, passes = motion.times_seconds, _legs_apart(motion), motion.passes
+    rhythm = find_rhythm(when, signals, passes)
+    # Seen from the side, near and far leg may bear each other's names: one seems to be ahead all the time.
+    is_mixed = np.abs(signals[:, 0].mean()) > _MAX_ONE_SIDED * signals[:, 0].std()
+    if rhythm is None or (is_mixed and not _is_frontal(motion)):
+        hips_up = motion.middle("hip", image=True)[:, 1] / motion.leg_m
+        steps = np.stack([np.abs(signals[:, 0]), hips_up], axis=1)
+        step = find_step_seconds(when, steps, passes, _STEP_SECONDS)
+        swing = wave_size(when, steps[:, 0], passes, 1 / step) if step > 0 else 0.0
+        return Rhythm(0.5 / step, np.eye(signals.shape[1])[0]) if swing > _MIN_LEG_SWING / 2 else None
+    sizes = [wave_size(when, signal, passes, rhythm.frequency_hz) for signal in signals.T]
+    return rhythm if np.nanmax(sizes, initial=0) > _MIN_LEG_SWING else None
+
+
+def foot_contacts(motion: BodyMotion, rhythm: Rhythm) -> pd.DataFrame:
+    """Return `time_seconds` and `side` of each step: a foot is farthest before the other (Zeni 2008)."""
+    apart = _legs_apart(motion) @ rhythm.weights
+    apart -= np.median(apart)
+    when, passes, gap = motion.times_seconds, motion.passes, 0.6 * (1 / rhythm.frequency_hz)
+    times = [find_peak_times(when, sign * apart, passes, gap) for sign in _SIDES]
+    sides = np.repeat(["left", "right"], [len(part) for part in times])
+    table = pd.DataFrame({"time_seconds": np.concatenate(times), "side": sides})
+    return table.sort_values("time_seconds", ignore_index=True)
+
+
+def _is_frontal(motion: BodyMotion) -> bool:
+    return bool(np.abs(np.sin(np.radians(np.median(motion.heading_deg)))) > np.sqrt(0.5))
+
+
+def _legs_apart(motion: BodyMotion) -> np.ndarray:
+    """Return how far the left foot is before and above the right one, in space and in the image, in legs."""
+    feet = [motion.both(part, image=True)[..., 1] for part in ("ankle", "heel", "foot_index")]
+    ankles = motion.both("ankle")
+    both = np.stack([ankles[..., _FORWARD], ankles[..., _UP], *feet])
+    return (both[..., 0] - both[..., 1]).T / motion.leg_m
+
+
+def _steps(motion: BodyMotion, rhythm: Rhythm) -> dict[str, float]:
+    def size(values: np.ndarray, waves_a_stride: int) -> float:
+        frequency_hz = waves_a_stride * rhythm.frequency_hz
+        return wave_size(motion.times_seconds, values, motion.passes, frequency_hz) / motion.leg_m
+
+    stride, speed = 1 / rhythm.frequency_hz, float(np.median(motion.speed_m_per_s)) / motion.leg_m
+    if speed < _MIN_LEGS_PER_S:
+        ankles = motion.both("ankle")[..., _FORWARD]
+        speed = size(ankles[:, 0] - ankles[:, 1], 1) / stride
+    hips, shoulders = motion.middle("hip", image=True), motion.middle("shoulder", image=True)
+    return {
+        "speed_legs_per_s": speed,
+        "step_length_legs": speed * stride / 2,
+        "cadence_steps_per_min": 120 / stride,
+        "step_time_s": stride / 2,
+        "stride_time_s": stride,
+        "bounce_legs": (size(hips[:, 1], 2) + size(shoulders[:, 1], 2)) / 2,
+        "lateral_sway_legs": size(shoulders[:, 0], 1) if _is_frontal(motion) else np.nan,
+    }
+
+
+def _posture(motion: BodyMotion) -> dict[str, float]:
+    shoulder, ear = motion.middle("shoulder"), motion.middle("ear")
+    # A covered face looks like the back of a head: frames that show it so do not tell where it points.
+    gaze = (motion.body_m[:, Keypoints.index("nose")] - ear)[:, [_FORWARD, _UP]]
+    gaze = gaze[gaze[:, 0] > 0]
+    limbs = [motion.both(part)[..., _LEFT] for part in ("elbow", "wrist", "knee", "ankle")]
+    return {
+        "trunk_lean_deg": _degrees(shoulder[:, _FORWARD], shoulder[:, _UP]).mean(),
+        "head_pitch_deg": -_degrees(gaze[:, 1], gaze[:, 0]).mean() if len(gaze) > 2 else np.nan,
+        "shoulder_height_trunks": (ear - shoulder)[:, _UP].mean() / motion.trunk_m,
+        "shoulder_rounding_deg": _degrees((ear - shoulder)[:, _FORWARD], (ear - shoulder)[:, _UP]).mean(),
+        "openness_legs": np.ptp(np.hstack(limbs), axis=1).mean() / motion.leg_m,
+    }
+
+
+def _limbs(motion: BodyMotion) -> dict[str, float]:
+    names = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    shoulder, elbow, wrist, hip, knee, ankle = map(motion.both, names)
+    arm, thigh = elbow - shoulder, knee - hip
+    arm_deg, thigh_deg = (_degrees(limb[..., _FORWARD], -limb[..., _UP]) for limb in (arm, thigh))
+    swing, elbow_deg, knee_deg = _range(arm_deg), _bend(shoulder, elbow, wrist), _bend(hip, knee, ankle)
+    hips = motion.middle("hip", image=True)[:, None, 1]
+    hands_up, feet_up = (motion.both(part, image=True)[..., 1] - hips for part in ("wrist", "ankle"))
+    return {
+        "arm_swing_deg": swing.mean(),
+        "arm_swing_asymmetry": abs(swing[0] - swing[1]) / swing.sum(),
+        "arm_abduction_deg": _degrees(arm[..., _LEFT] * _SIDES, -arm[..., _UP]).mean(),
+        "shoulder_flexion_deg": arm_deg.mean(),
+        "elbow_flexion_deg": elbow_deg.mean(),
+        "elbow_range_deg": _range(elbow_deg).mean(),
+        "hand_height_legs": hands_up.mean() / motion.leg_m,
+        "hand_travel_legs": (_range(wrist[..., _FORWARD]) + _range(hands_up)).mean() / 2 / motion.leg_m,
+        "hip_flexion_deg": thigh_deg.mean(),
+        "hip_range_deg": _range(thigh_deg).mean(),
+        "knee_flexion_deg": knee_deg.mean(),
+        "knee_range_deg": _range(knee_deg).mean(),
+        "foot_clearance_legs": _range(feet_up).mean() / motion.leg_m,
+    }
+
+
+def _smoothness(motion: BodyMotion) -> dict[str, float]:
+    """Return jerk and spectral arc length (Balasubramanian et al. 2015) of the hands in the longest pass."""
+    longest = motion.passes == np.bincount(motion.passes).argmax()
+    rate_hz = 1 / float(np.median(np.diff(motion.times_seconds)))
+    hands = motion.both("wrist", image=True) - motion.middle("hip", image=True)[:, None]
+    velocity = np.gradient(hands[longest] / motion.leg_m, axis=0) * rate_hz
+    jerk = np.diff(velocity, 2, axis=0) * rate_hz**2
+    spectrum = np.abs(np.fft.rfft(np.linalg.norm(velocity, axis=2), 512, axis=0))
+    spectrum = spectrum[np.fft.rfftfreq(512, 1 / rate_hz) <= 6] / (spectrum[0] + 1e-12)
+    arc = np.hypot(1 / (len(spectrum) - 1), np.diff(spectrum, axis=0)).sum(axis=0)
+    return {"jerk_legs_per_s3": np.sqrt((jerk**2).sum(axis=2).mean()), "sparc": -arc.mean()}
+
+
+def _regularity(motion: BodyMotion, rhythm: Rhythm, is_fresh: np.ndarray) -> dict[str, float]:
+    contacts, stride = foot_contacts(motion, rhythm), 1 / rhythm.frequency_hz
+    gaps, sides = np.diff(contacts["time_seconds"]), contacts["side"].to_numpy()
+    is_step = (gaps < 0.9 * stride) & (sides[:-1] != sides[1:])
+    means = [gaps[is_step & (sides[:-1] == side)].mean() for side in ("left", "right")]
+    at, passes = motion.times_seconds[is_fresh], motion.passes[is_fresh]
+    apart = (_legs_apart(motion) @ rhythm.weights)[is_fresh]
+    return {
+        "step_symmetry": min(means) / max(means),
+        "step_regularity": -repeats_after(at, apart, passes, stride / 2),
+        "stride_regularity": repeats_after(at, apart, passes, stride),
+    }
+
+
+def _degrees(opposite: np.ndarray, adjacent: np.ndarray) -> np.ndarray:
+    return np.degrees(np.arctan2(opposite, adjacent))
+
+
+def _bend(one: np.ndarray, joint: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return by how much a joint is bent, degrees, 0 for a straight limb."""
+    upper, lower = joint - one, other - joint
+    lengths = np.linalg.norm(upper, axis=-1) * np.linalg.norm(lower, axis=-1)
+    return np.degrees(np.arccos(np.clip((upper * lower).sum(-1) / (lengths + 1e-12), -1, 1)))
+
+
+def _range(values: np.ndarray) -> np.ndarray:
+    """Return the range of each side over time without the outermost 5 %, shape (2,)."""
+    return np.diff(np.quantile(values, [0.05, 0.95], axis=0), axis=0)[0]
+
+
+def outline_motion(track: pd.DataFrame, frame_size_px: Sequence[float]) -> pd.DataFrame | None:
+    """Return the silhouette's measures in body heights, a row a frame; None where fewer than 10 are known.
+
+    `top` and `centre_y` are below the middle of the walker's square; `right` and `away` are the speed,
+    body heights a second, as a usual camera sees it; `time_seconds` and `pass` (unbroken rows) go with them.
+    """
+    known = track[track["shape_area"].notna() & track["square_side"].notna()]
+    if len(known) < MIN_FRAMES:
+        return None
+    body_px = known["square_side"] * BODY_SHARE
+    table = known.filter(like="shape_").rename(columns=lambda name: name[6:]).div(body_px, axis=0)
+    table[["width", "height"]] = known[["width", "height"]].div(body_px, axis=0)
+    table["hull_area"] /= body_px
+    table[["top", "centre_y"]] -= (known["square_y"] / body_px).to_numpy()[:, None]
+    table = table.interpolate(limit_direction="both")
+    apart = known["time_seconds"].diff()
+    place = (known["square_x"] - frame_size_px[0] / 2) / body_px, FOCAL_LENGTH * max(frame_size_px) / body_px
+    table["right"], table["away"] = (np.gradient(part) / apart.median() for part in place)
+    table["time_seconds"] = known["time_seconds"]
+    table["pass"] = (apart > 1.5 * apart.median()).cumsum()
+    return table.reset_index(drop=True)
+
+
+def measure_silhouettes(outline: pd.DataFrame) -> dict[str, float]:
+    """Measure one walking bout (`outline_motion`): values by the name of the gait parameter."""
+    found = {"speed_legs_per_s": float(np.median(np.hypot(outline["right"], outline["away"]))) / _LEG_SHARE}
+    side = outline[np.abs(outline["right"]) > np.abs(outline["away"])]
+    if len(side) >= MIN_FRAMES:
+        forward = np.sign(side["right"])
+        lean = (forward * (side["shoulders_x"] - side["legs_x"])).mean() / _TRUNK_SHARE
+        found["trunk_lean_deg"] = np.degrees(np.arctan(lean))
+        found["head_forward_legs"] = (forward * (side["head_x"] - side["shoulders_x"])).mean() / _LEG_SHARE
+    step = step_seconds(outline)
+    if np.isfinite(step):
+        times, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
+        legs = _without_trend(outline, "legs_width")
+        found |= {
+            "cadence_steps_per_min": 60 / step,
+            "step_time_s": step,
+            "stride_time_s": 2 * step,
+            "step_length_legs": found["speed_legs_per_s"] * step,
+            "bounce_legs": wave_size(times, outline["top"].to_numpy(), passes, 1 / step) / _LEG_SHARE,
+            "step_regularity": repeats_after(times, legs, passes, step),
+            "stride_regularity": repeats_after(times, legs, passes, 2 * step),
+        }
+    return found
+
+
+def step_seconds(outline: pd.DataFrame) -> float:
+    """Return the time of a step, NaN for none: legs part and close, the head goes up and down once a step."""
+    when, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
+    quick, slow = (
+        np.stack([_without_trend(outline, name, trend) for name in ("legs_width", "top")], axis=1)
+        for trend in (_TREND_SECONDS, 2 * _TREND_SECONDS)
+    )
+    step = find_step_seconds(when, quick, passes, _STEP_SECONDS)
+    if np.isnan(step):
+        return find_step_seconds(when, slow, passes, (_SLOW_STEP_SECONDS, 2 * _STEP_SECONDS[1]))
+    if step > _SLOW_STEP_SECONDS:  # Perhaps half a step of somebody who walks very slowly.
+        once, twice = (repeats_after(when, slow.sum(axis=1), passes, lag) for lag in (step, 2 * step))
+        step *= 2 if twice > once + 0.3 else 1
+    return step
+
+
+def _without_trend(outline: pd.DataFrame, name: str, trend_seconds: float = _TREND_SECONDS) -> np.ndarray:
+    """Return a measure of the outline without its slow trend."""
+    values, frame_seconds = outline[name].to_numpy(), float(np.median(np.diff(outline["time_seconds"])))
+    window = 2 * int(trend_seconds / 2 / frame_seconds) + 1
+    return values - savgol_filter(values, min(window, len(values) - 1 + len(values) % 2), 2)

@@ -1,41 +1,43 @@
-"""One walking bout of keypoints in the body's own axes: forward, left and up, whatever the camera saw."""
+"""A walking bout of keypoints in the body's own axes, and the rhythm of a walk: how often signals repeat."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.signal import medfilt, savgol_filter
+from scipy.signal import find_peaks, medfilt, savgol_filter
 
 from gaitlib.walker import MIRRORED, Keypoints
 
 # Focal length in longer sides of the frame: phones have 0.7 to 0.9. It scales the depth alone.
 FOCAL_LENGTH = 0.8
+MIN_FRAMES, _MIN_PASS_FRAMES = 10, 6
 # Path, size and direction change slowly; what changes faster is noise or the steps.
-SMOOTHING_SECONDS = 1.5
+_SMOOTHING_SECONDS = 1.5
 # A pass ends with a gap, or where somebody grows (log) or moves (metres) more from one frame to the next.
-MAX_GAP_SECONDS, MAX_GROWTH, MAX_JUMP_M = 0.35, 0.15, 0.5
-MIN_FRAMES, MIN_PASS_FRAMES = 10, 6
+_MAX_GAP_SECONDS, _MAX_GROWTH, _MAX_JUMP_M = 0.35, 0.15, 0.5
 # Slower than this, the way somebody goes does not tell which way the body faces; metres per second.
-MIN_SPEED_M_PER_S = 0.25
+_MIN_SPEED_M_PER_S = 0.25
 # Shoulders, hips, knees and ankles; in pairs of left and right.
 _TRUNK_AND_LEGS, _SHOULDERS, _HIPS = [11, 12, 23, 24, 25, 26, 27, 28], [11, 12], [23, 24]
+# Strides per second, from half the slowest walk to a run; this share of a stride must be seen.
+_STRIDES_HZ, _MIN_STRIDES_SEEN = (0.15, 1.9), 0.75
+# A wave that explains less of the signals, or an autocorrelation below, is not a walk's.
+_MIN_EXPLAINED = 0.25
+# Over longer times small changes of pace put a wave out of step.
+_BLOCK_SECONDS = 4.0
+# The first peak of this height, as a share of the highest, is the step: a left step is most like the next
+# left one. Longer lags than this share of a pass are seen too seldom.
+_FIRST_PEAK_SHARE, _MAX_LAG_SHARE = 0.55, 0.6
 
 
 @dataclass(frozen=True)
 class BodyMotion:
     """The frames of one bout in which the whole body is known.
 
-    Attributes
-    ----------
-    times_seconds, speed_m_per_s : ndarray of shape (num_frames,)
-    passes : ndarray of shape (num_frames,), int
-        Number of the unbroken pass: a loop that starts again, a gap or a cut begins a new one.
-    body_m : ndarray of shape (num_frames, 33, 3)
-        Forward, left and up from the middle of the hips, metres.
-    image_m : ndarray of shape (num_frames, 33, 2)
-        Right and up from the middle of the frame, metres at the walker's distance.
-    heading_deg : ndarray of shape (num_frames,)
-        Where the body faces: 0 right, 90 towards the camera.
+    `passes`, (num_frames,), numbers the unbroken passes: a loop that starts again, a gap or a cut begins a
+    new one. `body_m`, (num_frames, 33, 3), is forward, left and up from the middle of the hips; `image_m`,
+    (num_frames, 33, 2), right and up from the middle of the frame, at the walker's distance. `heading_deg` is
+    where the body faces: 0 right, 90 towards the camera.
     """
 
     times_seconds: np.ndarray
@@ -76,24 +78,24 @@ def body_motion(keypoints: Keypoints) -> BodyMotion | None:
     scale = np.full(len(keypoints), np.nan)
     scale[is_known] = _metres_per_pixel(keypoints.world_m[is_known], keypoints.image_px[is_known])
     passes = _find_passes(keypoints, scale)
-    is_known &= np.bincount(passes, is_known)[passes] >= MIN_PASS_FRAMES
+    is_known &= np.bincount(passes, is_known)[passes] >= _MIN_PASS_FRAMES
     if is_known.sum() < MIN_FRAMES:
         return None
     known, passes = keypoints.part(is_known), passes[is_known]
     world, image = known.world_m.astype(float), known.image_px - size_px / 2
-    scale = smooth(scale[is_known], passes, rate_hz)
+    scale = _smooth(scale[is_known], passes, rate_hz)
     path = scale[:, None] * np.column_stack(
         [image[:, _HIPS, 0].mean(axis=1), np.full(len(known), FOCAL_LENGTH * size_px.max())]
     )
-    velocity = smooth(path, passes, rate_hz, derivative=1)
+    velocity = _smooth(path, passes, rate_hz, derivative=1)
     speed = np.linalg.norm(velocity, axis=1)
     left = (world[:, _HIPS] + world[:, _SHOULDERS])[..., [0, 2]]
     left = left[:, 0] - left[:, 1]
     # Left of who goes to (x, z) is (-z, x), with z away from the camera.
-    is_wrong = (left[:, 1] * velocity[:, 0] < left[:, 0] * velocity[:, 1]) & (speed > MIN_SPEED_M_PER_S)
+    is_wrong = (left[:, 1] * velocity[:, 0] < left[:, 0] * velocity[:, 1]) & (speed > _MIN_SPEED_M_PER_S)
     world[is_wrong], image[is_wrong] = world[is_wrong][:, MIRRORED], image[is_wrong][:, MIRRORED]
     left[is_wrong] *= -1
-    left = smooth(left / (np.linalg.norm(left, axis=1, keepdims=True) + 1e-9), passes, rate_hz)
+    left = _smooth(left / (np.linalg.norm(left, axis=1, keepdims=True) + 1e-9), passes, rate_hz)
     x, z = (left / (np.linalg.norm(left, axis=1, keepdims=True) + 1e-9)).T
     axes = np.stack([np.stack([z, 0 * x, -x]), np.stack([x, 0 * x, z]), np.stack([0 * x, 0 * x - 1, 0 * x])])
     body = np.einsum("ijt,tkj->tki", axes, world - world[:, _HIPS].mean(axis=1, keepdims=True))
@@ -101,12 +103,12 @@ def body_motion(keypoints: Keypoints) -> BodyMotion | None:
     return BodyMotion(known.times_seconds, passes, body, image, speed, np.degrees(np.arctan2(x, z)))
 
 
-def smooth(values: np.ndarray, passes: np.ndarray, rate_hz: float, derivative: int = 0) -> np.ndarray:
+def _smooth(values: np.ndarray, passes: np.ndarray, rate_hz: float, derivative: int = 0) -> np.ndarray:
     """Smooth each pass by a parabola that moves along (Savitzky & Golay 1964), or return its slope."""
     result = np.zeros_like(values, dtype=float)
     for number in np.unique(passes):
         part = values[passes == number]
-        window = min(2 * int(SMOOTHING_SECONDS * rate_hz / 2) + 1, len(part) - 1 + len(part) % 2)
+        window = min(2 * int(_SMOOTHING_SECONDS * rate_hz / 2) + 1, len(part) - 1 + len(part) % 2)
         if window > 3:
             part = savgol_filter(part, window, 2, deriv=derivative, delta=1 / rate_hz, axis=0)
         result[passes == number] = part
@@ -124,9 +126,115 @@ def _metres_per_pixel(world: np.ndarray, image: np.ndarray) -> np.ndarray:
 def _find_passes(keypoints: Keypoints, scale: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(np.isfinite(scale))
     step_px = np.linalg.norm(np.diff(keypoints.image_px[known].mean(axis=1), axis=0), axis=1)
-    is_new = np.diff(keypoints.times_seconds[known]) > MAX_GAP_SECONDS
-    is_new |= np.abs(np.diff(np.log(scale[known]))) > MAX_GROWTH
-    is_new |= step_px * scale[known[1:]] > MAX_JUMP_M
+    is_new = np.diff(keypoints.times_seconds[known]) > _MAX_GAP_SECONDS
+    is_new |= np.abs(np.diff(np.log(scale[known]))) > _MAX_GROWTH
+    is_new |= step_px * scale[known[1:]] > _MAX_JUMP_M
     starts = np.zeros(len(scale), int)
     starts[known[1:]] = is_new
     return np.cumsum(starts)
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """`weights` add the signals up to one that is largest where the first signal is."""
+
+    frequency_hz: float
+    weights: np.ndarray
+
+
+def find_rhythm(times: np.ndarray, signals: np.ndarray, passes: np.ndarray) -> Rhythm | None:
+    """Find the frequency whose wave explains most of some signals; None where nothing repeats.
+
+    Each unbroken pass of the `signals`, (num_frames, num_signals), has a mean of its own; larger signals
+    count more. A fit needs little more than one stride, copes with gaps and loops and takes no harmonic for
+    the rhythm (Lomb 1976, "Least-squares frequency analysis of unequally spaced data").
+    """
+    seconds = max(float(np.ptp(times)), 1e-9)
+    frequencies = np.arange(max(_STRIDES_HZ[0], _MIN_STRIDES_SEEN / seconds), _STRIDES_HZ[1], 0.005)
+    gained, total = np.zeros(len(frequencies)), 0.0
+    weights = np.zeros((len(frequencies), signals.shape[1]))
+    for block in np.array_split(np.arange(len(times)), max(1, round(seconds / _BLOCK_SECONDS))):
+        turn = 2 * np.pi * np.outer(frequencies, times[block])
+        is_same = passes[block] == passes[block][:, None]
+        centring = np.eye(len(block)) - is_same / is_same.sum(axis=1)
+        waves, known = np.stack([np.cos(turn), np.sin(turn)], axis=1) @ centring, centring @ signals[block]
+        shared = waves @ known
+        sizes = np.linalg.solve(waves @ waves.transpose(0, 2, 1) + 1e-9 * np.eye(2), shared)
+        gained, total = gained + (shared * sizes).sum((1, 2)), total + (known**2).sum()
+        weights = weights + (sizes * sizes[..., :1]).sum(axis=1)
+    best = int(gained.argmax()) if len(frequencies) else 0
+    if best in (0, len(frequencies) - 1) or gained[best] < _MIN_EXPLAINED * total or not total:
+        return None
+    return Rhythm(float(frequencies[best]), weights[best] / (np.linalg.norm(weights[best]) + 1e-12))
+
+
+def find_step_seconds(
+    times: np.ndarray, signals: np.ndarray, passes: np.ndarray, limits_seconds: tuple[float, float]
+) -> float:
+    """Return the time of a step by autocorrelation (Moe-Nilssen & Helbostad 2004), NaN if none is clear.
+
+    For signals that repeat with every step of either foot; those that repeat clearly count more.
+    """
+    frame_seconds = float(np.median(np.diff(times)))
+    longest = _MAX_LAG_SHARE * np.bincount(passes).max() * frame_seconds
+    lags = np.arange(limits_seconds[0], min(limits_seconds[1], longest), frame_seconds)
+    curves = np.array([[repeats_after(times, part, passes, lag) for lag in lags] for part in signals.T])
+    curves = np.nan_to_num(curves)
+    clear = [max((curve[peak] for peak in find_peaks(curve)[0]), default=0.0) for curve in curves]
+    if max(clear) < _MIN_EXPLAINED:
+        return np.nan
+    curve = np.average(curves, axis=0, weights=np.maximum(clear, 0) ** 2)
+    peaks = find_peaks(curve)[0]
+    if not len(peaks):
+        return np.nan
+    peak = peaks[curve[peaks] >= _FIRST_PEAK_SHARE * curve[peaks].max()][0]
+    return float(lags[peak] + _peak_shift(curve, peak) * frame_seconds)
+
+
+def _peak_shift(values: np.ndarray, peak: int) -> float:
+    """Return where the parabola through a peak is highest, from its place, in steps."""
+    before, top, after = values[peak - 1 : peak + 2]
+    return float((before - after) / (2 * (before - 2 * top + after) - 1e-12))
+
+
+def wave_size(times: np.ndarray, values: np.ndarray, passes: np.ndarray, frequency_hz: float) -> float:
+    """Return how far a value swings at a frequency, peak to peak, apart from its slow trend.
+
+    A wave and a parabola are fitted to every 4 s of each pass; NaN where no pass shows most of a wave.
+    """
+    sizes, frames = [], []
+    for number in np.unique(passes):
+        rows = np.flatnonzero(passes == number)
+        for block in np.array_split(rows, max(1, round(np.ptp(times[rows]) / _BLOCK_SECONDS))):
+            at = times[block] - times[block].mean()
+            turn = 2 * np.pi * frequency_hz * at
+            if len(block) >= 8 and np.ptp(at) * frequency_hz >= 0.9 * _MIN_STRIDES_SEEN:
+                terms = np.stack([np.cos(turn), np.sin(turn), at**0, at, at**2], axis=1)
+                sizes.append(2 * np.hypot(*np.linalg.lstsq(terms, values[block], rcond=None)[0][:2]))
+                frames.append(len(block))
+    return float(np.average(sizes, weights=frames)) if sizes else np.nan
+
+
+def find_peak_times(
+    times: np.ndarray, signal: np.ndarray, passes: np.ndarray, apart_seconds: float
+) -> np.ndarray:
+    """Return when a signal is largest, seconds, at least some time apart."""
+    found = []
+    for number in np.unique(passes):
+        at, values = times[passes == number], signal[passes == number]
+        frame_seconds = float(np.median(np.diff(at))) if len(at) > 2 else np.inf
+        for peak in find_peaks(values, height=0, distance=max(1.0, apart_seconds / frame_seconds))[0]:
+            found.append(at[peak] + _peak_shift(values, peak) * frame_seconds)
+    return np.array(found)
+
+
+def repeats_after(times: np.ndarray, signal: np.ndarray, passes: np.ndarray, lag_seconds: float) -> float:
+    """Return the autocorrelation of a signal some time later, -1 to 1; NaN for fewer than 5 pairs."""
+    pairs = [np.zeros((2, 0))]
+    for number in np.unique(passes):
+        at, values = times[passes == number], signal[passes == number]
+        is_seen = at + lag_seconds <= at[-1]
+        pairs.append(np.stack([values[is_seen], np.interp(at[is_seen] + lag_seconds, at, values)]))
+    earlier, later = np.concatenate(pairs, axis=1)
+    is_known = len(earlier) >= 5 and earlier.std() > 0 and later.std() > 0
+    return float(np.corrcoef(earlier, later)[0, 1]) if is_known else np.nan

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
 from pathlib import PurePosixPath
@@ -14,32 +14,27 @@ from gaitlib.files import show_name
 from gaitlib.labels.tables import normal_name
 
 # Each group is one emotion under several names.
-_FAMILIES = """happy happiness joy joyful glad; sad sadness sorrow; angry anger rage; neutral normal; calm;
-fear fearful afraid scared; disgust disgusted; surprise surprised; proud pride; anxious anxiety; tired;
-excited; bored boredom; stressed stress; relaxed"""
-FAMILY = {word: group.split()[0] for group in _FAMILIES.split(";") for word in group.split()}
+_FAMILIES = """happy happiness joy; sad sadness; angry anger; neutral normal; calm; fear afraid;
+disgust disgusted; surprise surprised; proud pride; anxious anxiety; tired; excited; bored; relaxed"""
+_FAMILY = {word: group.split()[0] for group in _FAMILIES.split(";") for word in group.split()}
 _SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 # Words of cameras, phones, takes and sessions: what holds no other word names nobody.
-_CAMERAS = """img vid video videos mov movie mvi dsc dscn dscf pxl dji gopr gx gh cimg pict whatsapp signal
-snapchat telegram screen recording rec trim inshot capcut clip clips camera cam untitled export final file
-image at am pm take trial walk walking gait run front side back left right day session date room lab view
-part batch group week"""
-_NOBODY = set(_CAMERAS.split())
+_CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg whatsapp signal telegram recording clip
+camera cam final file at am pm take trial walk walking gait run front side back left right day session date"""
 _COPY = re.compile(r"[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.IGNORECASE)
 
 
-def words_of(name: str) -> list[str]:
-    """Return the words of a name, lower-case, without numbers: ``maria1_Happy_2`` is maria, happy."""
-    return re.findall(r"[^\W\d_]+", normal_name(name))
+def _words_of(name: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]+", normal_name(name)))
 
 
 def _is_person(name: str) -> bool:
-    return bool(set(words_of(name)) - _NOBODY) or bool(re.fullmatch(r"\d{1,4}", name))
+    return bool(_words_of(name) - set(_CAMERAS.split()) or re.fullmatch(r"\d{1,4}", name))
 
 
 def _walker_in(stem: str) -> str | None:
     """Return the part of a file's name before its last ``_``, None where that names nobody."""
-    before = _COPY.sub("", stem).rpartition("_")[0].strip()
+    before = stem.rpartition("_")[0].strip()
     return before if _is_person(before) else None
 
 
@@ -51,41 +46,36 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     """
     folders = {name: [normal_name(part) for part in PurePosixPath(name).parts[-2::-1]] for name in names}
     parts, paths = set().union(*folders.values()), [name for name in names if folders[name]]
-    known = {folders[name][0] for name in paths if len(folders[name]) == 1} | set(FAMILY)
+    known = {folders[name][0] for name in paths if len(folders[name]) == 1} | set(_FAMILY)
     emotions = [next(filter(known.__contains__, folders[name]), None) for name in names]
-    in_names = [set(words_of(PurePosixPath(name).stem)) & set(FAMILY) for name in paths]
     if splits := sorted(parts & _SPLITS):
-        fault = f"holds folders called {' and '.join(splits)}, which are no emotions"
-        fault += f": give them apart, as --videos {root}/train --videos-test {root}/test"
-    elif paths and not parts & set(FAMILY) and sum(map(bool, in_names)) > 0.8 * len(paths):
-        fault = f"holds folders that look like people ({show_name(min(parts))}), and the file names hold the "
-        fault += f"emotion ({show_name(PurePosixPath(paths[0]).name)}): make a folder an emotion"
-    elif paths and not any(emotions):  # of two levels and more, in words unknown
-        fault = "has folders in folders: which name emotions, the outer or the inner ones "
-        fault += f"({show_name(paths[0])})? Make a folder an emotion, which holds the videos"
-    else:
-        videos = pd.DataFrame({"video": names, "emotion": emotions, "walker": None}, dtype=object)
-        is_left = videos["emotion"].isna() & any(emotions)
-        left = "No folder above it names an emotion of the rest."
-        skipped |= dict.fromkeys(videos.loc[is_left, "video"].map(show_name), left)
-        return videos[~is_left].reset_index(drop=True)
-    raise InputError(f"{root} {fault}, or add a labels.csv with video,emotion,walker.")
+        raise InputError(
+            f"{root} holds folders called {' and '.join(splits)}, which are no emotions: give them apart, as "
+            f"--videos {root}/train --videos-test {root}/test, or add a labels.csv with video,emotion,walker."
+        )
+    num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in paths)
+    if paths and not parts & set(_FAMILY) and (num_named > 0.8 * len(paths) or not any(emotions)):
+        raise InputError(
+            f"{root} holds folders that look like people or days ({show_name(paths[0])}): make a folder an "
+            "emotion, or add a labels.csv with video,emotion,walker."
+        )
+    videos = pd.DataFrame({"video": names, "emotion": emotions, "walker": None}, dtype=object)
+    if any(emotions):
+        for name in videos.loc[videos["emotion"].isna(), "video"]:
+            skipped[show_name(name)] = "No folder above it names an emotion of the rest."
+        videos = videos.dropna(subset="emotion", ignore_index=True)
+    return videos
 
 
-def fill_walkers(videos: pd.DataFrame, warnings: list[str]) -> None:
-    """Name the walkers that no table gives, in place; what was recognised or stays open is told."""
-    is_open = videos["walker"].isna()
-    if is_open.any():
-        videos.loc[is_open, "walker"] = _read_walkers(videos[is_open], warnings)
-    first: dict[str, str] = {}  # spellings of one name, which might train and test as two
-    videos["walker"] = [first.setdefault(normal_name(name), name) for name in videos["walker"].map(show_name)]
-
-
-def _read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
-    paths, emotions = [PurePosixPath(name) for name in videos["video"]], list(videos["emotion"])
-    stems = _cut_emotions([_COPY.sub("", path.stem) for path in paths], emotions, warnings)
-    walkers = [_walker_in(stem) for stem in stems]
-    if folders := _person_folders(paths, emotions, walkers):
+def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
+    """Return the walkers of videos by their names; what was recognised or stays open is told."""
+    paths = [PurePosixPath(name) for name in videos["video"]]
+    stems = _cut_emotions([_COPY.sub("", path.stem) for path in paths], videos["emotion"], warnings)
+    walkers, folders = [_walker_in(stem) for stem in stems], []
+    for path, emotion in zip(paths, videos["emotion"], strict=True):
+        people = [part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part)]
+        folders += people[:1]
+    if walkers.count(None) > len(paths) / 2 and len(folders) == len(paths) and len(set(folders)) > 1:
         warnings.append(
             f"File names such as {show_name(paths[0].name)} do not tell the walker, so the folder is taken "
             f"for it: {len(set(folders))} walkers, such as {show_name(folders[0])!r}."
@@ -100,11 +90,11 @@ def _read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]
 
 
-def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: list[str]) -> list[str]:
+def _cut_emotions(stems: list[str], emotions: Iterable[str | None], warnings: list[str]) -> list[str]:
     """Cut the emotion, or 1 to 3 letters of it, out of names if walkers then show several: ann_happy_2."""
     cut, shown = [], defaultdict(set)
     for stem, emotion in zip(stems, map(str, emotions), strict=True):
-        names = [word for word in FAMILY if FAMILY[word] == FAMILY.get(emotion)] + [emotion]
+        names = [word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)] + [emotion]
         short = "|".join(re.escape(emotion[:length]) for length in (3, 2, 1))
         pattern = rf"[\W_]*({'|'.join(map(re.escape, names))}|(?<![^\W\d_])({short})(?![^\W\d_]))[\W_]*"
         name, num_found = re.subn(pattern, "_", stem, count=1, flags=re.IGNORECASE)
@@ -119,68 +109,50 @@ def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: li
     return cut
 
 
-def _person_folders(paths: list[PurePosixPath], emotions: Sequence, walkers: list[str | None]) -> list[str]:
-    """Return each video's person folder where file names do not tell the walker, else nothing."""
-    folders, places = [], defaultdict(set)
-    for path, emotion in zip(paths, emotions, strict=True):
-        parts = [part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part)]
-        folders.append((parts or [""])[0])
-        places[path.name].add(folders[-1])
-    num_repeated = sum(len(places[path.name]) > 1 for path in paths)
-    is_needed = max(num_repeated, walkers.count(None)) > len(paths) / 2
-    return folders if all(folders) and len(set(folders)) > 1 and is_needed else []
-
-
 def inspect_labels(videos: pd.DataFrame) -> list[str]:
     """Return a sentence on each doubtful thing in the columns ``emotion`` and ``walker`` of a whole run."""
     labelled = videos[videos["emotion"].notna()]
     walkers = labelled.groupby("emotion")["walker"].nunique()
     shown = labelled.groupby("walker")["emotion"].nunique()
-    bearers = [walker for walker in shown.index if set(words_of(walker)) & {*FAMILY, *walkers.index}]
     doubts = [
         f"Emotions {one!r} and {other!r} may be the same under two names: give them one name if so."
         for one, other in combinations(walkers.index, 2)
         if _are_near(one, other)
-    ] + [
-        f"Only 1 walker shows {emotion!r}, which cannot be learnt and tested: add walkers or check the name."
-        for emotion in walkers.index[walkers == 1]
     ]
-    advice = "if these are not the people, add a column 'walker', else one may stand in training and test."
-    if len(bearers) > len(shown) / 2:
-        doubts.append(f"{len(bearers)} walkers bear an emotion's name, such as {bearers[0]!r}: {advice}")
-    elif len(walkers) > 1 and 1 < len(shown) < len(labelled) and (shown == 1).all():
-        doubts.append(f"Each walker shows one emotion only, such as {shown.index[0]!r}: {advice}")
-    if len(walkers) > 1 and all(re.fullmatch(r"[^\W\d_]+[\W_]*\d+", emotion) for emotion in walkers.index):
-        doubts.append(f"Emotions are called {walkers.index[0]!r} and so on: do folders name people or days?")
+    for emotion in walkers.index[walkers == 1]:
+        doubts.append(f"Only 1 walker shows {emotion!r}, which cannot be learnt and tested: add walkers.")
+    if len(walkers) > 1 and 1 < len(shown) < len(labelled) and (shown == 1).all():
+        doubts.append(
+            f"Each walker shows one emotion only, such as {shown.index[0]!r}: if these are not the people, "
+            "add a column 'walker', else one may stand in training and test."
+        )
     return doubts
 
 
 def _are_near(one: str, other: str) -> bool:
-    """Tell whether two emotions are synonyms, one a form of the other, or a spelling apart."""
+    """Tell whether two emotions are synonyms or a spelling apart; numbers and ``un-`` are no slips."""
     short, long = sorted((one, other), key=len)
-    is_form = len(short) > 2 and long.startswith(short)
-    is_near = SequenceMatcher(None, one, other).ratio() > 0.8 and not long.endswith(short)
-    is_numbered = re.search(r"\d", one + other)
-    return FAMILY.get(one, one) == FAMILY.get(other, other) or ((is_form or is_near) and not is_numbered)
+    is_slip = not long.endswith(short) and not re.search(r"\d", one + other)
+    is_near = is_slip and SequenceMatcher(None, one, other).ratio() > 0.8
+    return is_near or _FAMILY.get(one, one) == _FAMILY.get(other, other)
 
 
 def check_enough_walkers(videos: pd.DataFrame, has_test: bool = False) -> None:
     """Raise an `InputError` unless there are walkers for training, validation and (unless apart) the test."""
-    found, needed = videos["walker"].nunique(), 2 if has_test else 3
-    if found < needed:
-        parts = "training, validation" if has_test else "training, validation, test"
-        raise InputError(f"{found} walker{'s' * (found != 1)}; at least {needed} are needed ({parts}).")
+    found, parts = videos["walker"].nunique(), ["training", "validation", "test"][: 2 if has_test else 3]
+    if found < len(parts):
+        needed = f"at least {len(parts)} are needed ({', '.join(parts)})."
+        raise InputError(f"{found} walker{'s' * (found != 1)}; {needed}")
 
 
-def check_emotions(train: pd.DataFrame, test: pd.DataFrame | None = None) -> None:
-    """Raise an `InputError` if training lacks a second emotion, or one that a test video shows."""
+def check_emotions(train: pd.DataFrame, videos: pd.DataFrame) -> None:
+    """Raise an `InputError` if training lacks a second emotion, or one that any of `videos` shows."""
     known = sorted(train["emotion"].dropna().unique())
     if len(known) < 2:
-        have = f"only {known[0]!r}" if known else "no emotion"
+        have = "only " + repr(*known) if known else "no emotion"
         raise InputError(f"The training videos show {have}: at least two emotions are needed to learn.")
-    unseen = train[:0] if test is None else test[test["emotion"].notna() & ~test["emotion"].isin(known)]
-    for video, emotion in unseen[["video", "emotion"]].to_numpy()[:1]:
+    for row in videos.dropna(subset="emotion").query("emotion not in @known").itertuples():
         raise InputError(
-            f"Test video {video} shows {emotion!r}, which no training video shows ({', '.join(known)}): add "
-            f"training videos of it or leave its test videos out ({len(unseen)} in all)."
+            f"Test video {row.video} shows {row.emotion!r}, which no training video shows "
+            f"({', '.join(known)}): add training videos of it or leave its test videos out."
         )

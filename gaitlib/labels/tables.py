@@ -1,19 +1,23 @@
-"""Label files as tables of text: CSV of any separator, or the first filled sheet of an Excel file."""
+"""Label files, CSV of any separator or Excel: manifests, and rating sheets whose means become labels."""
 
 import csv
 import io
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gaitlib.errors import InputError
 from gaitlib.files import show_name
 
-MAX_BYTES, MAX_ROWS = 10_000_000, 20_000  # no label file comes near it
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
+_SUMMARIES = {"mean", "average", "median", "sd", "std", "sum", "total", "count"}  # rows that are no rater's
 
 
 def normal_name(text: str) -> str:
@@ -21,13 +25,26 @@ def normal_name(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
+def read_labels(path: str | Path) -> pd.DataFrame:
+    """Read a label file: a CSV manifest or a rating sheet (``.xlsx`` or ``.csv``).
+
+    Returns ``video``, ``emotion`` (lower-case), ``walker`` (None where not given); of a rating sheet also a
+    column of mean ratings per emotion, ``num_raters``, ``margin`` (highest mean minus second) and
+    ``agreement`` (how often one rater's top emotion is that of the others' mean). Raises an `InputError` if
+    the file cannot be read as either, or contradicts itself.
+    """
+    table, name = read_table(Path(path).expanduser()), show_name(path)
+    is_manifest = "video" in map(normal_name, table.iloc[0])
+    if not is_manifest and len(table) > 1 and len(columns := _rating_columns(table)) > 1:
+        return _mean_ratings(_parse_ratings(table, columns, name))
+    return parse_manifest(table, name, ("video", "emotion"))
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """Read the filled rows as stripped text, ``007`` and ``NA`` as they stand; the index counts from 1."""
     name = show_name(path)
     if not path.is_file():
         raise InputError(f"Label file {name} is not there, or is no regular file: check its name.")
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{name} is larger than any label file: copy the table into a new file.")
     try:
         content = path.read_bytes()
         table = _read_excel(content) if content.startswith((b"PK", b"\xd0\xcf")) else _read_csv(content)
@@ -44,8 +61,6 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def _read_csv(content: bytes) -> pd.DataFrame:
     text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    if "\0" in text:
-        raise ValueError("neither UTF-8 nor UTF-16")
     separator = max(",;\t", key=re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0]).count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     return pd.DataFrame(zip_longest(*rows, fillvalue="")).T  # pandas itself takes no rows of unequal length
@@ -53,7 +68,123 @@ def _read_csv(content: bytes) -> pd.DataFrame:
 
 def _read_excel(content: bytes) -> pd.DataFrame:
     # A stray cell in a far corner would make a sheet of a million rows.
-    sheets = pd.read_excel(
-        io.BytesIO(content), sheet_name=None, header=None, dtype=str, keep_default_na=False, nrows=MAX_ROWS
-    )
+    options: Any = {"header": None, "dtype": str, "keep_default_na": False, "nrows": 20_000}
+    sheets = pd.read_excel(io.BytesIO(content), sheet_name=None, **options)
     return next((sheet for sheet in sheets.values() if (sheet != "").any(axis=None)), pd.DataFrame())
+
+
+def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
+    """Return the `needed` columns, ``walker`` (None where not given), and ``reference`` if there is one."""
+    table = table.set_axis([normal_name(cell) for cell in table.iloc[0]], axis=1)[1:]
+    for column in needed:
+        if list(table.columns).count(column) != 1:
+            found = show_name(", ".join(table.columns))[:200]
+            wanted = (
+                f"expected a header row with {', '.join(needed)} and optionally walker, or a rating sheet."
+            )
+            raise InputError(f"{name} must have one column {column!r}, found {found}: {wanted}")
+        for number in table.index[table[column] == ""]:
+            raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
+    columns = [*needed, "walker", *{"reference"}.intersection(table.columns)]
+    table = table.loc[:, ~table.columns.duplicated()].reindex(columns=columns, fill_value="").astype(object)
+    if "emotion" in table:
+        table["emotion"] = table["emotion"].map(normal_name)
+    return _drop_repeats(table.where(table != "", None), name)
+
+
+def _drop_repeats(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Drop rows that say the same again; raise an `InputError` if two say different things of one video."""
+    table = table.drop_duplicates(ignore_index=True)
+    for video in table["video"][table["video"].duplicated()]:
+        raise InputError(f"{name}: rows on {show_name(video)} contradict each other: keep one row.")
+    return table
+
+
+def file_keys(files: Iterable[str]) -> dict[str, list[str]]:
+    """Return what each file may be called in a table: with or without its folder and suffix."""
+    keys: dict[str, list[str]] = defaultdict(list)
+    for name in files:
+        path = PurePosixPath(name)
+        for key in {name, str(path.with_suffix("")), path.name, path.stem}:
+            keys[normal_name(key)].append(name)
+    return keys
+
+
+def match_files(name: str, keys: Mapping[str, list[str]]) -> list[str]:
+    """Return the files that a name in a label file stands for: one, none, or several by mistake."""
+    name = PurePosixPath(name.replace("\\", "/")).as_posix()
+    files = keys.get(normal_name(name), [])
+    return [name] if name in files else files
+
+
+def match_videos(
+    table: pd.DataFrame, files: Iterable[str], name: str, skipped: dict[str, str]
+) -> pd.DataFrame:
+    """Put the files' names into a table of labels; what is missing, double or not listed is skipped."""
+    keys = file_keys(files)
+    matches = [match_files(video, keys) for video in table["video"]]
+    if not any(matches):
+        raise InputError(f"{name} lists no video that is there: check the names in the file, or the folder.")
+    for video, found in zip(table["video"], matches, strict=True):
+        if len(found) != 1:
+            fault = f"it is the name of several: {', '.join(found)}." if found else "not there."
+            skipped[show_name(video)] = f"Listed in {name}, but {fault}"
+    table["video"] = [found[0] if len(found) == 1 else None for found in matches]
+    table = _drop_repeats(table.dropna(subset="video"), name)
+    for video in set(files) - set(table["video"]):
+        skipped.setdefault(show_name(video), f"Not listed in {name}.")
+    return table
+
+
+def _rating_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``video`` and ``emotion`` of the columns of each rated video, from the first two rows.
+
+    They hold the video's name and the question, which ends in ``- Happy``; other questions are left out.
+    """
+    columns = table.iloc[:2, 1:].T.set_axis(["video", "emotion"], axis=1)
+    if not columns["video"].duplicated().any():  # Qualtrics numbers the questions on a video
+        columns["video"] = columns["video"].str.replace(r"_\d+$", "", regex=True)
+    columns["emotion"] = columns["emotion"].str.extract(r"[-–—]([^-–—]+)$")[0].str.strip().str.casefold()
+    return columns[columns["video"].isin(columns.dropna()["video"])]
+
+
+def _parse_ratings(table: pd.DataFrame, columns: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return one row a rating: ``rater``, ``video``, ``emotion``, ``rating`` (1 to 5)."""
+    is_faulty = columns.isna().any(axis=1) | (columns == "").any(axis=1) | columns.duplicated()
+    for column in columns.index[is_faulty]:
+        raise InputError(
+            f"{name}: column {column + 1} ({table.iloc[1, column]!r}) must have a video's name above it and "
+            "end in '- ' and an emotion, which no other column of this video has: mend the sheet."
+        )
+    is_rater = ~table[0].str.casefold().isin(_SUMMARIES)
+    is_rater &= ~table.apply(lambda cells: cells.str.contains("ImportId", regex=False)).any(axis=1)
+    ratings = table.loc[is_rater, columns.index].iloc[2:].rename_axis("rater")
+    ratings = ratings.melt(ignore_index=False).reset_index().join(columns, on="variable")
+    ratings = ratings[ratings["value"] != ""]
+    ratings["rating"] = pd.to_numeric(ratings["value"], errors="coerce")
+    for one in ratings[~ratings["rating"].between(1, 5)].itertuples():
+        what = f"row {one.rater} rates {one.video} {one.value!r}"
+        raise InputError(f"{name}: {what}: expected a number from 1 to 5 or nothing.")
+    if ratings.empty:
+        raise InputError(f"{name} holds no rating: expected 1 to 5 below questions that end in '- Happy'.")
+    return ratings
+
+
+def _mean_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Label each video with the emotion of the highest mean rating, of a tie the first in the sheet."""
+    means = ratings.pivot_table("rating", "video", "emotion", sort=False)[ratings["emotion"].unique()]
+    ordered, by_video = np.sort(means.fillna(0), axis=1), ratings.groupby("video", sort=False)
+    labels = means.assign(num_raters=by_video["rater"].nunique(), margin=ordered[:, -1] - ordered[:, -2])
+    labels["agreement"] = by_video[["rater", "emotion", "rating"]].apply(_agreement)
+    labels.insert(0, "emotion", means.idxmax(axis=1))
+    labels.insert(1, "walker", None)
+    return labels.reset_index().rename_axis(columns=None)
+
+
+def _agreement(ratings: pd.DataFrame) -> float:
+    """Return how often one rater's top emotion is that of the others' mean; NaN for a single rater."""
+    table = ratings.pivot_table("rating", "rater", "emotion")
+    others = pd.DataFrame([table.drop(index=rater).mean() for rater in table.index], table.index)
+    own, their = (part.sub(part.max(axis=1), axis=0) > -1e-9 for part in (table, others))
+    # Ties count as if broken by chance.
+    return float(((own & their).sum(axis=1) / own.sum(axis=1) / their.sum(axis=1)).mean())

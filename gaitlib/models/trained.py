@@ -161,12 +161,8 @@ def _by_video(values: np.ndarray, answers: ClipAnswers, num_videos: int, summary
 class SequenceClips(ClipSet):
     """Clips as keypoint sequences of shape (num_frames, 33, 3), float32, in place of frames."""
 
-    def read(self, clip: int) -> np.ndarray:
-        """Return a clip."""
-        return self.read_keypoints(clip)
-
-    def read_varied(self, clip: int, rng: np.random.Generator) -> np.ndarray:
-        """Return a clip with a little of what may differ between two takes of the same walk."""
+    def read(self, clip: int, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return a clip, varied where a generator is given."""
         return self.read_keypoints(clip, rng)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaitlib.clips import PreparedVideo, continuation_note, prepare_video, prepare_videos
+from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos
 from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet
 from gaitlib.demo import SYNTHETIC_COMMENT
@@ -102,10 +102,9 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo]
     if not video.bouts:
         return verdict.abstain(meta["why_empty"])
     verdict.status = "warned" if meta["read_notes"] else "ok"
-    notes = [*meta["notes"], continuation_note(video, model.config)]
+    verdict.notes += meta["notes"]
     if meta["comment"] == SYNTHETIC_COMMENT:
-        notes.append("Synthetic walker: the person in this video was drawn by a program.")
-    verdict.notes += filter(None, notes)
+        verdict.notes.append("Synthetic walker: the person in this video was drawn by a program.")
     verdict.gait = measure_gait(video)
     _answer(verdict, model, _as_set(video, model, beside))
     doubt, is_certain = doubt_speed(video, verdict.gait, model)

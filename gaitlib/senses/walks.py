@@ -10,7 +10,7 @@ from tqdm import tqdm
 from gaitlib.clips import PreparedVideo, prepare_video
 from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
-from gaitlib.gait import cadence_steps_per_min, gait_feature_names, gait_features, step_events
+from gaitlib.gait import gait_feature_names, gait_features, gait_parameters, step_events
 from gaitlib.labels import find_videos, list_videos
 from gaitlib.senses.measuring import measure_body, measure_motion, measure_sound
 from gaitlib.senses.recordings import Recording, read_recording, read_sound
@@ -78,7 +78,7 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
         if video is not None and video.own_bouts:
             names, features = gait_feature_names(config.body), gait_features([video])[0]
             values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
-            values["seen_cadence_steps_per_min"] = cadence_steps_per_min(video)
+            values["seen_cadence_steps_per_min"] = gait_parameters(video)["cadence_steps_per_min"]
     except InputError as error:
         notes.append(str(error))
     cadences = [value for name, value in values.items() if name.endswith("cadence_steps_per_min")]
