@@ -43,7 +43,6 @@ RelativeTo = Annotated[
     str | None,
     Option(help="What a walk is compared with: none, reference or walker-mean, of the same person."),
 ]
-Missing = Annotated[str | None, Option(help="For walkers without a reference: refuse, skip or walker-mean.")]
 Reference = Annotated[
     list[Path] | None, Option(help="A walk of the same person to compare with, if the model needs one.")
 ]
@@ -172,14 +171,13 @@ def evaluate(
     labels: Labels = None,
     scheduler: Scheduler = "",
     relative_to: RelativeTo = None,
-    missing_reference: Missing = None,
     allow_shared_walkers: Shared = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.config import make_config, parse_settings
     from gaitlib.report.running import evaluate_run
 
-    options = {"relative_to": relative_to, "missing_reference": missing_reference, "scheduler": scheduler}
+    options = {"relative_to": relative_to, "scheduler": scheduler}
     try:
         settings = parse_settings(_settings(None, **options))
         make_config(**settings)

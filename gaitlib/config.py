@@ -56,7 +56,6 @@ class RunConfig(BaseModel):
     validation_fraction: float = Field(
         0.2, gt=0, le=0.5, description="share of the training walkers that chooses the epoch, about"
     )
-    training_walkers: int = Field(0, ge=0, description="training walkers at most, drawn at random; 0: all")
     test_fraction: float = Field(
         0.25, gt=0, le=0.5, description="share of walkers held out where there is no test folder, about"
     )
@@ -68,9 +67,6 @@ class RunConfig(BaseModel):
         "none", description="what a walk is compared with: nothing, one walk or all walks of the same person"
     )
     reference_emotion: str = Field("neutral", description="emotion of the reference walk")
-    missing_reference: Literal["refuse", "skip", "walker-mean"] = Field(
-        "refuse", description="what to do with a walker who has no reference walk"
-    )
     demo_walkers: int = Field(10, ge=4, le=500, description="synthetic training walkers")
     scheduler: str = Field(
         "",
@@ -92,7 +88,6 @@ class RunConfig(BaseModel):
     label_form: Literal["hard", "soft"] = Field(
         "hard", description="train on one emotion a video, or on the shares of a rating sheet"
     )
-    tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
     # 04 evaluation
     sweep_walkers: int = Field(
         2, ge=0, le=20, description="synthetic walkers whose movements are varied one by one; 0: none"

@@ -189,8 +189,6 @@ def test_models_learn_alone_and_relative_to_the_walker_from_soft_labels_too(sets
     if name != "cnn_lstm":
         assert (says.argmax(axis=1) == soft[1].labels).mean() > 0.6
         assert result.history["val_accuracy"].item() >= 0.5
-        only = train_model(name, *soft, config.model_copy(update={"training_walkers": 4}), EMOTIONS)
-        assert only.model.about["num_walkers"] == 4
 
 
 def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, monkeypatch):

@@ -4,9 +4,9 @@ In a copy two things move alike at the same moments: the whole frame in small (t
 itself. Either alone is alike in other videos too: people walk one path before one camera, or walk alike.
 """
 
-import hashlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,11 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, read_json, write_json
-from gaitlib.walker.keypoints import Keypoints
+from gaitlib.walker import Keypoints
 
-# Raise when the same videos would be found more or less alike.
-_VERSION = 3
 # Of two drawn walkers the most alike reach 0.85; a false alarm stops a run, a copy of poor quality may pass.
 OTHER_WALKER_SIMILARITY, SAME_WALKER_SIMILARITY = 0.875, 0.97
 # Every further way in which two videos may be alike makes it likelier by chance.
@@ -33,48 +30,57 @@ _PIECE_ROWS, _COARSE_STEP, _COARSE_SIMILARITY, _MIN_OVERLAP_ROWS = 450, 3, 0.5, 
 _LAG_ROWS = 4
 
 
-def find_same_footage(
-    videos: Sequence[PreparedVideo], names: Sequence[Hashable], walkers: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Find pairs of videos that show the same footage; `names` is how to call them in the result.
+def find_same_footage(rows: pd.DataFrame) -> pd.DataFrame:
+    """Find pairs of videos (columns `video`, `walker`, `digest` and `entry`) that show the same footage.
 
-    One person filmed twice in the same clothes and place looks more alike than two people: a pair of
-    different `walkers` is called the same footage at a lower similarity.
+    One person filmed twice in the same clothes and place looks more alike than two people: videos of
+    different walkers are called the same footage at a lower similarity. Not found: footage turned by more
+    than about 5 degrees, cropped to much less than the whole, with bars that are not black, or with less
+    than 1.3 s or than half of the shorter video in common; outlines at another speed in some cases only.
 
     Returns
     -------
     DataFrame
-        `video`, `other`, `how` (such as ``"mirrored excerpt"``) and `similarity` (correlation of what
-        moves, up to 1), the most alike first.
-
-    Notes
-    -----
-    Not found: footage turned by more than about 5 degrees, cropped to much less than the whole, with bars
-    that are not black, or with less than 1.3 s or than half of the shorter video in common; outlines at
-    another speed in some cases only.
+        `video` and `other` (places in `rows`), `how` (such as ``"mirrored excerpt"``) and `similarity`
+        (correlation of what moves, up to 1), the most alike first.
     """
-    rows = []
-    for first, second, how, similarity in _compared(videos):
-        is_other = walkers is not None and walkers[first] != walkers[second]
+    # Many small products: threads of their own would spend their time on waiting for each other.
+    with threadpool_limits(1, user_api="blas"):
+        alike = _compare(prepared_rows(rows))
+    walkers, found = list(rows["walker"]), []
+    for (first, second), (similarity, how) in alike.items():
+        is_other = walkers[first] != walkers[second]
         if similarity >= (OTHER_WALKER_SIMILARITY if is_other else SAME_WALKER_SIMILARITY):
-            rows.append((names[first], names[second], how, similarity))
-    table = pd.DataFrame(rows, columns=["video", "other", "how", "similarity"])
+            found.append((first, second, how, similarity))
+    table = pd.DataFrame(found, columns=["video", "other", "how", "similarity"])
     return table.sort_values("similarity", ascending=False, ignore_index=True)
 
 
-def _compared(videos: Sequence[PreparedVideo]) -> list[tuple[int, int, str, float]]:
-    """Return the pairs that are alike; from the cache where the same videos were compared before."""
-    entries = [str(_VERSION), *(video.folder.name for video in videos)]
-    key = hashlib.sha256("\n".join(entries).encode()).hexdigest()[:32]
-    path = cache_dir() / "footage" / f"{key}.json"
-    try:
-        return read_json(path)
-    except InputError:
-        # Many small products: threads of their own would spend their time on waiting for each other.
-        with threadpool_limits(1, user_api="blas"):
-            found = [(*pair, how, similarity) for pair, (similarity, how) in _compare(videos).items()]
-        write_json(path, found)
-        return found
+def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str, ...]:
+    """Check that no test video shows the footage of a training video; say what is there twice on one side.
+
+    Both have the columns that `find_same_footage` reads. Where `test` is empty, all are going to be
+    cross-validated: then no two walkers may share footage. An `InputError` names a pair that lies across.
+    """
+    both = pd.concat([train, test], ignore_index=True)
+    found = find_same_footage(both)
+    side = both["walker"] if test.empty else pd.Series(np.arange(len(both)) < len(train))
+    is_across = (found["video"].map(side) != found["other"].map(side)).to_numpy(bool)
+    found[["video", "other"]] = found[["video", "other"]].apply(lambda places: places.map(both["video"]))
+    for row in found[is_across].itertuples():
+        other, video = ("", "of another walker") if test.empty else (" in the test", "in training")
+        raise InputError(
+            f"{row.other}{other} shows the footage of {row.video} {video} ({row.how}, similarity "
+            f"{row.similarity:.2f}; {is_across.sum()} such pair(s)), so the score would not hold for new "
+            "videos: remove one of the two, or give both one walker."
+        )
+    return tuple(f"{row.other} shows the footage of {row.video} ({row.how})." for row in found.itertuples())
+
+
+def prepared_rows(rows: pd.DataFrame) -> tuple[PreparedVideo, ...]:
+    """Return the cached videos of rows with columns `entry` and `digest`, in their order."""
+    places = zip(rows["entry"], rows["digest"], strict=True) if len(rows) else ()
+    return tuple(PreparedVideo(Path(entry), digest) for entry, digest in places)
 
 
 def _compare(videos: Sequence[PreparedVideo]) -> dict[tuple[int, int], tuple[float, str]]:

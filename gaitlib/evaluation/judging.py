@@ -92,10 +92,8 @@ def with_baselines(judgement: Judgement, fit: Fit, published: TrainedModel | Non
 
 
 def learnt_from(fit: Fit) -> RunData:
-    """Return the data with the validation walkers in training, unless the number of walkers is given."""
-    splits = fit.data.videos["split"]
-    if not fit.config.training_walkers:
-        splits = splits.replace("validation", "train")
+    """Return the data with the validation walkers in training."""
+    splits = fit.data.videos["split"].replace("validation", "train")
     return replace(fit.data, videos=fit.data.videos.assign(split=splits))
 
 

@@ -40,7 +40,7 @@ def leak_lesson(data: RunData, evaluation: Evaluation, config: RunConfig) -> Lea
 
 def leaking_split(data: RunData, config: RunConfig) -> RunData:
     """Return the data split by video: a part of the judged videos tests, all others train and validate."""
-    videos = data.videos[data.videos["split"] != "unused"].copy()
+    videos = data.videos
     judged = videos if config.folds else videos[videos["split"] == "test"]
     test = _draw(judged, _SHARE_FOLDS if config.folds else _SHARE_SINGLE, config.seed)
     validation = _draw(videos.drop(test), config.validation_fraction, config.seed)

@@ -21,7 +21,7 @@ _TRAINING_ONLY = {
     "augment",
     "seed",
 }
-_TRAINING_ONLY |= {"class_weights", "tensorboard", "num_resamples", "label_form", "training_walkers"}
+_TRAINING_ONLY |= {"class_weights", "num_resamples", "label_form"}
 
 
 class ExperimentFolds:

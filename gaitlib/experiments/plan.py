@@ -19,7 +19,6 @@ _DECIDED = {"folds": "outer_folds", "seeds": "a list of values for 'seed'", "tes
 _FIXED = {
     "demo_walkers",
     "allow_shared_walkers",
-    "tensorboard",
     "scheduler",
     "sweep_walkers",
     "num_resamples",

@@ -16,7 +16,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 
 def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
-    """Return the `needed` columns, ``walker`` (None where not given), and ``reference`` if there is one.
+    """Return the `needed` columns and ``walker`` (None where not given).
 
     Raises an `InputError` if a column or a needed cell is missing, or rows contradict each other.
     """
@@ -34,7 +34,7 @@ def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.
         raise InputError(f"{name}: row {number} has more cells than the header: put names in quotes.")
     if table.empty:
         raise InputError(f"{name} has a header but no rows: expected one row a video.")
-    columns = [*needed, "walker", *{"reference"}.intersection(table.columns)]
+    columns = [*needed, "walker"]
     table = table.loc[:, ~table.columns.duplicated()].reindex(columns=columns, fill_value="").astype(object)
     if "emotion" in table:
         table["emotion"] = table["emotion"].map(normal_name)
@@ -43,7 +43,7 @@ def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.
 
 def drop_repeats(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Drop rows that say the same again; raise an `InputError` if two say different things of one video."""
-    for column in table.columns.intersection(["emotion", "walker", "reference"]):
+    for column in table.columns.intersection(["emotion", "walker"]):
         for video, values in table.groupby("video")[column]:
             if values.nunique(dropna=False) > 1:
                 found = show_name(", ".join(map(str, values)))

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.data import VideoSet, relative_features
+from gaitlib.data import VideoSet
 from gaitlib.gait import (
     GAIT_PARAMETERS,
     bout_features,
@@ -139,3 +139,16 @@ def describe_each(videos: Sequence[PreparedVideo], describe: Callable[[PreparedV
 @lru_cache(maxsize=1 << 15)
 def _remembered(describe: Callable[[PreparedVideo], Any], folder: Path, digest: str) -> Any:
     return describe(PreparedVideo(folder, digest))
+
+
+def relative_features(
+    features: np.ndarray, reference_features: np.ndarray, references: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return features, shape (num_videos, num_features), minus the mean of those of the references.
+
+    `references` holds for each video the places of its references in `reference_features`. What is unknown
+    (NaN) of the video, or of all of its references, stays so.
+    """
+    known = np.ma.masked_invalid(reference_features)
+    means = [known[places].mean(axis=0).filled(np.nan) for places in references]
+    return features - np.reshape(means, features.shape)

@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.config import RunConfig
-from gaitlib.data import RunData, list_fits
-from gaitlib.data.rundata import prepared_rows
+from gaitlib.data import RunData, list_fits, prepared_rows
 from gaitlib.evaluation import Evaluation
 from gaitlib.files import show_name
 from gaitlib.models import ClipAnswers

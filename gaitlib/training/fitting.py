@@ -72,8 +72,6 @@ def train_model(
         If the loss stops being a number.
     """
     learnt = join_sets(train, validation)
-    if name in GAIT_NAMES and config.training_walkers:
-        learnt = train  # the number of walkers to learn from is given
     counts = {"num_walkers": len(set(learnt.walkers)), "num_videos": len(learnt)}
     about = {
         "is_demo": False,

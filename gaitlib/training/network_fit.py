@@ -94,8 +94,6 @@ def _fit(
         callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True),
         Replay(earlier, config.learning_rate, (plateau, stopping)),
     ]
-    if config.tensorboard:
-        listed.append(callbacks.TensorBoard(folder / "logs"))
     network.fit(
         training_batches(train, config, len(earlier)),
         validation_data=evaluation_batches(validation),
