@@ -26,7 +26,6 @@ from gaitlib.data import (
 from gaitlib.data.rundata import make_demo_folders, set_references_apart, soft_targets
 from gaitlib.data.splits import check_walkers_disjoint, hold_out_walkers
 from gaitlib.errors import InputError
-from gaitlib.models.classifiers import relative_features
 from gaitlib.walker.weights import weights_problem
 
 
@@ -178,12 +177,6 @@ def test_a_walker_without_reference_is_skipped():
     )
     with pytest.raises(InputError, match="no neutral video to compare with of any walker"):
         set_apart(WALKS[3:])
-
-
-def test_features_relative_to_the_mean_of_what_is_known():
-    features = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]])
-    relative = relative_features(features, features, [np.array([1]), np.array([0, 1]), np.array([2])])
-    np.testing.assert_array_equal(relative, [[-2.0, np.nan], [1.0, np.nan], [0.0, 0.0]])
 
 
 def test_soft_targets_are_shares_of_the_ratings():

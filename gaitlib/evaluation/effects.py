@@ -11,16 +11,8 @@ from gaitlib.evaluation.intervals import mean_with_interval, walker_interval
 from gaitlib.evaluation.judging import learnt_from
 from gaitlib.evaluation.scores import AblationScore
 from gaitlib.files import write_csv
-from gaitlib.gait import GAIT_PARAMETERS, feature_families, gait_feature_names, measure_gait
-from gaitlib.models.classifiers import (
-    READS_ALL,
-    describe_each,
-    feature_names,
-    fit_classifier,
-    gait_inputs,
-    label_shares,
-    predict_classes,
-)
+from gaitlib.gait import GAIT_PARAMETERS, feature_families, measure_gait
+from gaitlib.models import describe_each, fit_classifier, gait_inputs, label_shares, predict_classes
 
 # Fitted in milliseconds, so that each family can be left out in each fold.
 ABLATED = "gait_logistic"
@@ -101,11 +93,11 @@ def _hedges(sums: np.ndarray) -> np.ndarray:
 
 
 def family_ablation(data: RunData, config: RunConfig) -> list[AblationScore]:
-    """Score a logistic regression of all gait parameters without each family, and with each alone.
+    """Score a logistic regression of gait parameters without each family, and with each alone.
 
     On held-out walkers, of a cross-validation in every fold.
     """
-    families = _all_families(data.body)
+    families = feature_families(data.body)
     tables = [_ablate(fit, families) for fit in list_fits(data, config) if fit.seed == config.seed]
     rights, scores = pd.concat(tables, ignore_index=True), []
     for family in families:
@@ -116,20 +108,11 @@ def family_ablation(data: RunData, config: RunConfig) -> list[AblationScore]:
     return scores
 
 
-def _all_families(body: str) -> dict[str, list[int]]:
-    """Return the places of each family among the features of a classifier that reads all parameters."""
-    families = {family: list(places) for family, places in feature_families(body).items()}
-    family_of, known = GAIT_PARAMETERS.set_index("name")["family"], gait_feature_names(body)
-    for place, name in enumerate(feature_names(READS_ALL, body)[len(known) :], start=len(known)):
-        families.setdefault(family_of[name], []).append(place)
-    return families
-
-
 def _ablate(fit: Fit, families: dict[str, list[int]]) -> pd.DataFrame:
     """Return a row a test video: its walker, and whether it was recognised by which features (0 or 1)."""
     train = learnt_from(fit).video_set("train", fit.config)
     test = fit.data.video_set("test", fit.config)
-    known, unknown = (gait_inputs(videos, READS_ALL) for videos in (train, test))
+    known, unknown = (gait_inputs(videos) for videos in (train, test))
     num_classes, every = len(fit.data.emotions), np.arange(known.shape[1])
     shares, columns = label_shares(train, num_classes), {"all": every}
     for family, places in families.items():

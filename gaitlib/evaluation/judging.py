@@ -13,8 +13,7 @@ from gaitlib.data import Fit, RunData, list_fits
 from gaitlib.demo import TRUTH_NAME, WalkParameters, read_truth
 from gaitlib.evaluation.scores import FitScore, Predictions
 from gaitlib.files import read_json
-from gaitlib.models import BASELINES, TrainedModel
-from gaitlib.models.classifiers import fit_classifier, gait_inputs, label_shares, predict_classes
+from gaitlib.models import BASELINES, TrainedModel, fit_classifier, gait_inputs, label_shares, predict_classes
 from gaitlib.training import fit_folder, load_fit, read_history
 
 # The classifiers of gait parameters that stand among the baselines.
@@ -81,8 +80,8 @@ def with_baselines(judgement: Judgement, fit: Fit, published: TrainedModel | Non
     for name in _GAIT_BASELINES:
         answers[name] = own
         if name != judgement.score.model:
-            model = fit_classifier(name, gait_inputs(train, name), label_shares(train, num_classes), seed)
-            answers[name] = predict_classes(model, gait_inputs(test, name), num_classes)
+            model = fit_classifier(name, gait_inputs(train), label_shares(train, num_classes), seed)
+            answers[name] = predict_classes(model, gait_inputs(test), num_classes)
     if published is not None:
         answers[published.name] = own if published.name == judgement.score.model else published.predict(test)
     oracle = predict_oracle(known.rows("train"), fit.data.rows("test"), seed)

@@ -20,7 +20,7 @@ from gaitlib.experiments.folds import ExperimentFolds
 from gaitlib.experiments.plan import ExperimentPlan, Range, config_for, list_candidates
 from gaitlib.experiments.ranking import ANSWERS, TrialRecord, best_trial, make_results, write_experiment
 from gaitlib.files import hold_lock, make_folder, read_json
-from gaitlib.models.backend import load_keras
+from gaitlib.models import load_keras
 from gaitlib.training import choose_model, run_many, train_model
 
 # A trial whose machine was not heard of for so long is begun again by another one.

@@ -16,9 +16,9 @@ from gaitlib.models import TrainedModel, make_clips
 
 
 def explain_network(model: TrainedModel, videos: VideoSet, place: int, label: int) -> ExplainedClip:
-    """Explain the clip of a video to which a network gives an answer with most confidence."""
+    """Explain the clip of a video to which a network of single clips gives an answer with most confidence."""
     clips = make_clips(videos.chosen([place]), model)
-    network = model.clip_network(videos, place)
+    network = model.predictor
     read = [clips.read(number) for number in range(len(clips))]
     says = network.predict(np.stack(read).astype(np.float32), verbose=0)[:, label]
     return explain_clip(network, read[int(says.argmax())], label)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import spearmanr
 
-from gaitlib.models.backend import load_keras
+from gaitlib.models import load_keras
 
 if TYPE_CHECKING:
     import keras

@@ -12,7 +12,7 @@ from gaitlib.errors import InputError
 from gaitlib.evaluation import versions
 from gaitlib.files import cache_dir
 from gaitlib.labels import list_videos
-from gaitlib.models.backend import list_gpus
+from gaitlib.models import list_gpus
 from gaitlib.report.sentences import listed
 from gaitlib.walker.weights import weights_dir, weights_problem
 

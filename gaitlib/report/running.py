@@ -21,7 +21,7 @@ from gaitlib.evaluation import (
     write_results,
 )
 from gaitlib.files import write_json
-from gaitlib.models import MODEL_NAMES, layer_table, load_trained
+from gaitlib.models import MODEL_NAMES, load_trained
 from gaitlib.report.folder import default_out, new_run
 from gaitlib.report.sentences import console_text, listed
 from gaitlib.training import run_many, train_fits
@@ -68,9 +68,10 @@ def train_run(request: RunRequest) -> str:
         with _timed(work, "evaluate"):
             evaluation = evaluate_all(data, data.config, work)
         write_results(work, evaluation, data, data.config)
-    shown = (first.published or first.chosen).model
-    layers = "" if shown.kind == "gait" else layer_table(shown.predictor).to_string(index=False)
-    return "\n".join([layers, console_text(evaluation, data, data.config), "", f"Run folder: {out}"])
+    shown, layers = (first.published or first.chosen).model, list[str]()
+    if shown.kind != "gait":
+        shown.predictor.summary(line_length=100, print_fn=layers.append)
+    return "\n".join([*layers, console_text(evaluation, data, data.config), "", f"Run folder: {out}"])
 
 
 def prepare_run(videos: Path, videos_test: Path, config: RunConfig, labels: Path | None) -> RunData:

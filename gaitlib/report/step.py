@@ -13,7 +13,7 @@ from gaitlib.data import RunData, load_data
 from gaitlib.errors import InputError
 from gaitlib.evaluation import record_step, versions
 from gaitlib.files import make_folder, project_path, read_json, write_json
-from gaitlib.models.backend import list_gpus
+from gaitlib.models import list_gpus
 from gaitlib.report.running import prepare_run
 from gaitlib.report.showing import Picture, load_pictures, picture_of, save_pictures, show_pictures
 
