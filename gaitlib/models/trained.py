@@ -125,7 +125,7 @@ class TrainedModel(BaseModel):
     def predict(self, videos: VideoSet, answers: ClipAnswers | None = None) -> np.ndarray:
         """Return uncalibrated probabilities, shape (num_videos, num_classes).
 
-        Labels are not looked at; `answers` are those of `predict_clips`, so that a network need not run twice.
+        Labels are not looked at; `answers` of `predict_clips` save a network from running twice.
         """
         if self.kind == "gait":
             return predict_classes(self.predictor, gait_inputs(videos), len(self.emotions))
