@@ -13,7 +13,7 @@ import pytest
 
 from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos
 from gaitlib.config import make_config, resolve_body
-from gaitlib.data.footage import check_footage_disjoint, find_same_footage
+from gaitlib.data.footage import check_footage_disjoint
 from gaitlib.data.splits import check_labels_in_place
 from gaitlib.demo import sample_truth, write_video
 from gaitlib.errors import InputError
@@ -151,7 +151,7 @@ def test_the_same_footage_under_another_walkers_name_is_refused(clean, body, tmp
 
 
 def test_clean_videos_raise_no_alarm(clean):
-    assert find_same_footage(clean).empty
+    assert check_footage_disjoint(clean, clean[:0]) == ()
     is_test = clean["walker"] == clean["walker"].iloc[-1]
     assert check_footage_disjoint(clean[~is_test], clean[is_test]) == ()
 
@@ -175,7 +175,8 @@ def test_footage_that_a_long_video_holds_is_found(drawn, body, tmp_path):
     paths = [tmp_path / "long.mp4", drawn["path"].iloc[13]]
     videos = [prepare_video(path, CONFIGS[body]) for path in paths]
     assert len(videos[0].track) > 480
-    assert find_same_footage(table_of(paths, videos, ["a", "b"]))["other"].tolist() == [1]
+    with pytest.raises(InputError, match=r"shows the footage of long.mp4 of another walker \(excerpt"):
+        check_footage_disjoint(table_of(paths, videos, ["a", "b"]), pd.DataFrame())
 
 
 def labelled_walks(num_walkers: int, seed: int, strength: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """The same footage under another name: re-encoded, mirrored, cut, played backwards or at another speed.
 
-In a copy two things move alike at the same moments: the whole frame in small (the scene), and the body in
-itself. Either alone is alike in other videos too: people walk one path before one camera, or walk alike.
+In a copy the whole frame in small (the scene) and the body in itself move alike at the same moments. Either
+alone is alike in other videos too: people walk one path before one camera, or walk alike.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,51 +30,38 @@ _PIECE_ROWS, _COARSE_STEP, _COARSE_SIMILARITY, _MIN_OVERLAP_ROWS = 450, 3, 0.5, 
 _LAG_ROWS = 4
 
 
-def find_same_footage(rows: pd.DataFrame) -> pd.DataFrame:
-    """Find pairs of videos (columns `video`, `walker`, `digest` and `entry`) that show the same footage.
-
-    One person filmed twice in the same clothes and place looks more alike than two people: videos of
-    different walkers are called the same footage at a lower similarity. Not found: footage turned by more
-    than about 5 degrees, cropped to much less than the whole, with bars that are not black, or with less
-    than 1.3 s or than half of the shorter video in common; outlines at another speed in some cases only.
-
-    Returns
-    -------
-    DataFrame
-        `video` and `other` (places in `rows`), `how` (such as ``"mirrored excerpt"``) and `similarity`
-        (correlation of what moves, up to 1), the most alike first.
-    """
-    # Many small products: threads of their own would spend their time on waiting for each other.
-    with threadpool_limits(1, user_api="blas"):
-        alike = _compare(prepared_rows(rows))
-    walkers, found = list(rows["walker"]), []
-    for (first, second), (similarity, how) in alike.items():
-        is_other = walkers[first] != walkers[second]
-        if similarity >= (OTHER_WALKER_SIMILARITY if is_other else SAME_WALKER_SIMILARITY):
-            found.append((first, second, how, similarity))
-    table = pd.DataFrame(found, columns=["video", "other", "how", "similarity"])
-    return table.sort_values("similarity", ascending=False, ignore_index=True)
-
-
 def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str, ...]:
     """Check that no test video shows the footage of a training video; say what is there twice on one side.
 
-    Both have the columns that `find_same_footage` reads. Where `test` is empty, all are going to be
+    Both have the columns `video`, `walker`, `digest` and `entry`. Where `test` is empty, all are going to be
     cross-validated: then no two walkers may share footage. An `InputError` names a pair that lies across.
+
+    Not found: footage turned by more than about 5 degrees, cropped to much less than the whole, with bars
+    that are not black, or with less than 1.3 s or than half of the shorter video in common; outlines at
+    another speed in some cases only.
     """
     both = pd.concat([train, test], ignore_index=True)
-    found = find_same_footage(both)
-    side = both["walker"] if test.empty else pd.Series(np.arange(len(both)) < len(train))
-    is_across = (found["video"].map(side) != found["other"].map(side)).to_numpy(bool)
-    found[["video", "other"]] = found[["video", "other"]].apply(lambda places: places.map(both["video"]))
-    for row in found[is_across].itertuples():
+    names, walkers, pairs = both["video"], both["walker"], []
+    sides = walkers if test.empty else pd.Series(both.index < len(train))
+    # Many small products: threads of their own would spend their time on waiting for each other.
+    with threadpool_limits(1, user_api="blas"):
+        alike = _compare(prepared_rows(both))
+    for (first, second), (similarity, how) in alike.items():
+        # One person filmed twice in the same clothes and place looks more alike than two people.
+        is_other = walkers[first] != walkers[second]
+        if similarity >= (OTHER_WALKER_SIMILARITY if is_other else SAME_WALKER_SIMILARITY):
+            pairs.append((similarity, how, first, second))
+    across = [pair for pair in pairs if sides[pair[2]] != sides[pair[3]]]
+    if across:
+        similarity, how, first, second = max(across)
         other, video = ("", "of another walker") if test.empty else (" in the test", "in training")
         raise InputError(
-            f"{row.other}{other} shows the footage of {row.video} {video} ({row.how}, similarity "
-            f"{row.similarity:.2f}; {is_across.sum()} such pair(s)), so the score would not hold for new "
-            "videos: remove one of the two, or give both one walker."
+            f"{names[second]}{other} shows the footage of {names[first]} {video} ({how}, similarity "
+            f"{similarity:.2f}; {len(across)} such pair(s)), so the score would not hold for new videos: "
+            "remove one of the two, or give both one walker."
         )
-    return tuple(f"{row.other} shows the footage of {row.video} ({row.how})." for row in found.itertuples())
+    said = "{} shows the footage of {} ({})."
+    return tuple(said.format(names[second], names[first], how) for _, how, first, second in pairs)
 
 
 def prepared_rows(rows: pd.DataFrame) -> tuple[PreparedVideo, ...]:

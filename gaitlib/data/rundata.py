@@ -44,7 +44,6 @@ from gaitlib.labels import (
 )
 from gaitlib.walker import ensure_weights, weights_problem
 
-SPLITS = ("train", "validation", "test")
 # So many videos, spread over the run, tell whether people are recognised in most of them.
 _NUM_TRIED = 20
 
@@ -124,11 +123,8 @@ class RunData:
 
     def with_references(self, is_part: pd.Series) -> pd.DataFrame:
         """Return some of the videos and their reference walks, which must not be on another side."""
-        videos = self.videos[is_part]
-        if self.references.empty:
-            return videos
-        own = self.references[self.references["digest"].isin(videos["reference"])]
-        return pd.concat([videos, own], ignore_index=True)
+        own = self.references[self.references["digest"].isin(self.videos["reference"][is_part])]
+        return pd.concat([self.videos[is_part], own], ignore_index=True)
 
     def video_set(self, split: str, config: RunConfig) -> VideoSet:
         """Return the videos of one split with labels and references, with soft labels to train on."""
@@ -144,13 +140,14 @@ class RunData:
 
     def summary(self) -> dict[str, Any]:
         """Return counts and fingerprint as they stand in ``results.json``."""
-        num_folds = int(self.videos["fold"].max())
+        parts = {
+            "all": self.videos,
+            **({} if self.config.folds else dict(list(self.videos.groupby("split")))),
+        }
         return {
-            "all": _count(self.videos),
-            **({} if num_folds else {split: _count(self.rows(split)) for split in SPLITS}),
-            "num_folds": num_folds,
+            **{name: _count(rows) for name, rows in parts.items()},
             "num_skipped": len(self.skipped),
-            "references": self.references.reindex(columns=["walker", "video"]).to_dict("records"),
+            "references": list(self.references.get("video", ())),
             **{name: getattr(self, name) for name in ("fingerprint", "body", "is_demo")},
             **{name: list(getattr(self, name)) for name in ("shared_walkers", "warnings")},
         }
@@ -169,11 +166,12 @@ def load_data(run_dir: Path) -> RunData:
     if not all(Path(row["entry"]).is_dir() for row in content["videos"]):
         where = f"{run_dir.name} are no longer in {cache_dir()}"
         raise InputError(f"The prepared videos of {where}: run 01_preprocessing again.")
-    tables = {name: pd.DataFrame(content[name]) for name in ("videos", "references")}
-    texts = {name: tuple(content[name]) for name in ("warnings", "shared_walkers")}
+    videos = pd.DataFrame(content["videos"])
+    references = pd.DataFrame(content["references"], columns=videos.columns)
     skipped = pd.read_csv(run_dir / "skipped.csv", dtype=str, keep_default_na=False)
-    config, is_demo = RunConfig.model_validate(content["config"]), content["is_demo"]
-    return RunData(skipped=skipped, config=config, is_demo=is_demo, **tables, **texts)
+    config = RunConfig.model_validate(content["config"])
+    texts = (tuple(content[name]) for name in ("warnings", "shared_walkers"))
+    return RunData(videos, skipped, config, *texts, content["is_demo"], references)
 
 
 def _count(videos: pd.DataFrame) -> dict[str, Any]:
@@ -201,7 +199,7 @@ def soft_targets(rows: pd.DataFrame, emotions: Sequence[str]) -> np.ndarray:
 
 def _reference_places(rows: pd.DataFrame, references: pd.DataFrame) -> tuple[np.ndarray, ...]:
     """Return for each of `rows` the places, among rows and then references, of what it is compared with."""
-    by_digest = {digest: len(rows) + place for place, digest in enumerate(references.get("digest", ()))}
+    by_digest = {digest: len(rows) + place for place, digest in enumerate(references["digest"])}
     by_walker = {walker: np.flatnonzero(rows["walker"] == walker) for walker in rows["walker"].unique()}
     return tuple(
         np.array([by_digest[row.reference]]) if row.reference else by_walker[row.walker]
@@ -359,7 +357,7 @@ def set_references_apart(data: RunData) -> RunData:
     """
     config, videos = data.config, data.videos.assign(reference="")
     if config.relative_to == "none":
-        return replace(data, videos=videos)
+        return replace(data, videos=videos, references=videos[:0])
     what, is_left = "second video", videos.groupby("walker")["video"].transform("size") < 2
     if config.relative_to == "reference":
         neutral = videos[videos["emotion"] == normal_name(config.reference_emotion)].sort_values("video")

@@ -42,17 +42,9 @@ def _make_classifier(name: str, seed: int) -> Any:
 def fit_classifier(name: str, features: np.ndarray, shares: np.ndarray, seed: int) -> Pipeline:
     """Fit a gait classifier: the median for what is missing, standardised, then the classifier itself.
 
-    Emotions count by their videos: weights by rarity cost more accuracy than they gain.
-
-    Parameters
-    ----------
-    name : str
-        One of `gaitlib.models.GAIT_NAMES`.
-    features : ndarray of shape (num_videos, num_features), float
-        NaN where unknown.
-    shares : ndarray of shape (num_videos, num_classes), float
-        How much each video shows each emotion; rows sum to 1.
-    seed : int
+    `features`, (num_videos, num_features), are NaN where unknown; `shares`, (num_videos, num_classes), say
+    how much each video shows each emotion, and sum to 1. Emotions count by their videos: weights by rarity
+    cost more accuracy than they gain.
     """
     rows, labels = np.nonzero(shares > 0)
     # A parameter that no training video shows stays in place, so that columns keep their meaning.

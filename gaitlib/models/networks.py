@@ -27,9 +27,8 @@ SKELETON_NAMES = ("skeleton_gru", "skeleton_tcn")
 GAIT_NAMES = ("gait_logistic", "gait_forest", "gait_ensemble")
 MODEL_NAMES = (*NETWORK_NAMES, *SKELETON_NAMES, *GAIT_NAMES)
 
-_NUM_KEYPOINTS = 33
 # Numbers that describe the pose in one frame, and steps of the dilated convolutions, in frames.
-_POSE_FEATURES, _DILATIONS = 64, (1, 2, 4, 8)
+_NUM_KEYPOINTS, _POSE_FEATURES, _DILATIONS = 33, 64, (1, 2, 4, 8)
 # The last layers of every network: the clip as one row of numbers, the Dense layer, the answer.
 _FEATURES, _DENSE, _ANSWER, _ENCODER = "over_time", "dense", "emotion", "encoder"
 
@@ -76,17 +75,10 @@ def build_model(
     num_classes: int,
     l2_strength: float = 0.01,
 ) -> "keras.Model":
-    """Build a network with fresh weights, not compiled.
+    """Build a network with fresh weights, not compiled; an `InputError` if its name is unknown.
 
-    Parameters
-    ----------
-    name : str
-        One of `NETWORK_NAMES` or `SKELETON_NAMES`; an `InputError` for others.
-    num_frames, frame_size, num_channels : int
-        Shape of a clip; networks of keypoints use `num_frames` alone.
-    num_classes : int
-    l2_strength : float
-        L2 penalty on the weights of the Dense layer with 64 units.
+    Networks of keypoints use `num_frames` alone. `l2_strength` penalises the weights of the Dense layer with
+    64 units.
 
     Examples
     --------
@@ -134,7 +126,7 @@ def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
     """Turn a clip into one row of numbers: first each frame by itself, then the frames in order."""
     layers = load_keras().layers
     if name in NETWORK_NAMES:
-        values = _each_frame(values, _frame_layers(name, is_folded), is_folded)
+        values = _each_frame(values, _frame_layers(name), is_folded)
     if name in (PUBLISHED, _PUBLISHED_LAYERING):
         return (_projected_lstm() if is_folded else layers.LSTM)(32, name=_FEATURES)(values)
     values = layers.Dense(_POSE_FEATURES, name="pose")(values)
@@ -150,33 +142,34 @@ def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
     return layers.GlobalAveragePooling1D(name=_FEATURES)(values)
 
 
-def _frame_layers(name: str, is_folded: bool) -> "list[keras.Layer]":
+def _frame_layers(name: str) -> "list[keras.Layer]":
     """Return the layers of one frame: the published ones, or cheaper ones with strides in place of pools."""
     layers = load_keras().layers
-    if name not in (PUBLISHED, _PUBLISHED_LAYERING):
-        sizes = ((16, 5, "edges"), (32, 3, "parts"), (32, 3, "shapes"))
-        options = {"strides": 2, "padding": "same", "activation": "relu"}
-        chain = [layers.Conv2D(number, side, name=part, **options) for number, side, part in sizes]
-        return [*chain, layers.MaxPooling2D(2, padding="same", name="pool"), layers.Flatten(name="flatten")]
-    # ReLU never changes which of four values is the largest: folded, it follows the pool, which leaves a
-    # quarter of the values.
-    chain = []
-    for number, part in ((16, "edges"), (32, "shapes")):
-        chain.append(layers.Conv2D(number, 3, activation=None if is_folded else "relu", name=part))
-        chain.append(layers.MaxPooling2D(2, name=f"pool_{part}"))
-        chain += [layers.ReLU(name=f"relu_{part}")] if is_folded else []
-    return [*chain, layers.Flatten(name="flatten")]
+    if name in (PUBLISHED, _PUBLISHED_LAYERING):
+        return [
+            layers.Conv2D(16, 3, activation="relu", name="edges"),
+            layers.MaxPooling2D(2, name="pool_edges"),
+            layers.Conv2D(32, 3, activation="relu", name="shapes"),
+            layers.MaxPooling2D(2, name="pool_shapes"),
+            layers.Flatten(name="flatten"),
+        ]
+    sizes = ((16, 5, "edges"), (32, 3, "parts"), (32, 3, "shapes"))
+    options = {"strides": 2, "padding": "same", "activation": "relu"}
+    chain = [layers.Conv2D(number, side, name=part, **options) for number, side, part in sizes]
+    return [*chain, layers.MaxPooling2D(2, padding="same", name="pool"), layers.Flatten(name="flatten")]
 
 
 def _each_frame(values: Any, frame_layers: "list[keras.Layer]", is_folded: bool) -> Any:
     """Apply layers to each frame: (batch, num_frames, height, width, channels) to (batch, num_frames, n)."""
     keras, num_frames = load_keras(), values.shape[1]
-    if is_folded:
-        values = keras.ops.reshape(values, (-1, *values.shape[2:]))
+    if not is_folded:
+        for layer in frame_layers:
+            values = keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")(values)
+        return values
+    values = keras.ops.reshape(values, (-1, *values.shape[2:]))
     for layer in frame_layers:
-        apply = layer if is_folded else keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")
-        values = apply(values)
-    return keras.ops.reshape(values, (-1, num_frames, values.shape[1])) if is_folded else values
+        values = layer(values)
+    return keras.ops.reshape(values, (-1, num_frames, values.shape[1]))
 
 
 @cache
@@ -208,11 +201,10 @@ def _projected_lstm() -> "type[keras.Layer]":
 
 
 def _compare(network: "keras.Model") -> "keras.Model":
-    """Turn a network of one clip into a network of a clip and a clip of a reference walk.
+    """Turn a network of one clip into one of a clip and a clip of a reference walk.
 
     One encoder looks at both (Bromley et al. 1993, "Signature verification using a siamese time delay
-    neural network"); only the difference of what it finds reaches the answer, so that whatever is the same
-    in all walks of a person cancels out.
+    neural network"); only the difference reaches the answer: what all walks of a person share cancels out.
     """
     keras, answer = load_keras(), network.get_layer(_ANSWER)
     encoder = keras.Model(network.input, network.get_layer(_DENSE).output, name=_ENCODER)

@@ -23,21 +23,9 @@ def run_many(
 ) -> Iterator[Any]:
     """Call `function` for each item, in parallel, and yield the results in order.
 
-    Parameters
-    ----------
-    function : callable
-        Importable on the workers.
-    items : sequence
-    scheduler : str
-        Such as ``"tcp://10.0.0.1:8786"``; empty: processes here, one a core.
-    description : str
-        What the line of progress says; empty: no line.
-
-    Raises
-    ------
-    InputError
-        If the scheduler or its workers cannot be reached, or an item brings down one worker after another. A
-        worker that dies alone is replaced by the others.
+    On the workers of a `scheduler` such as ``"tcp://10.0.0.1:8786"``, else in processes here, one a core;
+    `description` stands before the line of progress. A worker that dies is replaced by the others; an
+    `InputError` if none can be reached, or an item brings down one after another.
     """
     results: Iterator[Any]
     if scheduler:

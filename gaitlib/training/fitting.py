@@ -75,24 +75,10 @@ def train_model(
 ) -> TrainingResult:
     """Train one model.
 
-    A network trains until the loss of the validation walkers stops falling. Its state after each epoch lies
-    in the cache. A gait classifier has no epoch to choose, and learns from the validation walkers too.
-
-    Parameters
-    ----------
-    name : str
-        One of `gaitlib.models.MODEL_NAMES`.
-    train, validation : VideoSet
-        Of different walkers.
-    config : RunConfig
-        With `body` and `crop` decided.
-    emotions : sequence of str
-        Class names in the order of the labels.
-
-    Raises
-    ------
-    InputError
-        If the loss stops being a number.
+    A network trains until the loss of the validation walkers, who are others than those of `train`, stops
+    falling; an `InputError` if it stops being a number. Its state after each epoch lies in the cache. A gait
+    classifier has no epoch to choose, and learns from the validation walkers too. `emotions` are the class
+    names in the order of the labels.
     """
     learnt = join_sets(train, validation)
     about = {
@@ -125,10 +111,7 @@ def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
 
 
 def out_of_fold(name: str, videos: VideoSet, config: RunConfig, num_classes: int) -> np.ndarray:
-    """Return what a gait classifier says of each video when fitted without its walker; kept in the cache.
-
-    Shape (num_videos, num_classes).
-    """
+    """Return what a gait classifier says of videos when fitted without their walkers: one row a video."""
     folder = cache_dir() / "trainings" / f"gait_{_VERSION}_{sklearn.__version__}"
     shares = label_shares(videos, num_classes)
     remembered = joblib.Memory(folder, verbose=0).cache(_out_of_fold)
@@ -261,9 +244,9 @@ def _calibrate(model: TrainedModel, train: VideoSet, validation: VideoSet) -> Tr
     if not np.isfinite(features).all():
         raise InputError(_DIVERGED)
     temperature = fit_temperature(model.predict(validation, answers), validation.labels)
-    model = model.model_copy(update={"temperature": temperature, "novelty": Novelty.fit(features)})
-    limited = model.novelty.with_limit(model.novelty_of(validation, answers))
-    return model.model_copy(update={"novelty": limited})
+    novelty = Novelty.fit(features)
+    model = model.model_copy(update={"temperature": temperature, "novelty": novelty})
+    return model.model_copy(update={"novelty": novelty.with_limit(model.novelty_of(validation, answers))})
 
 
 def _training_key(model: TrainedModel, clip_sets: tuple[ClipSet, ClipSet]) -> str:
@@ -309,7 +292,7 @@ def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig)
     every = pd.DataFrame(describe_each(videos.videos, gait_parameters), dtype=float)
     shown = every.groupby(np.array(emotions)[videos.labels]).median()
     return {
-        name: {**row, "emotions": shown[name].to_dict()} for name, row in described.to_dict("index").items()
+        str(name): {**row.to_dict(), "emotions": shown[name].to_dict()} for name, row in described.iterrows()
     }
 
 
