@@ -109,12 +109,12 @@ def _pieces(video: PreparedVideo) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         body = np.full_like(scene, np.nan)
         body[rows] = _grid(video.read(rows).mean(axis=-1))
         mirrored = body[:, :, ::-1]
-    both = [
+    plain, other = (
         np.hstack([part.reshape(len(scene), -1) for part in parts])
         for parts in ((scene, body), (scene[:, :, ::-1], mirrored))
-    ]
+    )
     for start in range(0, len(scene) - _MIN_OVERLAP_ROWS, _PIECE_ROWS):
-        yield both[0][start : start + _PIECE_ROWS], both[1][start : start + _PIECE_ROWS]
+        yield plain[start : start + _PIECE_ROWS], other[start : start + _PIECE_ROWS]
 
 
 def _grid(pictures: np.ndarray) -> np.ndarray:

@@ -353,7 +353,7 @@ def set_references_apart(data: RunData) -> RunData:
 
     People walk differently before they feel anything: what is left of a walk relative to a neutral one of
     the same person, or to the mean of all, need not know who walks. A reference walk is never trained on and
-    never scored. Who has none is skipped; an `InputError` if that is everybody.
+    never scored. Who has none is skipped; an `InputError` if that is everybody in training or test.
     """
     config, videos = data.config, data.videos.assign(reference="")
     if config.relative_to == "none":
@@ -364,13 +364,14 @@ def set_references_apart(data: RunData) -> RunData:
         first = neutral.drop_duplicates("walker").set_index("walker")["digest"].to_dict()
         videos["reference"] = [first.get(walker, "") for walker in videos["walker"]]
         what, is_left = f"{config.reference_emotion} video", videos["reference"] == ""
-    if is_left.all():
+    is_reference = videos["digest"].isin(videos["reference"])
+    is_used = ~is_left & ~is_reference
+    if not is_used.groupby(videos["split"]).any().all():
         raise InputError(f"There is no {what} to compare with of any walker: add some, or name the walkers.")
     left = videos.loc[is_left, ["video"]].assign(reason=f"Its walker has no {what} to be compared with.")
-    is_reference = videos["digest"].isin(videos["reference"])
     return replace(
         data,
-        videos=videos[~is_left & ~is_reference].reset_index(drop=True),
+        videos=videos[is_used].reset_index(drop=True),
         references=videos[is_reference],
         skipped=pd.concat([data.skipped, left], ignore_index=True),
     )
