@@ -140,12 +140,10 @@ class RunData:
 
     def summary(self) -> dict[str, Any]:
         """Return counts and fingerprint as they stand in ``results.json``."""
-        parts = {
-            "all": self.videos,
-            **({} if self.config.folds else dict(list(self.videos.groupby("split")))),
-        }
+        splits = () if self.config.folds else ("train", "validation", "test")
         return {
-            **{name: _count(rows) for name, rows in parts.items()},
+            "all": _count(self.videos),
+            **{split: _count(self.rows(split)) for split in splits},
             "num_skipped": len(self.skipped),
             "references": list(self.references.get("video", ())),
             **{name: getattr(self, name) for name in ("fingerprint", "body", "is_demo")},
@@ -170,8 +168,8 @@ def load_data(run_dir: Path) -> RunData:
     references = pd.DataFrame(content["references"], columns=videos.columns)
     skipped = pd.read_csv(run_dir / "skipped.csv", dtype=str, keep_default_na=False)
     config = RunConfig.model_validate(content["config"])
-    texts = (tuple(content[name]) for name in ("warnings", "shared_walkers"))
-    return RunData(videos, skipped, config, *texts, content["is_demo"], references)
+    warnings, shared = (tuple(content[name]) for name in ("warnings", "shared_walkers"))
+    return RunData(videos, skipped, config, warnings, shared, content["is_demo"], references)
 
 
 def _count(videos: pd.DataFrame) -> dict[str, Any]:

@@ -274,7 +274,7 @@ def join_sets(one: VideoSet, other: VideoSet) -> VideoSet:
     )
 
 
-def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, dict[str, Any]]:
+def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, Any]:
     """Describe how walkers walk neutrally (`config.reference_emotion`): what a single walk is held against.
 
     By gait parameter: `mean`, `sd` and `num_walks` of neutral walks (empty without any), and the mean of each
@@ -291,9 +291,8 @@ def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig)
     described = pd.DataFrame({"mean": table.median(), "sd": spread, "num_walks": table.count()})
     every = pd.DataFrame(describe_each(videos.videos, gait_parameters), dtype=float)
     shown = every.groupby(np.array(emotions)[videos.labels]).median()
-    return {
-        str(name): {**row.to_dict(), "emotions": shown[name].to_dict()} for name, row in described.iterrows()
-    }
+    rows = described.to_dict("index")
+    return {str(name): row | {"emotions": shown[name].to_dict()} for name, row in rows.items()}
 
 
 def _cadence_range(videos: VideoSet) -> list[float]:
