@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,7 +61,7 @@ class TrainingResult:
     """A trained model, with the weights of the best epoch, and how it came about.
 
     `history` has a row an epoch: `epoch` (from 1), `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-    `learning_rate`; a gait classifier has one row, its validation is by inner folds. `resumed_epoch` is the
+    `learning_rate`, `seconds`; a gait classifier has one row, its validation is by inner folds. `resumed_epoch` is the
     number of epochs that an earlier process had done.
     """
 
@@ -94,7 +95,7 @@ def train_model(
 
 def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     """Fit a gait classifier; inner folds of the same walkers say how sure it may be."""
-    config, num_classes = model.config, len(model.emotions)
+    start, config, num_classes = time.perf_counter(), model.config, len(model.emotions)
     features, shares = gait_inputs(videos), label_shares(videos, num_classes)
     pipeline = fit_classifier(model.name, features, shares, config.seed)
     says = out_of_fold(model.name, videos, config, num_classes)
@@ -102,7 +103,7 @@ def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     for known, held in _divide(videos, config):
         distances[held] = Novelty.fit(values[known]).distances(values[held])
     novelty = Novelty.fit(values).with_limit(distances)
-    row = {"epoch": 1, "learning_rate": np.nan}
+    row = {"epoch": 1, "learning_rate": np.nan, "seconds": time.perf_counter() - start}
     for prefix, probabilities in (("", predict_classes(pipeline, features, num_classes)), ("val_", says)):
         row[f"{prefix}loss"] = log_loss(videos.labels, probabilities, labels=range(num_classes))
         row[f"{prefix}accuracy"] = (probabilities.argmax(axis=1) == videos.labels).mean()
@@ -185,6 +186,7 @@ def _fit_network(
         steps_per_epoch=-(-len(train) // config.batch_size),
         class_weight=_class_weights(train) if config.class_weights else None,
         callbacks=[
+            _clock(),
             _progress(model.name),
             keras.callbacks.TerminateOnNaN(),
             plateau,
@@ -202,6 +204,17 @@ def _fit_network(
     trained = network_for(model.name, config, len(model.emotions))
     trained.load_weights(best)
     return trained
+
+
+def _clock() -> "keras.callbacks.Callback":
+    """Return a callback that notes the seconds of each epoch in its logs."""
+    begin: list[float] = []
+
+    def note(epoch: int, logs: dict[str, float]) -> None:
+        logs["seconds"] = time.perf_counter() - begin.pop()
+
+    start = lambda epoch, logs: begin.append(time.perf_counter())  # noqa: E731
+    return load_keras().callbacks.LambdaCallback(on_epoch_begin=start, on_epoch_end=note)
 
 
 def _progress(title: str) -> "keras.callbacks.Callback":
