@@ -61,8 +61,8 @@ class TrainingResult:
     """A trained model, with the weights of the best epoch, and how it came about.
 
     `history` has a row an epoch: `epoch` (from 1), `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-    `learning_rate`, `seconds`; a gait classifier has one row, its validation is by inner folds. `resumed_epoch` is the
-    number of epochs that an earlier process had done.
+    `learning_rate`, `seconds`; a gait classifier has one row, its validation is by inner folds.
+    `resumed_epoch` is the number of epochs that an earlier process had done.
     """
 
     model: TrainedModel
