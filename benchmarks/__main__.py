@@ -74,8 +74,7 @@ def start_up() -> str:
 
 def training_speed() -> str:
     """Training steps and predictions of the published network, as saved and as layered in the publication."""
-    from gaitlib.models import build_model
-    from gaitlib.models.backend import load_keras
+    from gaitlib.models import build_model, load_keras
 
     load_keras()
     import tensorflow as tf

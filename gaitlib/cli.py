@@ -117,13 +117,12 @@ def evaluate(
     labels: Labels = None,
     scheduler: Scheduler = "",
     relative_to: RelativeTo = None,
-    missing_reference: Annotated[str | None, Option(help="Without one: refuse, skip or walker-mean.")] = None,
     allow_shared_walkers: Shared = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib import report
 
-    options = {"relative_to": relative_to, "missing_reference": missing_reference, "scheduler": scheduler}
+    options = {"relative_to": relative_to, "scheduler": scheduler}
     settings = _settings({**options, "allow_shared_walkers": allow_shared_walkers})
     request = report.RunRequest(Path(), videos_test, out, labels, settings=settings)
     typer.echo(report.evaluate_run(model, request))

@@ -44,7 +44,6 @@ class RunConfig(BaseModel):
     clip_stride: int = Field(8, ge=1, description="frames between the starts of two clips")
     max_clips_per_video: int = Field(6, ge=1, description="clips taken from a video at most")
     validation_fraction: float = Field(0.2, gt=0, le=0.5, description="share that chooses the epoch")
-    training_walkers: int = Field(0, ge=0, description="training walkers at most, drawn at random; 0: all")
     test_fraction: float = Field(0.25, gt=0, le=0.5, description="share held out if there is no test folder")
     allow_shared_walkers: bool = Field(False, description="go on although a walker is in training and test")
     folds: int = Field(0, ge=0, le=50, description="folds of a cross-validation over walkers; 0: one split")
@@ -52,9 +51,6 @@ class RunConfig(BaseModel):
         "none", description="what a walk is compared with: nothing, one walk or all walks of the same person"
     )
     reference_emotion: str = Field("neutral", description="emotion of the reference walk")
-    missing_reference: Literal["refuse", "skip", "walker-mean"] = Field(
-        "refuse", description="what to do with a walker who has no reference walk"
-    )
     demo_walkers: int = Field(10, ge=4, le=500, description="synthetic training walkers")
     scheduler: str = Field("", pattern="^$|^[a-z]+://", description="Dask scheduler that trains; empty: here")
     seed: int = Field(0, ge=0, lt=2**32 - 50, description="seed of every random draw")
@@ -70,7 +66,6 @@ class RunConfig(BaseModel):
     class_weights: bool = Field(True, description="weight emotions by their rarity in training")
     seeds: int = Field(1, ge=1, le=50, description="trainings of each model, with seeds from seed upwards")
     label_form: Literal["hard", "soft"] = Field("hard", description="one emotion, or the shares of raters")
-    tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
     # 04 evaluation
     sweep_walkers: int = Field(2, ge=0, le=20, description="synthetic walkers whose movements are varied")
     leak_lesson: bool = Field(True, description="train once more on a leaking split, to show what it does")

@@ -46,7 +46,7 @@ def test_report_and_train_take_the_same_options():
         ("train", "-p", "frame_size=8"),
         ("train", "-p", "epoch=1"),
         ("train", "-p", "model=cnn"),
-        ("evaluate", "--model", "any.keras", "--missing-reference", "ask"),
+        ("evaluate", "--model", "any.keras", "--relative-to", "ask"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments):

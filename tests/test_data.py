@@ -15,21 +15,16 @@ from gaitlib.data import (
     RunData,
     VideoSet,
     assign_folds,
-    check_walkers_disjoint,
     find_data,
-    hold_out_walkers,
     inner_folds,
     list_fits,
     load_data,
-    make_demo_folders,
-    preparation,
     prepare_data,
     prepare_test,
-    relative_features,
+    rundata,
 )
-from gaitlib.data.references import choose_references
-from gaitlib.data.rundata import soft_targets
-from gaitlib.data.splits import leave_out_walkers
+from gaitlib.data.rundata import make_demo_folders, set_references_apart, soft_targets
+from gaitlib.data.splits import check_walkers_disjoint, hold_out_walkers
 from gaitlib.errors import InputError
 from gaitlib.walker import weights_problem
 
@@ -110,21 +105,6 @@ def test_walkers_and_files_on_both_sides_are_refused():
         check_walkers_disjoint(train, copies, allow_shared=True)
 
 
-def test_fewer_training_walkers_are_among_more_of_them():
-    videos, kept = crossed(9), []
-    for number in (2, 3, 5, 0):
-        left = leave_out_walkers(videos, number, seed=1)
-        kept.append(set(left.loc[left["split"] == "train", "walker"]))
-        assert len(left) == len(videos)
-    assert kept[0] < kept[1] < kept[2] < kept[3] == set(videos["walker"])
-    with pytest.raises(
-        InputError, match=r"'training_walkers' is 1, and none of these walkers shows (happy|sad):"
-    ):
-        leave_out_walkers(
-            table(*[(emotion, f"{emotion}{n}") for emotion in ("happy", "sad") for n in "ab"]), 1, 0
-        )
-
-
 def folded(num_folds: int, seed: int, **settings) -> tuple[RunData, object]:
     videos, config = crossed(10), make_config(folds=num_folds, seed=seed, **settings)
     return RunData(videos.assign(fold=assign_folds(videos, num_folds, seed)), pd.DataFrame(), config), config
@@ -132,7 +112,7 @@ def folded(num_folds: int, seed: int, **settings) -> tuple[RunData, object]:
 
 @pytest.mark.parametrize(("num_folds", "seed"), [(2, 0), (3, 1), (5, 2), (5, 3)])
 def test_no_fit_sees_its_test_walkers_and_every_video_is_tested_once(num_folds, seed):
-    data, config = folded(num_folds, seed, seeds=2, training_walkers=3)
+    data, config = folded(num_folds, seed, seeds=2)
     counts = data.videos.groupby(["fold", "emotion"]).size().unstack()
     assert (counts.max(axis=1) == counts.min(axis=1)).all()
     fits = list(list_fits(data, config))
@@ -142,7 +122,6 @@ def test_no_fit_sees_its_test_walkers_and_every_video_is_tested_once(num_folds, 
     for fit in fits:
         walkers = [set(fit.data.rows(name)["walker"]) for name in ("train", "validation", "test")]
         assert sum(map(len, walkers)) == len(set.union(*walkers))
-        assert len(walkers[0]) == 3
         assert set(fit.data.rows("train")["emotion"]) == set(data.emotions)
     tested = [video for fit in fits[::2] for video in fit.data.rows("test")["video"]]
     assert sorted(tested) == sorted(data.videos["video"])
@@ -176,45 +155,28 @@ WALKS = table(
 )
 
 
-def choose(videos: pd.DataFrame = WALKS, relative_to: str = "reference", **settings):
-    return choose_references(videos, make_config(relative_to=relative_to, **settings))
+def set_apart(videos: pd.DataFrame, relative_to: str = "reference") -> RunData:
+    skipped = pd.DataFrame(columns=["video", "reason"])
+    return set_references_apart(RunData(videos, skipped, make_config(relative_to=relative_to)))
 
 
 def test_the_first_neutral_walk_serves_and_is_not_scored():
-    chosen = choose(WALKS[:3])
-    assert list(chosen.references["video"]) == ["neutral/ann_0.mp4"]
-    assert list(chosen.videos["video"]) == ["neutral/ann_1.mp4", "happy/ann_2.mp4"]
-    assert set(chosen.videos["reference"]) == {"digest of neutral/ann_0.mp4"}
-    assert set(choose(WALKS, "none").videos["reference"]) == {""}
+    data = set_apart(WALKS[:3])
+    assert list(data.references["video"]) == ["neutral/ann_0.mp4"]
+    assert list(data.videos["video"]) == ["neutral/ann_1.mp4", "happy/ann_2.mp4"]
+    assert set(data.videos["reference"]) == {"digest of neutral/ann_0.mp4"}
+    assert set(set_apart(WALKS, "none").videos["reference"]) == {""}
 
 
-def test_a_walker_without_reference_is_treated_as_chosen():
-    with pytest.raises(InputError, match=r"no neutral video .* of bob, eve: .*missing_reference=skip"):
-        choose()
-    skipped = choose(missing_reference="skip")
-    assert list(skipped.skipped["video"]) == list(WALKS["video"][3:])
-    mean = choose(missing_reference="walker-mean")
-    assert "bob" in mean.warnings[0]
-    assert list(mean.skipped["video"]) == ["sad/eve_5.mp4"]
-    with pytest.raises(InputError, match="no second video to be compared with of eve"):
-        choose(relative_to="walker-mean")
-
-
-def test_the_label_file_names_the_reference():
-    named = WALKS.assign(reference=["", "", "ann_1", "", "happy/bob_3.mp4", ""])
-    chosen = choose(named, missing_reference="skip")
-    assert list(chosen.references["video"]) == ["neutral/ann_1.mp4", "happy/bob_3.mp4"]
-    for name in ("nobody.mp4", "happy/bob_3"):
-        with pytest.raises(
-            InputError, match=f"reference of happy/ann_2.mp4, '{name}', is not one of the usable"
-        ):
-            choose(WALKS.assign(reference=["", "", name, "", "", ""]))
-
-
-def test_features_relative_to_the_mean_of_what_is_known():
-    features = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]])
-    relative = relative_features(features, features, [np.array([1]), np.array([0, 1]), np.array([2])])
-    np.testing.assert_array_equal(relative, [[-2.0, np.nan], [1.0, np.nan], [0.0, 0.0]])
+def test_a_walker_without_reference_is_skipped():
+    assert list(set_apart(WALKS).skipped["video"]) == list(WALKS["video"][3:])
+    (left,) = set_apart(WALKS, "walker-mean").skipped.itertuples()
+    assert (left.video, left.reason) == (
+        "sad/eve_5.mp4",
+        "Its walker has no second video to be compared with.",
+    )
+    with pytest.raises(InputError, match="no neutral video to compare with of any walker"):
+        set_apart(WALKS[3:])
 
 
 def test_soft_targets_are_shares_of_the_ratings():
@@ -250,7 +212,7 @@ def undecoded(tmp_path, monkeypatch) -> Iterator[tuple[Path, Path]]:
     def decode(*_, **__):
         raise AssertionError("decoded before the checks")
 
-    monkeypatch.setattr(preparation, "prepare_videos", decode)
+    monkeypatch.setattr(rundata, "prepare_videos", decode)
     (tmp_path / "test").mkdir()
     return tmp_path / "videos", tmp_path / "test"
 
@@ -352,7 +314,7 @@ def config(tiny_config):
 def test_the_test_folder_is_the_test(demo_folders, config, tmp_path):
     data = prepare_data(*demo_folders, config)
     assert data.videos["split"].value_counts().to_dict() == {"train": 12, "test": 8, "validation": 4}
-    assert (data.body, data.config.crop, data.num_synthetic) == ("silhouette", "silhouette", 24)
+    assert (data.body, data.config.crop, data.is_demo) == ("silhouette", "silhouette", True)
     assert data.emotions == ("angry", "happy", "neutral", "sad")
     assert data.videos[["num_clips", "walk_seconds", "distinct_seconds"]].min().min() > 0
     data.save(tmp_path)
@@ -409,12 +371,12 @@ def test_skipped_reasons_do_not_repeat_the_name(folders, config):
 
 def test_keypoints_where_most_videos_show_a_person(undecoded, demo_folders, monkeypatch):
     found = find_data(*demo_folders, make_config())
-    monkeypatch.setattr(preparation, "ensure_weights", lambda: True)
-    monkeypatch.setattr(preparation, "prepare_videos", lambda *_, **__: [])
+    monkeypatch.setattr(rundata, "ensure_weights", lambda: True)
+    monkeypatch.setattr(rundata, "prepare_videos", lambda *_, **__: [])
     for seen, body in (([True, True, None], "keypoints"), ([True, False, None], "silhouette")):
         answers = iter(seen * 20)
-        monkeypatch.setattr(preparation, "recognises_person", lambda *_, answers=answers: next(answers))
-        data = preparation._with_body(found, None)
+        monkeypatch.setattr(rundata, "recognises_person", lambda *_, answers=answers: next(answers))
+        data = rundata._with_body(found, None)
         assert (data.body, data.config.crop) == (body, {"keypoints": "skeleton"}.get(body, body))
 
 

@@ -238,13 +238,12 @@ def test_too_few_walkers_and_emotions():
 
 def test_manifests_come_before_folders_and_a_given_one_first(tmp_path):
     make_files(tmp_path, "happy/a_1.mp4", "b_1.mp4", "extra_1.mp4")
-    rows = "video,emotion,walker,reference\nhappy/a_1.mp4,Sad,007,\nb_1.mp4, HAPPY ,,x\n"
+    rows = "video,emotion,walker\nhappy/a_1.mp4,Sad,007\nb_1.mp4, HAPPY ,\n"
     write(tmp_path / "Labels.csv", rows)
     found = find_videos(tmp_path)
     assert found.source == "file"
     assert found.videos["emotion"].tolist() == ["sad", "happy"]
     assert found.videos["walker"].tolist() == ["007", "b"]
-    assert found.videos["reference"].tolist() == [None, "x"]
     assert reasons(found) == {"extra_1.mp4": f"Not listed in {tmp_path / 'Labels.csv'}."}
     other = write(tmp_path.parent / "other.csv", "video,emotion\nhappy/a_1.mp4,calm\n")
     assert find_videos(tmp_path, other).videos[["emotion", "walker"]].to_numpy().tolist() == [["calm", "007"]]

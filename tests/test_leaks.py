@@ -13,7 +13,8 @@ import pytest
 
 from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos
 from gaitlib.config import make_config, resolve_body
-from gaitlib.data import check_footage_disjoint, check_labels_in_place, find_same_footage, prepared_rows
+from gaitlib.data.footage import check_footage_disjoint
+from gaitlib.data.splits import check_labels_in_place
 from gaitlib.demo import sample_truth, write_video
 from gaitlib.errors import InputError
 from gaitlib.walker import weights_problem
@@ -150,7 +151,7 @@ def test_the_same_footage_under_another_walkers_name_is_refused(clean, body, tmp
 
 
 def test_clean_videos_raise_no_alarm(clean):
-    assert find_same_footage(prepared_rows(clean), list(clean["video"]), list(clean["walker"])).empty
+    assert check_footage_disjoint(clean, clean[:0]) == ()
     is_test = clean["walker"] == clean["walker"].iloc[-1]
     assert check_footage_disjoint(clean[~is_test], clean[is_test]) == ()
 
@@ -167,16 +168,6 @@ def test_the_same_footage_on_one_side_is_reported(clean, body, tmp_path):
 
 
 @pytest.mark.parametrize("body", ["silhouette"], indirect=True)
-def test_what_was_compared_once_is_not_compared_again(clean, body, tmp_path):
-    copy = copy_of(clean["path"][0], COPIES["mirrored"][0], tmp_path / "copy_1.mp4", body)
-    videos = prepared_rows(pd.concat([clean[:5], copy]))
-    first = find_same_footage(videos, range(6), "abcdef")
-    assert first[["video", "other", "how"]].to_numpy().tolist() == [[0, 5, "mirrored copy"]]
-    gone = [PreparedVideo(Path("no longer there") / video.folder.name, video.digest) for video in videos]
-    pd.testing.assert_frame_equal(find_same_footage(gone, range(6), "abcdef"), first)
-
-
-@pytest.mark.parametrize("body", ["silhouette"], indirect=True)
 def test_footage_that_a_long_video_holds_is_found(drawn, body, tmp_path):
     """The copy lies beyond the first piece of a video of more than 30 s."""
     frames = [shrunk(frame) for path in drawn["path"][1:15] for frame in decode(path)]
@@ -184,7 +175,8 @@ def test_footage_that_a_long_video_holds_is_found(drawn, body, tmp_path):
     paths = [tmp_path / "long.mp4", drawn["path"].iloc[13]]
     videos = [prepare_video(path, CONFIGS[body]) for path in paths]
     assert len(videos[0].track) > 480
-    assert list(find_same_footage(videos, ["long", "short"], ["a", "b"])["other"]) == ["short"]
+    with pytest.raises(InputError, match=r"shows the footage of long.mp4 of another walker \(excerpt"):
+        check_footage_disjoint(table_of(paths, videos, ["a", "b"]), pd.DataFrame())
 
 
 def labelled_walks(num_walkers: int, seed: int, strength: float) -> tuple[np.ndarray, np.ndarray]:

@@ -14,8 +14,7 @@ from gaitlib.clips import prepare_video
 from gaitlib.errors import InputError
 from gaitlib.explain import describe_sweeps, explain_video, plot_sweeps
 from gaitlib.explain.reasons import clip_saliency
-from gaitlib.models import load_trained
-from gaitlib.models.backend import load_keras
+from gaitlib.models import load_keras, load_trained
 from gaitlib.predict import (
     judge_files,
     judge_video,

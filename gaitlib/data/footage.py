@@ -1,12 +1,12 @@
 """The same footage under another name: re-encoded, mirrored, cut, played backwards or at another speed.
 
-In a copy two things move alike at the same moments: the whole frame in small (the scene), and the body in
-itself. Either alone is alike in other videos too: people walk one path before one camera, or walk alike.
+In a copy the whole frame in small (the scene) and the body in itself move alike at the same moments. Either
+alone is alike in other videos too: people walk one path before one camera, or walk alike.
 """
 
-import hashlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,11 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, read_json, write_json
 from gaitlib.walker import Keypoints
 
-# Raise when the same videos would be found more or less alike.
-_VERSION = 3
 # Of two drawn walkers the most alike reach 0.85; a false alarm stops a run, a copy of poor quality may pass.
 OTHER_WALKER_SIMILARITY, SAME_WALKER_SIMILARITY = 0.875, 0.97
 # Every further way in which two videos may be alike makes it likelier by chance.
@@ -33,48 +30,44 @@ _PIECE_ROWS, _COARSE_STEP, _COARSE_SIMILARITY, _MIN_OVERLAP_ROWS = 450, 3, 0.5, 
 _LAG_ROWS = 4
 
 
-def find_same_footage(
-    videos: Sequence[PreparedVideo], names: Sequence[Hashable], walkers: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Find pairs of videos that show the same footage; `names` is how to call them in the result.
+def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str, ...]:
+    """Check that no test video shows the footage of a training video; say what is there twice on one side.
 
-    One person filmed twice in the same clothes and place looks more alike than two people: a pair of
-    different `walkers` is called the same footage at a lower similarity.
+    Both have the columns `video`, `walker`, `digest` and `entry`. Where `test` is empty, all are going to be
+    cross-validated: then no two walkers may share footage. An `InputError` names a pair that lies across.
 
-    Returns
-    -------
-    DataFrame
-        `video`, `other`, `how` (such as ``"mirrored excerpt"``) and `similarity` (correlation of what
-        moves, up to 1), the most alike first.
-
-    Notes
-    -----
     Not found: footage turned by more than about 5 degrees, cropped to much less than the whole, with bars
     that are not black, or with less than 1.3 s or than half of the shorter video in common; outlines at
     another speed in some cases only.
     """
-    rows = []
-    for first, second, how, similarity in _compared(videos):
-        is_other = walkers is not None and walkers[first] != walkers[second]
+    both = pd.concat([train, test], ignore_index=True)
+    names, walkers, pairs = both["video"], both["walker"], []
+    sides = walkers if test.empty else pd.Series(both.index < len(train))
+    # Many small products: threads of their own would spend their time on waiting for each other.
+    with threadpool_limits(1, user_api="blas"):
+        alike = _compare(prepared_rows(both))
+    for (first, second), (similarity, how) in alike.items():
+        # One person filmed twice in the same clothes and place looks more alike than two people.
+        is_other = walkers[first] != walkers[second]
         if similarity >= (OTHER_WALKER_SIMILARITY if is_other else SAME_WALKER_SIMILARITY):
-            rows.append((names[first], names[second], how, similarity))
-    table = pd.DataFrame(rows, columns=["video", "other", "how", "similarity"])
-    return table.sort_values("similarity", ascending=False, ignore_index=True)
+            pairs.append((similarity, how, first, second))
+    across = [pair for pair in pairs if sides[pair[2]] != sides[pair[3]]]
+    if across:
+        similarity, how, first, second = max(across)
+        other, video = ("", "of another walker") if test.empty else (" in the test", "in training")
+        raise InputError(
+            f"{names[second]}{other} shows the footage of {names[first]} {video} ({how}, similarity "
+            f"{similarity:.2f}; {len(across)} such pair(s)), so the score would not hold for new videos: "
+            "remove one of the two, or give both one walker."
+        )
+    said = "{} shows the footage of {} ({})."
+    return tuple(said.format(names[second], names[first], how) for _, how, first, second in pairs)
 
 
-def _compared(videos: Sequence[PreparedVideo]) -> list[tuple[int, int, str, float]]:
-    """Return the pairs that are alike; from the cache where the same videos were compared before."""
-    entries = [str(_VERSION), *(video.folder.name for video in videos)]
-    key = hashlib.sha256("\n".join(entries).encode()).hexdigest()[:32]
-    path = cache_dir() / "footage" / f"{key}.json"
-    try:
-        return read_json(path)
-    except InputError:
-        # Many small products: threads of their own would spend their time on waiting for each other.
-        with threadpool_limits(1, user_api="blas"):
-            found = [(*pair, how, similarity) for pair, (similarity, how) in _compare(videos).items()]
-        write_json(path, found)
-        return found
+def prepared_rows(rows: pd.DataFrame) -> tuple[PreparedVideo, ...]:
+    """Return the cached videos of rows with columns `entry` and `digest`, in their order."""
+    places = zip(rows["entry"], rows["digest"], strict=True) if len(rows) else ()
+    return tuple(PreparedVideo(Path(entry), digest) for entry, digest in places)
 
 
 def _compare(videos: Sequence[PreparedVideo]) -> dict[tuple[int, int], tuple[float, str]]:
@@ -116,12 +109,12 @@ def _pieces(video: PreparedVideo) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         body = np.full_like(scene, np.nan)
         body[rows] = _grid(video.read(rows).mean(axis=-1))
         mirrored = body[:, :, ::-1]
-    both = [
+    plain, other = (
         np.hstack([part.reshape(len(scene), -1) for part in parts])
         for parts in ((scene, body), (scene[:, :, ::-1], mirrored))
-    ]
+    )
     for start in range(0, len(scene) - _MIN_OVERLAP_ROWS, _PIECE_ROWS):
-        yield both[0][start : start + _PIECE_ROWS], both[1][start : start + _PIECE_ROWS]
+        yield plain[start : start + _PIECE_ROWS], other[start : start + _PIECE_ROWS]
 
 
 def _grid(pictures: np.ndarray) -> np.ndarray:

@@ -12,17 +12,15 @@ from gaitlib.labels import normal_name
 
 # How often walkers are drawn anew until each emotion is where it is needed.
 _NUM_DRAWS = 30
+# With 499 permutations, of which none fits as well, one data set in 500 raises a false alarm.
+_MAX_OFFSET_ROWS, _MIN_VIDEOS, _NUM_PERMUTATIONS = 10, 20, 499
 
 
 def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
-    """Choose walkers to hold out: about a fraction of the videos, emotions as even as walkers allow.
+    """Mark whom to hold out, (num_videos,) bool: about a fraction of the videos, emotions as even as can be.
 
     An emotion that two walkers show is held out with one of them where that costs the rest no emotion; an
     `InputError` says where an emotion would have no walker left to learn from.
-
-    Returns
-    -------
-    ndarray of shape (num_videos,), bool
     """
     shown = pd.crosstab(videos["walker"], videos["emotion"]) > 0
     num_folds = int(np.clip(round(1 / fraction), 2, max(2, len(shown))))
@@ -66,10 +64,7 @@ def fold_walkers(labels: ArrayLike, walkers: ArrayLike, num_folds: int, seed: in
 
 
 def assign_folds(videos: pd.DataFrame, num_folds: int, seed: int) -> np.ndarray:
-    """Return for every video the number of the fold, from 1, in which it is a test video.
-
-    Raises an `InputError` for too few walkers, or if nobody would be left to learn an emotion from.
-    """
+    """Return for every video the fold, from 1, that it tests; an `InputError` for too few walkers."""
     if (num_walkers := videos["walker"].nunique()) < num_folds + 1:
         raise InputError(
             f"{num_folds} folds need at least {num_folds + 1} walkers, but {num_walkers} were found: take "
@@ -89,31 +84,10 @@ def assign_folds(videos: pd.DataFrame, num_folds: int, seed: int) -> np.ndarray:
 def inner_folds(
     labels: ArrayLike, walkers: ArrayLike, num_folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Divide training videos by walker: places of those to train on and to judge, for each fold.
-
-    There are no more folds than walkers, and none of a single walker.
-    """
+    """Divide training videos by walker: places to train on and to judge for each fold; none of one walker."""
     num_folds = min(num_folds, len(np.unique(np.asarray(walkers))))
     folds = fold_walkers(labels, walkers, num_folds, seed) if num_folds > 1 else np.zeros(0)
     return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
-
-
-def leave_out_walkers(videos: pd.DataFrame, num_walkers: int, seed: int) -> pd.DataFrame:
-    """Let only so many walkers train (0: all); the videos of the others get the split ``"unused"``.
-
-    The walkers of a smaller number are among those of a larger one, so that a learning curve grows.
-    """
-    training = videos[videos["split"] == "train"]
-    walkers = np.random.default_rng(seed).permutation(np.unique(training["walker"]))
-    if not 0 < num_walkers < len(walkers):
-        return videos
-    is_left = training["walker"].isin(walkers[num_walkers:])
-    if missing := set(training["emotion"]) - set(training.loc[~is_left, "emotion"]):
-        raise InputError(
-            f"Setting 'training_walkers' is {num_walkers}, and none of these walkers shows "
-            f"{name_some(missing)}: take more walkers or another seed."
-        )
-    return videos.assign(split=videos["split"].mask(videos.index.isin(training.index[is_left]), "unused"))
 
 
 def check_walkers_disjoint(train: pd.DataFrame, test: pd.DataFrame, allow_shared: bool = False) -> list[str]:
@@ -136,6 +110,43 @@ def check_walkers_disjoint(train: pd.DataFrame, test: pd.DataFrame, allow_shared
             "--allow-shared-walkers, which marks every page."
         )
     return shared
+
+
+def check_labels_in_place(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> None:
+    """Raise an `InputError` if labels 1 to 10 rows before or after fit the walks clearly better.
+
+    This happens where labels and videos are joined by their order and one list has a row more. The fit is
+    how alike the walks of one label are (kernel alignment); the gain of an offset must be larger than any
+    gain under 499 permutations of the labels.
+
+    `features`, (num_videos, num_features) in file order, go with `labels`, (num_videos,). Fewer than 20
+    videos, or videos sorted by emotion, are not judged.
+    """
+    from sklearn.metrics.pairwise import rbf_kernel
+    from sklearn.preprocessing import scale
+
+    classes = np.unique(labels)
+    if len(labels) < _MIN_VIDEOS or (labels[1:] != labels[:-1]).sum() <= 2 * len(classes):
+        return
+    alike = rbf_kernel(scale(np.nan_to_num(features)))
+    np.fill_diagonal(alike, 0)
+    shown = (labels[:, None] == classes).astype(float)
+    shown -= shown.mean(axis=0)
+    offsets = [offset for offset in range(-_MAX_OFFSET_ROWS, _MAX_OFFSET_ROWS + 1) if offset]
+
+    def gains(shown: np.ndarray) -> np.ndarray:
+        moved = np.stack([np.roll(shown, offset, axis=0) for offset in (0, *offsets)])
+        fits = (moved * (alike @ moved)).sum(axis=(1, 2))
+        return fits[1:] - fits[0]
+
+    rng, own = np.random.default_rng(seed), gains(shown)
+    if own.max() > max(gains(rng.permutation(shown)).max() for _ in range(_NUM_PERMUTATIONS)):
+        offset = offsets[int(own.argmax())]
+        raise InputError(
+            f"The labels fit the walks clearly better when all are moved {'down' if offset > 0 else 'up'} by "
+            f"{abs(offset)} row(s) (p < {2 / _NUM_PERMUTATIONS:.3f}): labels and videos are joined by order "
+            "and one list has a row too many or too few; check for a header or a missing file."
+        )
 
 
 def name_some(names: Iterable[str], limit: int = 5) -> str:

@@ -128,15 +128,13 @@ def with_baselines(
 def judge_gait(name: str, fit: Fit, left_out: Sequence[int] = ()) -> np.ndarray:
     """Fit a gait classifier without some features; return its answers, shape (num_videos, num_classes)."""
     train, test = learnt_from(fit).video_set("train", fit.config), fit.data.video_set("test", fit.config)
-    known, unknown = (np.delete(gait_inputs(part, name), left_out, axis=1) for part in (train, test))
+    known, unknown = (np.delete(gait_inputs(part), left_out, axis=1) for part in (train, test))
     shares = label_shares(train, len(fit.data.emotions))
     return predict_classes(fit_classifier(name, known, shares, fit.config.seed), unknown, shares.shape[1])
 
 
 def learnt_from(fit: Fit) -> RunData:
-    """Return the data with the validation walkers in training, unless the number of walkers is given."""
-    if fit.config.training_walkers:
-        return fit.data
+    """Return the data with the validation walkers in training."""
     videos = fit.data.videos
     return replace(fit.data, videos=videos.assign(split=videos["split"].replace("validation", "train")))
 

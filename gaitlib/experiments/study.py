@@ -19,14 +19,14 @@ from gaitlib.errors import InputError, StorageError, sentence_of
 from gaitlib.evaluation import Predictions, compare_rights, git_commit, holm, judge_model, score, versions
 from gaitlib.experiments.plan import ExperimentPlan, describe_settings, list_candidates
 from gaitlib.files import hold_lock, make_folder, read_json, write_csv, write_json
-from gaitlib.models.backend import load_keras
+from gaitlib.models import load_keras
 from gaitlib.training import choose_model, run_many, train_model
 
 # What a plan says beyond the work itself: with another value the same trials go on.
 _NO_MATTER = {"name", "trials", "storage", "baseline"}
 # Settings that change nothing about the videos and their clips.
 _TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience", "augment"}
-_TRAINING_ONLY |= {"seed", "class_weights", "tensorboard", "num_resamples", "label_form", "training_walkers"}
+_TRAINING_ONLY |= {"seed", "class_weights", "num_resamples", "label_form"}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

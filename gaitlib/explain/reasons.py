@@ -83,7 +83,7 @@ def explain_network(
     The clip has the shape (num_frames, height, width, num_channels), uint8, or (num_frames, 33, 3), float32;
     the saliency that without the last axis, float32: log-odds a place, above 0 for the answer.
     """
-    clips, network = make_clips(videos.chosen([place]), model), model.clip_network(videos, place)
+    clips, network = make_clips(videos.chosen([place]), model), model.predictor
     read = [clips.read(number) for number in range(len(clips))]
     says = network.predict(np.stack(read).astype(np.float32), verbose=0)[:, label]
     clip = read[int(says.argmax())]

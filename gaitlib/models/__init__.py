@@ -1,8 +1,7 @@
 """Networks by name, gait classifiers, baselines; `TrainedModel`, the one thing that answers."""
 
-from gaitlib.models.baselines import BASELINES
-from gaitlib.models.calibration import Novelty, apply_temperature, fit_temperature
 from gaitlib.models.classifiers import (
+    BASELINES,
     describe_each,
     fit_classifier,
     gait_inputs,
@@ -17,10 +16,11 @@ from gaitlib.models.networks import (
     SKELETON_NAMES,
     build_model,
     copy_weights,
-    layer_table,
+    list_gpus,
+    load_keras,
 )
 from gaitlib.models.storage import INDEX_NAME, load_trained, save_model
-from gaitlib.models.trained import ClipAnswers, TrainedModel, make_clips
+from gaitlib.models.trained import ClipAnswers, TrainedModel, apply_temperature, make_clips
 
 __all__ = [
     "BASELINES",
@@ -31,17 +31,16 @@ __all__ = [
     "PUBLISHED",
     "SKELETON_NAMES",
     "ClipAnswers",
-    "Novelty",
     "TrainedModel",
     "apply_temperature",
     "build_model",
     "copy_weights",
     "describe_each",
     "fit_classifier",
-    "fit_temperature",
     "gait_inputs",
     "label_shares",
-    "layer_table",
+    "list_gpus",
+    "load_keras",
     "load_trained",
     "make_clips",
     "predict_classes",

@@ -1,30 +1,27 @@
-"""Gait classifiers: scikit-learn pipelines that read gait parameters and are fitted in a second."""
+"""Gait classifiers and baselines: scikit-learn models that read numbers of a walk and are fitted in a second.
 
-from collections.abc import Callable, Sequence
+Each baseline takes training videos, test videos, the number of classes and a seed, and returns probabilities
+of shape (num_test, num_classes). Where a run compares walks, so do the baselines: what the comparison is
+worth by itself must not pass for the model's merit.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.data import VideoSet, relative_features
-from gaitlib.gait import (
-    GAIT_PARAMETERS,
-    bout_features,
-    gait_feature_names,
-    gait_features,
-    gait_parameters,
-    measure_gait,
-)
+from gaitlib.data import VideoSet
+from gaitlib.gait import bout_features, box_features, gait_features
 
-# Reads all gait parameters; the others, the few that were seen to hold for other people.
-READS_ALL = "gait_all"
 _FOREST = {"n_estimators": 200, "min_samples_leaf": 2}
 # Few videos and parameters that go together (speed, cadence, step length) ask for strong regularisation.
 _INVERSE_PENALTY = 0.1
@@ -45,17 +42,9 @@ def _make_classifier(name: str, seed: int) -> Any:
 def fit_classifier(name: str, features: np.ndarray, shares: np.ndarray, seed: int) -> Pipeline:
     """Fit a gait classifier: the median for what is missing, standardised, then the classifier itself.
 
-    Emotions count by their videos: weights by rarity cost more accuracy than they gain.
-
-    Parameters
-    ----------
-    name : str
-        One of `gaitlib.models.GAIT_NAMES`.
-    features : ndarray of shape (num_videos, num_features), float
-        NaN where unknown.
-    shares : ndarray of shape (num_videos, num_classes), float
-        How much each video shows each emotion; rows sum to 1.
-    seed : int
+    `features`, (num_videos, num_features), are NaN where unknown; `shares`, (num_videos, num_classes), say
+    how much each video shows each emotion, and sum to 1. Emotions count by their videos: weights by rarity
+    cost more accuracy than they gain.
     """
     rows, labels = np.nonzero(shares > 0)
     # A parameter that no training video shows stays in place, so that columns keep their meaning.
@@ -77,65 +66,95 @@ def label_shares(videos: VideoSet, num_classes: int) -> np.ndarray:
     return np.eye(num_classes)[videos.labels] if videos.targets is None else videos.targets
 
 
-def feature_names(name: str, body: str) -> tuple[str, ...]:
-    """Return what a gait classifier reads, in the order of `gait_inputs`."""
-    few = gait_feature_names(body)
-    more = [parameter for parameter in GAIT_PARAMETERS["name"] if parameter not in few]
-    return (*few, *more) if name == READS_ALL else few
+def gait_inputs(videos: VideoSet) -> np.ndarray:
+    """Return what gait classifiers read, shape (num_videos, num_features); NaN where unknown."""
+    return compare(videos, _describe_gait)
 
 
-def gait_inputs(videos: VideoSet, name: str) -> np.ndarray:
-    """Return what a gait classifier reads of videos, relative to reference walks where there are any.
-
-    Returns
-    -------
-    ndarray of shape (num_videos, num_features), float
-        NaN where unknown.
-    """
-    return compare(videos, _all_features if name == READS_ALL else _few_features)
-
-
-def bout_inputs(videos: VideoSet, name: str) -> tuple[np.ndarray, np.ndarray]:
+def bout_inputs(videos: VideoSet) -> tuple[np.ndarray, np.ndarray]:
     """Return the same for each walking bout, and the number of its video, of shape (num_bouts,), int."""
-    parts = [bout_features(video) for video in videos.videos]
-    numbers = np.repeat(np.arange(len(videos)), [len(part) for part in parts])
-    if name == READS_ALL:
-        more = feature_names(name, videos.videos[0].meta["body"])[parts[0].shape[1] :]
-        tables = [measure_gait(video)[list(more)].to_numpy(float) for video in videos.videos]
-        parts = [np.hstack(pair) for pair in zip(parts, tables, strict=True)]
-    if not videos.references:
-        return np.concatenate(parts), numbers
-    describe = _all_features if name == READS_ALL else _few_features
-    beside = np.stack(describe_each(videos.reference_videos, describe))
-    places = [videos.references[number] for number in numbers]
-    return relative_features(np.concatenate(parts), beside, places), numbers
+    tables = [bout_features(video) for video in videos.videos]
+    numbers = np.repeat(np.arange(len(videos)), [len(table) for table in tables])
+    return _relative(np.concatenate(tables), numbers, videos, _describe_gait), numbers
 
 
-def _few_features(video: PreparedVideo) -> np.ndarray:
+def _describe_gait(video: PreparedVideo) -> np.ndarray:
     return gait_features([video])[0]
-
-
-def _all_features(video: PreparedVideo) -> np.ndarray:
-    few, values = _few_features(video), gait_parameters(video)
-    return np.array(
-        [*few, *(values[name] for name in feature_names(READS_ALL, video.meta["body"])[len(few) :])]
-    )
 
 
 def compare(videos: VideoSet, describe: Callable[[PreparedVideo], np.ndarray]) -> np.ndarray:
     """Return what `describe` says of each video, relative to its reference walks where there are any."""
     features = np.stack(describe_each(videos.videos, describe))
+    return _relative(features, range(len(videos)), videos, describe)
+
+
+def _relative(
+    features: np.ndarray, numbers: Iterable[int], videos: VideoSet, describe: Callable
+) -> np.ndarray:
+    """Subtract from the features of videos (by number) the mean of what is known of their references."""
     if not videos.references:
         return features
-    beside = np.stack(describe_each(videos.reference_videos, describe))
-    return relative_features(features, beside, videos.references)
+    known = np.ma.masked_invalid(np.stack(describe_each(videos.reference_videos, describe)))
+    means = [known[videos.references[number]].mean(axis=0).filled(np.nan) for number in numbers]
+    return features - np.reshape(means, features.shape)
 
 
-def describe_each(videos: Sequence[PreparedVideo], describe: Callable[[PreparedVideo], Any]) -> list[Any]:
+def describe_each(videos: Iterable[PreparedVideo], describe: Callable[[PreparedVideo], Any]) -> list[Any]:
     """Return what `describe` says of each video, from memory where it was asked before."""
-    return [_remembered(describe, video.folder, video.digest) for video in videos]
+    return [_remembered(describe, video) for video in videos]
 
 
 @lru_cache(maxsize=1 << 15)
-def _remembered(describe: Callable[[PreparedVideo], Any], folder: Path, digest: str) -> Any:
-    return describe(PreparedVideo(folder, digest))
+def _remembered(describe: Callable[[PreparedVideo], Any], video: PreparedVideo) -> Any:
+    return describe(video)
+
+
+def majority(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
+    """Answer with the shares of the emotions in the training videos: the commonest always wins."""
+    return np.tile(np.bincount(train.labels, minlength=num_classes) / len(train), (len(test), 1))
+
+
+def speed_only(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
+    """Look at walking speed alone, in body heights a second (logistic regression)."""
+    logistic = LogisticRegression(solver="newton-cholesky")
+    speed = make_pipeline(StandardScaler(), PolynomialFeatures(2), logistic)
+    speed.fit(compare(train, box_features)[:, :1], train.labels)
+    return predict_classes(speed, compare(test, box_features)[:, :1], num_classes)
+
+
+def box_forest(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
+    """Look at 13 features of the box around the walker (random forest)."""
+    known, unknown = (compare(videos, box_features) for videos in (train, test))
+    forest = RandomForestClassifier(200, random_state=seed).fit(known, train.labels)
+    return predict_classes(forest, unknown, num_classes)
+
+
+def background_only(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
+    """Look at the scene with the walker painted out (random forest)."""
+    known, unknown = (describe_each(part.videos, _describe_scene) for part in (train, test))
+    forest = RandomForestClassifier(200, random_state=seed).fit(np.stack(known), train.labels)
+    return predict_classes(forest, np.stack(unknown), num_classes)
+
+
+BASELINES = {baseline.__name__: baseline for baseline in (majority, speed_only, box_forest, background_only)}
+
+
+def _describe_scene(video: PreparedVideo) -> np.ndarray:
+    """Return median grey levels in a grid of 16 by 16, shape (256,), 0 to 255, without the walker.
+
+    The walker's box, with a margin, is left out of each frame; what stays hidden gets the mean of the rest.
+    """
+    step = max(1, len(video.track) // 60)
+    thumbs = video.thumbs[::step].astype(np.float32)
+    size_px = np.array([video.meta["width"], video.meta["height"]])
+    scale = size_px * min(1.0, 960 / size_px.max()) / thumbs.shape[1]  # boxes count in frames of 960 pixels
+    boxes = video.track[["left", "top", "width", "height"]].to_numpy(float)[::step]
+    for thumb, box in zip(thumbs, boxes, strict=True):
+        if np.isfinite(box).all():
+            (left, top), (right, bottom) = box[:2] / scale - 1.5, (box[:2] + box[2:]) / scale + 1.5
+            thumb[max(0, int(top)) : int(bottom) + 1, max(0, int(left)) : int(right) + 1] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of places that are hidden in all frames
+        scene = np.nanmedian(thumbs, axis=0)
+    scene = np.where(np.isnan(scene), np.nan_to_num(np.nanmean(scene)), scene)
+    return cv2.resize(scene.astype(np.float32), (16, 16), interpolation=cv2.INTER_AREA).ravel()

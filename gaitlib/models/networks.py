@@ -6,13 +6,16 @@ All frames of all clips go through the frame layers at once: they are folded int
 publication applies `TimeDistributed` to each layer instead: the same function, several times slower.
 """
 
+import logging
+import os
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
-from gaitlib.models.backend import load_keras
+from gaitlib.files import stderr_to
 
 if TYPE_CHECKING:
     import keras
@@ -21,14 +24,47 @@ PUBLISHED = "cnn_lstm"
 _PUBLISHED_LAYERING = "cnn_lstm_timedistributed"
 NETWORK_NAMES = (PUBLISHED, _PUBLISHED_LAYERING, "cnn_gru", "cnn_tcn")
 SKELETON_NAMES = ("skeleton_gru", "skeleton_tcn")
-GAIT_NAMES = ("gait_logistic", "gait_forest", "gait_ensemble", "gait_all")
+GAIT_NAMES = ("gait_logistic", "gait_forest", "gait_ensemble")
 MODEL_NAMES = (*NETWORK_NAMES, *SKELETON_NAMES, *GAIT_NAMES)
 
-_NUM_KEYPOINTS = 33
 # Numbers that describe the pose in one frame, and steps of the dilated convolutions, in frames.
-_POSE_FEATURES, _DILATIONS = 64, (1, 2, 4, 8)
+_NUM_KEYPOINTS, _POSE_FEATURES, _DILATIONS = 33, 64, (1, 2, 4, 8)
 # The last layers of every network: the clip as one row of numbers, the Dense layer, the answer.
 _FEATURES, _DENSE, _ANSWER, _ENCODER = "over_time", "dense", "emotion", "encoder"
+
+
+@cache
+def load_keras() -> ModuleType:
+    """Import Keras on TensorFlow, which takes seconds, without its start-up messages, and return it."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The native libraries greet on file descriptor 2 before any setting can stop them.
+    with stderr_to(Path(os.devnull)):
+        import keras
+        import tensorflow as tf
+
+        tf.constant(0)  # makes the device, which greets too
+    # Keras warns that .h5 is a legacy format, TensorFlow that each of many models is traced anew.
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return keras
+
+
+def list_gpus() -> list[str]:
+    """Return the names of the graphics cards that TensorFlow can use."""
+    load_keras()
+    import tensorflow as tf
+
+    return [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
+
+
+def seed_everything(seed: int) -> None:
+    """Start every random generator at `seed`; without a graphics card a training then repeats to the bit."""
+    load_keras().utils.set_random_seed(seed)
+    import tensorflow as tf
+
+    if not list_gpus():
+        tf.config.experimental.enable_op_determinism()
 
 
 def build_model(
@@ -39,28 +75,10 @@ def build_model(
     num_classes: int,
     l2_strength: float = 0.01,
 ) -> "keras.Model":
-    """Build a network with fresh weights.
+    """Build a network with fresh weights, not compiled; an `InputError` if its name is unknown.
 
-    Parameters
-    ----------
-    name : str
-        One of `NETWORK_NAMES` or `SKELETON_NAMES`.
-    num_frames, frame_size, num_channels : int
-        Shape of a clip; networks of keypoints use `num_frames` alone.
-    num_classes : int
-        Number of emotions.
-    l2_strength : float
-        L2 penalty on the weights of the Dense layer with 64 units.
-
-    Returns
-    -------
-    keras.Model
-        Not compiled.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown.
+    Networks of keypoints use `num_frames` alone. `l2_strength` penalises the weights of the Dense layer with
+    64 units.
 
     Examples
     --------
@@ -106,13 +124,11 @@ def _build(
 
 def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
     """Turn a clip into one row of numbers: first each frame by itself, then the frames in order."""
-    from gaitlib.models.layers import ProjectedLSTM
-
     layers = load_keras().layers
     if name in NETWORK_NAMES:
-        values = _each_frame(values, _frame_layers(name, is_folded), is_folded)
+        values = _each_frame(values, _frame_layers(name), is_folded)
     if name in (PUBLISHED, _PUBLISHED_LAYERING):
-        return (ProjectedLSTM if is_folded else layers.LSTM)(32, name=_FEATURES)(values)
+        return (_projected_lstm() if is_folded else layers.LSTM)(32, name=_FEATURES)(values)
     values = layers.Dense(_POSE_FEATURES, name="pose")(values)
     if name.endswith("gru"):  # Cho et al. 2014, arXiv:1406.1078
         return layers.GRU(48, name=_FEATURES)(values)
@@ -126,41 +142,69 @@ def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
     return layers.GlobalAveragePooling1D(name=_FEATURES)(values)
 
 
-def _frame_layers(name: str, is_folded: bool) -> "list[keras.Layer]":
+def _frame_layers(name: str) -> "list[keras.Layer]":
     """Return the layers of one frame: the published ones, or cheaper ones with strides in place of pools."""
     layers = load_keras().layers
-    if name not in (PUBLISHED, _PUBLISHED_LAYERING):
-        sizes = ((16, 5, "edges"), (32, 3, "parts"), (32, 3, "shapes"))
-        options = {"strides": 2, "padding": "same", "activation": "relu"}
-        chain = [layers.Conv2D(number, side, name=part, **options) for number, side, part in sizes]
-        return [*chain, layers.MaxPooling2D(2, padding="same", name="pool"), layers.Flatten(name="flatten")]
-    # ReLU never changes which of four values is the largest: folded, it follows the pool, which leaves a
-    # quarter of the values.
-    chain = []
-    for number, part in ((16, "edges"), (32, "shapes")):
-        chain.append(layers.Conv2D(number, 3, activation=None if is_folded else "relu", name=part))
-        chain.append(layers.MaxPooling2D(2, name=f"pool_{part}"))
-        chain += [layers.ReLU(name=f"relu_{part}")] if is_folded else []
-    return [*chain, layers.Flatten(name="flatten")]
+    if name in (PUBLISHED, _PUBLISHED_LAYERING):
+        return [
+            layers.Conv2D(16, 3, activation="relu", name="edges"),
+            layers.MaxPooling2D(2, name="pool_edges"),
+            layers.Conv2D(32, 3, activation="relu", name="shapes"),
+            layers.MaxPooling2D(2, name="pool_shapes"),
+            layers.Flatten(name="flatten"),
+        ]
+    sizes = ((16, 5, "edges"), (32, 3, "parts"), (32, 3, "shapes"))
+    options = {"strides": 2, "padding": "same", "activation": "relu"}
+    chain = [layers.Conv2D(number, side, name=part, **options) for number, side, part in sizes]
+    return [*chain, layers.MaxPooling2D(2, padding="same", name="pool"), layers.Flatten(name="flatten")]
 
 
 def _each_frame(values: Any, frame_layers: "list[keras.Layer]", is_folded: bool) -> Any:
     """Apply layers to each frame: (batch, num_frames, height, width, channels) to (batch, num_frames, n)."""
     keras, num_frames = load_keras(), values.shape[1]
-    if is_folded:
-        values = keras.ops.reshape(values, (-1, *values.shape[2:]))
+    if not is_folded:
+        for layer in frame_layers:
+            values = keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")(values)
+        return values
+    values = keras.ops.reshape(values, (-1, *values.shape[2:]))
     for layer in frame_layers:
-        apply = layer if is_folded else keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")
-        values = apply(values)
-    return keras.ops.reshape(values, (-1, num_frames, values.shape[1])) if is_folded else values
+        values = layer(values)
+    return keras.ops.reshape(values, (-1, num_frames, values.shape[1]))
+
+
+@cache
+def _projected_lstm() -> "type[keras.Layer]":
+    """Return `keras.layers.LSTM` with the product by its input weights, the largest, out of its loop.
+
+    Same weights, same output (Appleyard, Kocisky & Blunsom 2016, "Optimizing performance of recurrent
+    neural networks on GPUs"); no masks, dropout or returned sequences.
+    """
+    keras, ops = load_keras(), load_keras().ops
+
+    @keras.saving.register_keras_serializable("gaitlib")
+    class ProjectedLSTM(keras.layers.LSTM):  # type: ignore[misc, name-defined]
+        def call(self, sequences: Any, initial_state: Any = None, **_: Any) -> Any:
+            projected = ops.matmul(sequences, self.cell.kernel) + self.cell.bias
+
+            def step(state: Any, frame: Any) -> tuple[Any, Any]:
+                hidden, memory = ops.split(state, 2, axis=-1)
+                gates = frame + ops.matmul(hidden, self.cell.recurrent_kernel)
+                write, keep, content, read = ops.split(gates, 4, axis=-1)
+                memory = ops.sigmoid(keep) * memory + ops.sigmoid(write) * ops.tanh(content)
+                state = ops.concatenate([ops.sigmoid(read) * ops.tanh(memory), memory], axis=-1)
+                return state, state
+
+            start = ops.zeros_like(projected[:, 0, : 2 * self.units])
+            return ops.scan(step, start, ops.swapaxes(projected, 0, 1))[0][:, : self.units]
+
+    return ProjectedLSTM
 
 
 def _compare(network: "keras.Model") -> "keras.Model":
-    """Turn a network of one clip into a network of a clip and a clip of a reference walk.
+    """Turn a network of one clip into one of a clip and a clip of a reference walk.
 
     One encoder looks at both (Bromley et al. 1993, "Signature verification using a siamese time delay
-    neural network"); only the difference of what it finds reaches the answer, so that whatever is the same
-    in all walks of a person cancels out.
+    neural network"); only the difference reaches the answer: what all walks of a person share cancels out.
     """
     keras, answer = load_keras(), network.get_layer(_ANSWER)
     encoder = keras.Model(network.input, network.get_layer(_DENSE).output, name=_ENCODER)
@@ -191,12 +235,3 @@ def copy_weights(source: "keras.Model", target: "keras.Model") -> None:
     """Give `target` the weights of `source`: the same numbers in the same order, perhaps in other shapes."""
     pairs = zip(source.get_weights(), target.weights, strict=True)
     target.set_weights([weight.reshape(place.shape) for weight, place in pairs])
-
-
-def layer_table(network: "keras.Model") -> pd.DataFrame:
-    """Return `layer`, `kind`, `output_shape` (without the batch axis) and `num_weights` of each layer."""
-    rows = [
-        (layer.name, type(layer).__name__, " x ".join(map(str, layer.output.shape[1:])), layer.count_params())
-        for layer in network.layers
-    ]
-    return pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "num_weights"])

@@ -10,10 +10,13 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
+import skops.io
 
 from gaitlib.errors import InputError
-from gaitlib.files import make_folder, read_json, show_name, write_aside
+from gaitlib.files import read_json, show_name, write_aside
+from gaitlib.gait import gait_feature_names
 from gaitlib.models.classifiers import predict_classes
 from gaitlib.models.networks import MODEL_NAMES, copy_weights, network_for
 from gaitlib.models.trained import TrainedModel
@@ -32,10 +35,8 @@ def save_model(model: TrainedModel, folder: Path, stem: str = "model") -> Path:
 
     Each file is read back and compared before it takes its name; `InputError` where it differs.
     """
-    make_folder(folder)
-    paths = [
-        folder / (stem + suffix) for suffix in ((".skops",) if model.kind == "gait" else (".keras", ".h5"))
-    ]
+    suffixes = (".skops",) if model.kind == "gait" else (".keras", ".h5")
+    paths = [folder / f"{stem}{suffix}" for suffix in suffixes]
     for path in paths:
         with write_aside(path) as aside:
             _write(model, aside)
@@ -47,8 +48,6 @@ def save_model(model: TrainedModel, folder: Path, stem: str = "model") -> Path:
 def _write(model: TrainedModel, path: Path) -> None:
     card = model.model_dump_json()
     if path.suffix == ".h5":
-        import h5py
-
         plain = network_for(model.name, model.config, len(model.emotions), is_folded=False)
         copy_weights(model.predictor, plain)
         plain.save(path)
@@ -58,9 +57,7 @@ def _write(model: TrainedModel, path: Path) -> None:
     if path.suffix == ".keras":
         model.predictor.save(path)
     else:
-        from skops.io import dump
-
-        dump(model.predictor, path, compression=zipfile.ZIP_DEFLATED)
+        skops.io.dump(model.predictor, path, compression=zipfile.ZIP_DEFLATED)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(_CARD, card)
 
@@ -79,10 +76,8 @@ def _is_same(model: TrainedModel, copy: TrainedModel) -> bool:
 def load_trained(path: str | Path) -> TrainedModel:
     """Load a model from its file, or the chosen model of a run folder.
 
-    Raises
-    ------
-    InputError
-        If there is none, or the file is damaged, does not fit its card, or holds more than a model.
+    Raises an `InputError` if there is none, or the file is damaged, does not fit its card, or holds more
+    than a model.
     """
     path = Path(path)
     index_path = (path if path.is_dir() else path.parent) / INDEX_NAME
@@ -108,8 +103,21 @@ def _read(path: Path) -> TrainedModel:
         raise ValueError(f"a {path.suffix} file cannot hold the model {model.name!r}")
     if len(set(model.emotions)) < len(model.emotions) or not isinstance(model.about.get("is_demo"), bool):
         raise ValueError("its card does not say what it was trained on")
-    read = _read_pipeline if model.kind == "gait" else _read_network
-    return model.model_copy(update={"predictor": read(path, model, architecture)})
+    if model.kind == "gait":
+        return model.model_copy(update={"predictor": _read_pipeline(path, model)})
+    return model.model_copy(update={"predictor": _read_network(path, model, architecture)})
+
+
+def _read_texts(path: Path) -> tuple[str | bytes, str | bytes]:
+    """Return the card and the architecture as JSON texts."""
+    if path.suffix == ".h5":
+        with h5py.File(path) as file:
+            return file.attrs[_CARD], file.attrs["model_config"]
+    names = (_CARD, "schema.json" if path.suffix == ".skops" else "config.json")
+    with zipfile.ZipFile(path) as archive:
+        if max(archive.getinfo(name).file_size for name in names) > _MAX_CARD_BYTES:
+            raise ValueError("its card is too large")
+        return archive.read(names[0]), archive.read(names[1])
 
 
 def _read_network(path: Path, model: TrainedModel, architecture: str | bytes) -> "keras.Model":
@@ -136,29 +144,13 @@ def _part_names(architecture: Any) -> set[str]:
     return names
 
 
-def _read_pipeline(path: Path, model: TrainedModel, _: str | bytes) -> Any:
-    from skops.io import get_untrusted_types, load
-
-    foreign = set(get_untrusted_types(file=path)) - _TRUSTED_TYPES
+def _read_pipeline(path: Path, model: TrainedModel) -> Any:
+    foreign = set(skops.io.get_untrusted_types(file=path)) - _TRUSTED_TYPES
     if foreign:
         raise ValueError(f"it holds {min(foreign)}, which could run code")
-    pipeline = load(path, trusted=sorted(_TRUSTED_TYPES))
-    names = model.feature_names
-    if pipeline.n_features_in_ != len(names):
-        raise ValueError(f"it does not read the {len(names)} gait features that are measured now")
-    predict_classes(pipeline, np.zeros((1, len(names))), len(model.emotions))
+    pipeline = skops.io.load(path, trusted=sorted(_TRUSTED_TYPES))
+    num_features = len(gait_feature_names(model.config.body))
+    if pipeline.n_features_in_ != num_features:
+        raise ValueError(f"it does not read the {num_features} gait features that are measured now")
+    predict_classes(pipeline, np.zeros((1, num_features)), len(model.emotions))
     return pipeline
-
-
-def _read_texts(path: Path) -> tuple[str | bytes, str | bytes]:
-    """Return the card and the architecture as JSON texts."""
-    if path.suffix == ".h5":
-        import h5py
-
-        with h5py.File(path) as file:
-            return file.attrs[_CARD], file.attrs["model_config"]
-    names = (_CARD, "schema.json" if path.suffix == ".skops" else "config.json")
-    with zipfile.ZipFile(path) as archive:
-        if max(archive.getinfo(name).file_size for name in names) > _MAX_CARD_BYTES:
-            raise ValueError("its card is too large")
-        return archive.read(names[0]), archive.read(names[1])

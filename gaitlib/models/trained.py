@@ -1,5 +1,6 @@
 """`TrainedModel`: the one object that answers for videos, whatever kind of model lies behind it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -7,17 +8,78 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.optimize import minimize_scalar
+from scipy.spatial.distance import cdist
+from scipy.special import softmax
+from sklearn.covariance import LedoitWolf
 
 from gaitlib.clips import ClipSet, evaluation_batches, make_clip_set
 from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet
-from gaitlib.models.backend import load_keras
-from gaitlib.models.calibration import Novelty, apply_temperature
-from gaitlib.models.classifiers import bout_inputs, feature_names, gait_inputs, predict_classes
+from gaitlib.models.classifiers import bout_inputs, gait_inputs, predict_classes
 from gaitlib.models.networks import GAIT_NAMES, SKELETON_NAMES, split_network
 
 if TYPE_CHECKING:
     import keras
+
+_FALSE_ALARM_SHARE = 0.05
+_TEMPERATURES = (0.1, 10.0)
+# Strength of the belief that the temperature is near 1, in videos: a handful cannot say much else.
+_PRIOR_VIDEOS = 4.0
+_TINY = 1e-7
+
+
+def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Find the temperature that makes probabilities fit labels best, above 1 for a model that was too sure.
+
+    The log loss of walkers whom the model was not trained on is minimised (Guo, Pleiss, Sun & Weinberger
+    2017, "On calibration of modern neural networks") with a weak pull towards 1, because few videos would
+    ask for extremes.
+    """
+
+    def loss(log_temperature: float) -> float:
+        cooled = apply_temperature(probabilities, math.exp(log_temperature))
+        pull = _PRIOR_VIDEOS * log_temperature**2 / 2
+        return float(pull - np.log(cooled[np.arange(len(labels)), labels] + _TINY).sum())
+
+    return math.exp(minimize_scalar(loss, bounds=np.log(_TEMPERATURES), method="bounded").x)
+
+
+def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
+    """Divide log-probabilities by a temperature (or one a row) and normalise; the likeliest class stays."""
+    return softmax(np.log(probabilities + _TINY) / np.reshape(temperature, (-1, 1)), axis=1)
+
+
+class Novelty(BaseModel):
+    """How far from the training videos a video may lie before the model's answer means nothing.
+
+    The Mahalanobis distance of features to those of the training (Lee et al. 2018, "A simple unified
+    framework for detecting out-of-distribution samples"; covariance after Ledoit & Wolf 2004). The limit is
+    a conformal one (Vovk et al. 2005), from `num_videos` videos of unseen walkers; None for fewer than 19.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    location: list[float]
+    precision: list[list[float]]
+    limit: float | None = None
+    num_videos: int = 0
+
+    @classmethod
+    def fit(cls, features: np.ndarray) -> "Novelty":
+        """Describe the features of training videos or clips, shape (n, num_features); no limit yet."""
+        fitted = LedoitWolf().fit(features)
+        return cls(location=fitted.location_.tolist(), precision=fitted.precision_.tolist())
+
+    def distances(self, features: np.ndarray) -> np.ndarray:
+        """Return the distance of each row of shape (n, num_features), in standard deviations."""
+        return cdist(features, [self.location], "mahalanobis", VI=np.array(self.precision))[:, 0]
+
+    def with_limit(self, distances: np.ndarray) -> "Novelty":
+        """Set the limit that a further video exceeds with a chance of 5 % at most."""
+        place = math.ceil((len(distances) + 1) * (1 - _FALSE_ALARM_SHARE))
+        limit = float(np.sort(distances)[place - 1]) if place <= len(distances) else None
+        return self.model_copy(update={"limit": limit, "num_videos": len(distances)})
 
 
 @dataclass(frozen=True)
@@ -60,23 +122,13 @@ class TrainedModel(BaseModel):
             return "gait"
         return "network" if self.config.relative_to == "none" else "comparing"
 
-    @property
-    def reads(self) -> Literal["frames", "keypoints", "gait"]:
-        """What goes in: the frames of clips, their keypoints, or the gait features of a video."""
-        return "keypoints" if self.name in SKELETON_NAMES else "gait" if self.kind == "gait" else "frames"
-
     def predict(self, videos: VideoSet, answers: ClipAnswers | None = None) -> np.ndarray:
         """Return uncalibrated probabilities, shape (num_videos, num_classes).
 
-        Parameters
-        ----------
-        videos : VideoSet
-            With reference walks where the model compares; labels are not looked at.
-        answers : ClipAnswers, optional
-            From `predict_clips` of the same videos, so that a network need not run twice.
+        Labels are not looked at; `answers` of `predict_clips` save a network from running twice.
         """
         if self.kind == "gait":
-            return predict_classes(self.predictor, self.gait_inputs(videos), len(self.emotions))
+            return predict_classes(self.predictor, gait_inputs(videos), len(self.emotions))
         answers = answers or self.predict_clips(videos)
         return _by_video(answers.probabilities, answers, len(videos), np.mean)
 
@@ -97,22 +149,11 @@ class TrainedModel(BaseModel):
         return ClipAnswers(answers, clips.video_numbers, start / rate, end / rate, features)
 
     def _predict_bouts(self, videos: VideoSet) -> ClipAnswers:
-        features, numbers = bout_inputs(videos, self.name)
-        bouts = [
-            (bout.start_seconds, bout.end_seconds) for video in videos.videos for bout in video.own_bouts
-        ]
-        start, end = np.reshape(bouts, (-1, 2)).T
+        features, numbers = bout_inputs(videos)
+        bouts = [bout for video in videos.videos for bout in video.own_bouts]
+        start, end = np.array([(bout.start_seconds, bout.end_seconds) for bout in bouts]).reshape(-1, 2).T
         answers = predict_classes(self.predictor, features, len(self.emotions))
         return ClipAnswers(answers, numbers, start, end, features)
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """What a gait classifier reads, in the order of `gait_inputs`; empty for networks."""
-        return feature_names(self.name, self.config.body) if self.kind == "gait" else ()
-
-    def gait_inputs(self, videos: VideoSet) -> np.ndarray:
-        """Return what a gait classifier reads, shape (num_videos, num_features); NaN where unknown."""
-        return gait_inputs(videos, self.name)
 
     def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
         """Return probabilities that say how often the model is right, shape (num_videos, num_classes)."""
@@ -121,28 +162,14 @@ class TrainedModel(BaseModel):
     def novelty_of(self, videos: VideoSet, answers: ClipAnswers | None = None) -> np.ndarray:
         """Return how far each video lies from the training videos; beyond ``novelty.limit`` it is unusual.
 
-        Returns
-        -------
-        ndarray of shape (num_videos,), float
-            The median over clips, in standard deviations; NaN where the model cannot tell.
+        Shape (num_videos,), the median over clips in standard deviations; NaN where the model cannot tell.
         """
         if self.novelty is None:
             return np.full(len(videos), np.nan)
         if self.kind == "gait":
-            return self.novelty.distances(self.predictor[:-1].transform(self.gait_inputs(videos)))
+            return self.novelty.distances(self.predictor[:-1].transform(gait_inputs(videos)))
         answers = answers or self.predict_clips(videos)
         return _by_video(self.novelty.distances(answers.features), answers, len(videos), np.median)
-
-    def clip_network(self, videos: VideoSet, place: int) -> "keras.Model":
-        """Return a network of single clips that answers as this model does for one of the videos."""
-        if self.kind == "network":
-            return self.predictor
-        keras, (encoder, head) = load_keras(), self._parts
-        clips = make_clips(replace(videos, videos=videos.reference_videos, references=()), self)
-        others = clips.chosen(np.isin(clips.video_numbers, videos.references[place]))
-        mean = encoder.predict(evaluation_batches(others), verbose=0).mean(axis=0)
-        clip = keras.Input(encoder.input.shape[1:])
-        return keras.Model(clip, head(keras.layers.Rescaling(1.0, -mean)(encoder(clip))))
 
     @cached_property
     def _parts(self) -> tuple["keras.Model", "keras.Model"]:
@@ -169,7 +196,7 @@ class SequenceClips(ClipSet):
 def make_clips(videos: VideoSet, model: TrainedModel) -> ClipSet:
     """Return the clips that a network reads, with those of the reference walks where there are any."""
     clips = make_clip_set(videos.videos, videos.labels, model.config, videos.targets)
-    if model.reads == "keypoints":
+    if model.name in SKELETON_NAMES:
         clips = SequenceClips(**vars(clips))
     if not videos.references:
         return clips

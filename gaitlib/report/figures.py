@@ -13,22 +13,24 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.config import CEILINGS
-from gaitlib.data import RunData, prepared_rows
+from gaitlib.config import CEILINGS, RunConfig
+from gaitlib.data import RunData, list_fits, prepared_rows
 from gaitlib.evaluation import Evaluation
 from gaitlib.files import show_name
+from gaitlib.models import ClipAnswers
 from gaitlib.predict import draw_walker
 from gaitlib.report.sentences import spelled
+from gaitlib.training import load_fit
 from gaitlib.video import VideoReader
 
 _MODEL_COLOR, _BASELINE_COLOR = "#0072B2", "#767676"
 _WIDTH_INCHES, _PRINT_DPI, _SCREEN_DPI = 8.4, 150, 100
 # A wider picture scrolls on a phone, where its words would be too small to read.
 _WIDE_PX = 640
-_CLIP_PX = 200  # six moving clips of three seconds stay below 3 MB
+_CLIP_PX, _BARS_PX = 200, 90  # six moving clips of three seconds stay below 3 MB
 # Names come from users: a dollar sign in one is no formula.
 plt.rcParams.update({"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False})
 plt.rcParams.update({"legend.frameon": False, "figure.figsize": (_WIDTH_INCHES, 2.8)})
@@ -144,26 +146,51 @@ def walker_strip(data: RunData, num_columns: int = 8) -> dict[str, np.ndarray]:
     rows = turns.sort_values(["turn", "emotion"]).drop_duplicates(["walker", "emotion"]).head(num_columns)
     strip = {}
     for row, video in zip(rows.itertuples(), prepared_rows(rows), strict=True):
-        (frame,) = _walker_frames(str(row.path), video, 1, 180)
+        ((_, frame),) = _walker_frames(str(row.path), video, 1, 180)
         strip[f"{row.emotion}\n{show_name(row.walker)[:16]}"] = np.asarray(frame)
     return strip
 
 
-def moving_clips(data: RunData, evaluation: Evaluation, is_right: bool) -> str:
-    """Return clips of the walkers of the most confident right, or wrong, answers as HTML."""
+def moving_clips(
+    data: RunData, evaluation: Evaluation, config: RunConfig, run_dir: Path, is_right: bool
+) -> str:
+    """Return clips of the walkers of the most confident right, or wrong, answers as HTML.
+
+    Beside the walker run the probabilities that the model of the fold gives at each moment.
+    """
     predictions, rows, clips = evaluation.predictions, data.rows("judged"), ""
+    fits = {fit.fold: fit for fit in list_fits(data, config)}
     order = np.argsort(-predictions.calibrated.max(axis=1), kind="stable")
     for place in order[predictions.is_right[order] == is_right][:3]:
         row, shares = rows.iloc[place], pd.Series(predictions.calibrated[place], predictions.emotions)
         said = "recognised" if is_right else f"taken for {shares.idxmax()}"
         words = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         caption = f"{show_name(Path(row['video']).stem)[:40]} shows {row['emotion']}, {said} ({words})."
-        video = data.prepared("judged")[place]
-        rate_hz = video.meta["frame_rate_hz"]
+        model = load_fit(run_dir, fits[int(predictions.videos["fold"].iloc[place]) or 1], "chosen")
+        one = data.video_set("judged", config).chosen([place])
+        rate_hz = one.videos[0].meta["frame_rate_hz"]
         every = max(1, round(rate_hz / 10))
-        frames = list(_walker_frames(row["path"], video, round(3 * rate_hz), _CLIP_PX))[::every]
-        clips += _clip_html(frames, round(1000 * every / rate_hz), caption)
+        frames = list(_walker_frames(row["path"], one.videos[0], round(3 * rate_hz), _CLIP_PX))[::every]
+        assert model is not None
+        answers = model.predict_clips(one)
+        frames = [(at, _with_bars(frame, at, answers, predictions.emotions)) for at, frame in frames]
+        clips += _clip_html([frame for _, frame in frames], round(1000 * every / rate_hz), caption)
     return f'<div class="clips">{clips}</div>' if clips else ""
+
+
+def _with_bars(
+    image: Image.Image, seconds: float, answers: ClipAnswers, emotions: Sequence[str]
+) -> Image.Image:
+    """Put the probabilities of the moment nearest in time beside a frame."""
+    away = np.maximum(answers.start_seconds - seconds, seconds - answers.end_seconds)
+    shares = answers.probabilities[away <= max(away.min(), 0)].mean(axis=0)
+    wide = ImageOps.pad(image, (_CLIP_PX + _BARS_PX, _CLIP_PX), color="white", centering=(0, 0))
+    pen, step = ImageDraw.Draw(wide), _CLIP_PX / len(emotions)
+    for number, (emotion, share) in enumerate(zip(emotions, shares, strict=True)):
+        left, top = _CLIP_PX + 6, number * step + step / 2
+        pen.text((left, top - 14), emotion[:14], fill="black")
+        pen.rectangle((left, top, left + 1 + (_BARS_PX - 12) * share, top + 8), fill=_MODEL_COLOR)
+    return wide
 
 
 def _clip_html(frames: Sequence[Image.Image], pause_ms: int, caption: str) -> str:
@@ -173,13 +200,15 @@ def _clip_html(frames: Sequence[Image.Image], pause_ms: int, caption: str) -> st
     frames[0].save(moving, "WEBP", save_all=True, append_images=frames[1:], **timing)
     frames[len(frames) // 2].save(still, "WEBP")
     alt = escape(f"Moving clip of a walker. {caption}")
-    image = f'<img src="{_data_uri(moving, "webp")}" width="{_CLIP_PX}" alt="{alt}">'
+    image = f'<img src="{_data_uri(moving, "webp")}" width="{_CLIP_PX + _BARS_PX}" alt="{alt}">'
     calm = f'media="print, (prefers-reduced-motion: reduce)" srcset="{_data_uri(still, "webp")}"'
     return _captioned(f"<picture><source {calm}>{image}</picture>", caption)
 
 
-def _walker_frames(path: str, video: PreparedVideo, num_frames: int, side_px: int) -> Iterator[Image.Image]:
-    """Yield squares around the walker, with stick figure or box, of one bout."""
+def _walker_frames(
+    path: str, video: PreparedVideo, num_frames: int, side_px: int
+) -> Iterator[tuple[float, Image.Image]]:
+    """Yield the time and a square around the walker, with stick figure or box, of frames of one bout."""
     bout = max(video.bouts, key=len)
     first = (bout.first_row + bout.last_row) // 2 if num_frames == 1 else bout.first_row
     rows = video.track.loc[first : min(first + num_frames - 1, bout.last_row)]
@@ -190,4 +219,5 @@ def _walker_frames(path: str, video: PreparedVideo, num_frames: int, side_px: in
         image = frame.copy()
         draw_walker(image, video, row)
         left, top = (round(rows.at[row, name] - side / 2) for name in ("square_x", "square_y"))
-        yield Image.fromarray(image).crop((left, top, left + side, top + side)).resize((side_px, side_px))
+        square = Image.fromarray(image).crop((left, top, left + side, top + side))
+        yield row / video.meta["frame_rate_hz"], square.resize((side_px, side_px))

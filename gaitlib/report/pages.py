@@ -1,5 +1,6 @@
 """Pages that open offline: those of a run, and the list of all runs."""
 
+import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,15 +26,28 @@ _FILES = (".csv", ".db", ".h5", ".ipynb", ".json", ".keras")
 _SYNTHETIC = "Synthetic walkers, drawn by a program: the scores do not hold for real people."
 # By which the list of runs is told from a page of somebody else.
 _HEADING = "<h1>EmotionGait runs</h1>"
+# Of older runs the single answers are left out, which a paired comparison needs.
+_NUM_COMPARED = 50
+_SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "num_videos", "num_walkers")
+_COMPARISON = """<h2>Compare two runs</h2>
+<p><label>First <select id="one"></select></label> <label>Second <select id="other"></select></label></p>
+<div id="comparison" class="output_subarea" aria-live="polite"></div>"""
 _CAPTION = "All finished runs: accuracy per video on held-out walkers, and settings other than the defaults"
 
 
 def write_page(
-    path: Path, title: str, body: str, links: Mapping[str, str], banners: Sequence[str] = (), footer: str = ""
+    path: Path,
+    title: str,
+    body: str,
+    links: Mapping[str, str],
+    banners: Sequence[str] = (),
+    footer: str = "",
+    scripts: Sequence[str] = ("page.js",),
 ) -> None:
     """Write a page around a body that is HTML already; all else is escaped, such as `links` by file name."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
-    css, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    css = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
+    script = "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     css += HtmlFormatter(style="xcode").get_style_defs(".highlight")
     html = {name: Markup(text) for name, text in (("body", body), ("css", css), ("script", script))}
     texts = {"title": title, "links": links, "here": path.name, "banners": banners, "footer": footer}
@@ -62,22 +76,42 @@ def write_pages(exports: Mapping[str, Page], results: Mapping[str, Any], work: P
 
 
 def write_index(reports_dir: Path) -> None:
-    """Write `index.html`, the table of all finished runs, newest first."""
+    """Write `index.html`: the table of all finished runs, newest first, two of which can be compared."""
     page = reports_dir / "index.html"
     with hold_lock(page, "Another run is renewing the list of runs.", wait=True):
         if page.exists() and _HEADING not in page.read_text(encoding="utf-8", errors="replace"):
             print(f"{page} is not a list of runs and stays as it is.")
             return
-        rows = []
+        found = []
         for path in reports_dir.glob("*/index.html"):
             # Not of this program, or of another version of it.
             with suppress(InputError, OSError, KeyError, TypeError, AttributeError, ValueError):
-                rows.append(_describe(path.parent))
-        rows.sort(key=lambda row: row["Made"], reverse=True)
-        table = pd.DataFrame(rows).to_html(index=False, escape=False, border=0, table_id="list")
-        table = table.replace(">", f"><caption>{_CAPTION}</caption>", 1)
-        body = f'{_HEADING}<div class="output_subarea">{table}</div>'
-        write_page(page, "Runs", body, {}, footer=f"{len(rows)} run{'s' * (len(rows) != 1)}.")
+                found.append((_describe(path.parent), _compared(path.parent)))
+        found.sort(key=lambda pair: pair[0]["Made"], reverse=True)
+        table = pd.DataFrame([row for row, _ in found]).to_html(index=False, escape=False, border=0)
+        table = table.replace(">", f' id="list"><caption>{_CAPTION}</caption>', 1)
+        data = json.dumps([run for _, run in found[:_NUM_COMPARED]]).replace("<", "\\u003c")
+        body = f'{_HEADING}<div class="output_subarea">{table}</div>{_COMPARISON}'
+        body += f'<script type="application/json" id="runs">{data}</script>'
+        number = f"{len(found)} run{'s' * (len(found) != 1)}."
+        write_page(page, "Runs", body, {}, footer=number, scripts=("page.js", "compare.js"))
+
+
+def _compared(folder: Path) -> dict[str, Any]:
+    """Return what two runs are compared by; of each video walker and whether it was recognised."""
+    results, rights = read_json(folder / "results.json"), {}
+    if "chosen" in results:
+        table = pd.read_csv(folder / "predictions.csv", keep_default_na=False, dtype=str)
+        is_right = (table["emotion"] == table["predicted"]).astype(int)
+        rights = dict(zip(table["video"], zip(table["walker"], is_right, strict=True), strict=True))
+    test = results.get("test", {})
+    return {
+        "name": folder.name,
+        "scores": {name: test[name] for name in _SCORES if name in test},
+        "data": {name: results["data"].get(name, "") for name in ("body", "fingerprint")},
+        "settings": results.get("config", {}),
+        "rights": rights,
+    }
 
 
 def _describe(folder: Path) -> dict[str, str]:

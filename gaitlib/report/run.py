@@ -25,7 +25,7 @@ from gaitlib.evaluation import (
 )
 from gaitlib.files import cache_dir, hold_lock, project_dir, temporary_folder, write_aside, write_json
 from gaitlib.labels import list_videos
-from gaitlib.models import MODEL_NAMES, backend, layer_table, load_trained
+from gaitlib.models import MODEL_NAMES, list_gpus, load_trained
 from gaitlib.report.pages import Page, write_index, write_pages
 from gaitlib.report.sentences import console_text, listed
 from gaitlib.training import run_many, train_fits
@@ -165,9 +165,10 @@ def train_run(request: RunRequest) -> str:
             evaluation.ablation = family_ablation(data, config)
             evaluation.leak_lesson = leak_lesson(data, evaluation, config) if config.leak_lesson else None
         write_results(work, evaluation, data, config)
-    shown = (first.published or first.chosen).model
-    layers = "" if shown.kind == "gait" else layer_table(shown.predictor).to_string(index=False)
-    return "\n".join([layers, console_text(evaluation, data, config), "", f"Run folder: {out}"])
+    shown, layers = (first.published or first.chosen).model, list[str]()
+    if shown.kind != "gait":
+        shown.predictor.summary(line_length=100, print_fn=layers.append)
+    return "\n".join([*layers, console_text(evaluation, data, config), "", f"Run folder: {out}"])
 
 
 @contextmanager
@@ -211,7 +212,7 @@ def check_setup(videos: Path, videos_test: Path, labels: Path | None) -> tuple[l
     """Return lines on versions, machine, folders and the videos in them, and whether a report can be made."""
     lines = [f"{name} {number}" for name, number in versions().items()]
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    lines.append(f"Machine: {machine}, {len(backend.list_gpus())} GPU (none is needed)")
+    lines.append(f"Machine: {machine}, {len(list_gpus())} GPU (none is needed)")
     lines.append(f"Cache: {cache_dir()} (GAITLIB_CACHE moves it, deleting it is safe)")
     problem = weights.weights_problem()
     lines.append(f"Warning: {problem}" if problem else f"Body model: {weights.weights_dir()}")

@@ -16,7 +16,7 @@ from gaitlib.data import RunData, load_data
 from gaitlib.errors import InputError
 from gaitlib.evaluation import Evaluation, record_step, versions
 from gaitlib.files import make_folder, project_path, read_json, write_aside, write_json
-from gaitlib.models.backend import list_gpus
+from gaitlib.models import list_gpus
 from gaitlib.report.figures import figure_html
 from gaitlib.report.run import RunRequest, prepare_run
 from gaitlib.report.sentences import caution, data_sentence, headline, ladder_table, percent, what_it_reads

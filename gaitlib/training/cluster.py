@@ -1,6 +1,6 @@
 """Many like tasks: in processes of this machine, or on the workers of a Dask scheduler.
 
-Workers share the videos and the cache with this machine, under the same paths.
+Workers share the videos and the cache with this machine, under the same paths, and its versions of packages.
 """
 
 import logging
@@ -16,43 +16,23 @@ from gaitlib.errors import InputError, StorageError
 _CONNECT_SECONDS = 10
 # How long to go on without any worker: a new one may be on its way.
 NO_WORKER_SECONDS = 60.0
-# What shapes results: workers with other versions would give others.
-PACKAGES = ("gaitlib", "av", "numpy", "scikit-learn", "keras", "tensorflow")
 
 
 def run_many(
-    function: Callable[[Any], Any],
-    items: Sequence[Any],
-    scheduler: str = "",
-    description: str = "",
-    num_jobs: int = -1,
+    function: Callable[[Any], Any], items: Sequence[Any], scheduler: str = "", description: str = ""
 ) -> Iterator[Any]:
     """Call `function` for each item, in parallel, and yield the results in order.
 
-    Parameters
-    ----------
-    function : callable
-        Importable on the workers.
-    items : sequence
-    scheduler : str
-        Such as ``"tcp://10.0.0.1:8786"``; empty: processes here.
-    description : str
-        What the line of progress says; empty: no line.
-    num_jobs : int
-        Processes here; -1: one a core.
-
-    Raises
-    ------
-    InputError
-        If the scheduler or its workers cannot be reached or have other versions, or an item brings down one
-        worker after another. A worker that dies alone is replaced by the others.
+    On the workers of a `scheduler` such as ``"tcp://10.0.0.1:8786"``, else in processes here, one a core;
+    `description` stands before the line of progress. A worker that dies is replaced by the others; an
+    `InputError` if none can be reached, or an item brings down one after another.
     """
     results: Iterator[Any]
     if scheduler:
         results = _run_on_workers(function, items, scheduler)
     else:
         tasks = (joblib.delayed(function)(item) for item in items)
-        results = joblib.Parallel(min(num_jobs, max(1, len(items))), return_as="generator")(tasks)
+        results = joblib.Parallel(-1, return_as="generator")(tasks)
     layout = "{desc}: {n_fmt} of {total_fmt}, {remaining} left"
     yield from tqdm(results, description, len(items), bar_format=layout, disable=not description)
 
@@ -60,7 +40,6 @@ def run_many(
 def _run_on_workers(function: Callable[[Any], Any], items: Sequence[Any], scheduler: str) -> Iterator[Any]:
     with _connect(scheduler) as client:
         _wait_for_workers(client, scheduler)
-        _check_versions(client)
         try:
             for future in client.map(function, items, pure=False):
                 yield _result(future, client, scheduler)
@@ -94,22 +73,6 @@ def _wait_for_workers(client: Any, scheduler: str) -> None:
     except TimeoutError:
         start = f"start some with `dask worker {scheduler} --nworkers auto --nthreads 1`"
         raise InputError(f"The Dask scheduler at {scheduler} has no worker: {start}.") from None
-
-
-def _check_versions(client: Any) -> None:
-    def versions(packages: Sequence[str]) -> dict[str, str]:
-        # Defined within a function, so that a worker without gaitlib can run it too.
-        from importlib.metadata import distributions
-
-        found = {part.name: part.version for part in distributions()}
-        return {name: found.get(name, "none") for name in packages}
-
-    needed = versions(PACKAGES)
-    for worker, found in client.run(versions, PACKAGES).items():
-        for name, version in found.items():
-            if version != needed[name]:
-                other = f"{name} {version}, but {needed[name]} is needed"
-                raise InputError(f"The worker {worker} has {other}: install the same there.")
 
 
 def _result(future: Any, client: Any, scheduler: str) -> Any:

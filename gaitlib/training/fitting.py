@@ -1,34 +1,59 @@
-"""One training, whatever the kind of model."""
+"""One training, whatever the kind of model: it goes on after a kill, and is not done twice."""
 
+import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 import pandas as pd
+import sklearn
 from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_class_weight
+from tqdm import tqdm
 
+from gaitlib.clips import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import RunConfig
-from gaitlib.data import VideoSet
+from gaitlib.data import VideoSet, inner_folds
+from gaitlib.errors import InputError
+from gaitlib.files import cache_dir, hold_lock, make_folder
 from gaitlib.gait import gait_parameters
 from gaitlib.models import (
     GAIT_NAMES,
-    Novelty,
     TrainedModel,
     describe_each,
     fit_classifier,
-    fit_temperature,
     gait_inputs,
     label_shares,
+    load_keras,
+    load_trained,
+    make_clips,
     predict_classes,
+    save_model,
 )
-from gaitlib.training.choosing import divide, out_of_fold
-from gaitlib.training.network_fit import train_network
+from gaitlib.models.networks import network_for, seed_everything
+from gaitlib.models.trained import Novelty, fit_temperature
 
-_FEWEST_WALKS = 3
+if TYPE_CHECKING:
+    import keras
+
+# Settings that shape the training of a network beyond its clips, and a number to raise when the code of a
+# training changes.
+_SETTINGS = (
+    *("num_frames", "frame_size", "num_channels", "relative_to", "seed", "l2_strength", "learning_rate"),
+    *("epochs", "batch_size", "patience", "augment", "class_weights"),
+)
+_VERSION = 2
+_NUM_INNER_FOLDS = 5
+# Clips that describe the training to the measure of novelty, at most; walks that a reference needs.
+_MAX_NOVELTY_CLIPS, _FEWEST_WALKS = 600, 3
 # Standard deviations in a median absolute deviation, of normal values.
 _NORMAL_SD = 1.4826
+_DIVERGED = "The loss stopped being a number in the first epoch: lower the learning rate."
 
 
 @dataclass(frozen=True)
@@ -51,61 +76,201 @@ def train_model(
 ) -> TrainingResult:
     """Train one model.
 
-    A network trains until the loss of the validation walkers stops falling. Its state after each epoch lies
-    in the cache: the same training goes on from there after a kill, and is not done twice. A gait classifier
-    has no epoch to choose, and learns from the validation walkers too.
-
-    Parameters
-    ----------
-    name : str
-        One of `gaitlib.models.MODEL_NAMES`.
-    train, validation : VideoSet
-        Of different walkers.
-    config : RunConfig
-        With `body` and `crop` decided.
-    emotions : sequence of str
-        Class names in the order of the labels.
-
-    Raises
-    ------
-    InputError
-        If the loss stops being a number.
+    A network trains until the loss of the validation walkers, who are others than those of `train`, stops
+    falling; an `InputError` if it stops being a number. Its state after each epoch lies in the cache. A gait
+    classifier has no epoch to choose, and learns from the validation walkers too. `emotions` are the class
+    names in the order of the labels.
     """
     learnt = join_sets(train, validation)
-    if name in GAIT_NAMES and config.training_walkers:
-        learnt = train  # the number of walkers to learn from is given
-    counts = {"num_walkers": len(set(learnt.walkers)), "num_videos": len(learnt)}
     about = {
         "is_demo": False,
-        **counts,
+        "num_walkers": len(set(learnt.walkers)),
+        "num_videos": len(learnt),
         "gait_reference": gait_reference(learnt, emotions, config),
-        "cadence_range_steps_per_min": cadence_range(learnt),
+        "cadence_range_steps_per_min": _cadence_range(learnt),
     }
     model = TrainedModel(name=name, emotions=tuple(emotions), config=config, about=about)
-    if name in GAIT_NAMES:
-        return _fit_gait(model, learnt)
-    model, history, num_done = train_network(model, train, validation)
-    best = history["val_loss"].to_numpy().argmin()
-    return TrainingResult(model, history, int(history["epoch"].iloc[best]), num_done)
+    return _fit_gait(model, learnt) if name in GAIT_NAMES else _train_network(model, train, validation)
 
 
 def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     """Fit a gait classifier; inner folds of the same walkers say how sure it may be."""
     start, config, num_classes = time.perf_counter(), model.config, len(model.emotions)
-    features, shares = gait_inputs(videos, model.name), label_shares(videos, num_classes)
+    features, shares = gait_inputs(videos), label_shares(videos, num_classes)
     pipeline = fit_classifier(model.name, features, shares, config.seed)
     says = out_of_fold(model.name, videos, config, num_classes)
-    values = pipeline[:-1].transform(features)
-    distances = np.zeros(len(videos))
-    for known, held in divide(videos, config):
+    values, distances = pipeline[:-1].transform(features), np.zeros(len(videos))
+    for known, held in _divide(videos, config):
         distances[held] = Novelty.fit(values[known]).distances(values[held])
     novelty = Novelty.fit(values).with_limit(distances)
-    update = {"predictor": pipeline, "temperature": fit_temperature(says, videos.labels), "novelty": novelty}
     row = {"epoch": 1, "learning_rate": np.nan, "seconds": time.perf_counter() - start}
     for prefix, probabilities in (("", predict_classes(pipeline, features, num_classes)), ("val_", says)):
         row[f"{prefix}loss"] = log_loss(videos.labels, probabilities, labels=range(num_classes))
         row[f"{prefix}accuracy"] = (probabilities.argmax(axis=1) == videos.labels).mean()
+    update = {"predictor": pipeline, "temperature": fit_temperature(says, videos.labels), "novelty": novelty}
     return TrainingResult(model.model_copy(update=update), pd.DataFrame([row]))
+
+
+def out_of_fold(name: str, videos: VideoSet, config: RunConfig, num_classes: int) -> np.ndarray:
+    """Return what a gait classifier says of videos when fitted without their walkers: one row a video."""
+    folder = cache_dir() / "trainings" / f"gait_{_VERSION}_{sklearn.__version__}"
+    shares = label_shares(videos, num_classes)
+    remembered = joblib.Memory(folder, verbose=0).cache(_out_of_fold)
+    return remembered(name, gait_inputs(videos), shares, _divide(videos, config), config.seed)
+
+
+def _out_of_fold(name: str, features: np.ndarray, shares: np.ndarray, folds: list, seed: int) -> np.ndarray:
+    says = np.zeros(shares.shape)
+    for known, held in folds:
+        pipeline = fit_classifier(name, features[known], shares[known], seed)
+        says[held] = predict_classes(pipeline, features[held], shares.shape[1])
+    return says
+
+
+def _divide(videos: VideoSet, config: RunConfig) -> list[tuple[np.ndarray, np.ndarray]]:
+    return inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed)
+
+
+def _train_network(model: TrainedModel, train: VideoSet, validation: VideoSet) -> TrainingResult:
+    """Train the network that `model` names, or take it from the cache."""
+    clip_sets = make_clips(train, model), make_clips(validation, model)
+    folder = cache_dir() / "trainings" / _training_key(model, clip_sets)
+    make_folder(folder)
+    notice = "Another process trains the same model on the same videos: waiting for it to end."
+    with hold_lock(folder, notice, wait=True):
+        is_new = not (folder / "model.keras").exists()
+        if is_new:
+            earlier = resume(folder)
+            network = _fit_network(model, clip_sets, earlier, folder)
+            described = train.chosen(np.arange(0, len(train), -(-len(clip_sets[0]) // _MAX_NOVELTY_CLIPS)))
+            trained = model.model_copy(update={"predictor": network, "about": {"is_demo": False}})
+            save_model(_calibrate(trained, described, validation), folder)
+    history = pd.read_csv(folder / "history.csv").dropna(subset="val_loss")
+    history["epoch"] = history["epoch"].astype(int) + 1
+    best = int(history["epoch"].iloc[history["val_loss"].to_numpy().argmin()])
+    trained = load_trained(folder / "model.keras").model_copy(update={"about": model.about})
+    return TrainingResult(trained, history, best, len(earlier) if is_new else len(history))
+
+
+def resume(folder: Path) -> pd.DataFrame:
+    """Return the epochs, from 0, that the backup in a folder goes on from; drop what is half-written."""
+    try:
+        num_epochs = json.loads((folder / "backup" / "training_metadata.json").read_text())["epoch"]
+        history = pd.read_csv(folder / "history.csv")
+    except (OSError, ValueError):
+        shutil.rmtree(folder)
+        make_folder(folder)
+        return pd.DataFrame({"epoch": [], "val_loss": []})
+    history = history[history["epoch"] < num_epochs]
+    history.to_csv(folder / "history.csv", index=False)
+    return history
+
+
+def _fit_network(
+    model: TrainedModel, clip_sets: tuple[ClipSet, ClipSet], earlier: pd.DataFrame, folder: Path
+) -> "keras.Model":
+    """Train until the validation loss stops falling; return the network of the best epoch, not compiled."""
+    keras, config, (train, validation) = load_keras(), model.config, clip_sets
+    seed_everything(config.seed)
+    network, best = network_for(model.name, config, len(model.emotions)), folder / "best.weights.h5"
+    form = "sparse_categorical" if train.targets is None else "categorical"
+    optimizer = keras.optimizers.Adam(config.learning_rate)
+    network.compile(optimizer, f"{form}_crossentropy", metrics=["accuracy"])
+    plateau, stopping, replay = patience(config, earlier)
+    threshold = earlier["val_loss"].min() if len(earlier) else None
+    options = {"save_best_only": True, "save_weights_only": True, "initial_value_threshold": threshold}
+    network.fit(
+        training_batches(train, config, len(earlier)),
+        validation_data=evaluation_batches(validation),
+        epochs=config.epochs,
+        steps_per_epoch=-(-len(train) // config.batch_size),
+        class_weight=_class_weights(train) if config.class_weights else None,
+        callbacks=[
+            _clock(),
+            _progress(model.name),
+            keras.callbacks.TerminateOnNaN(),
+            plateau,
+            stopping,
+            keras.callbacks.ModelCheckpoint(best, **options),
+            keras.callbacks.CSVLogger(folder / "history.csv", append=True),
+            keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True),
+            replay,
+        ],
+        shuffle=False,  # the batches come shuffled, by seed and epoch
+        verbose=0,
+    )
+    if not best.exists():
+        raise InputError(_DIVERGED)
+    trained = network_for(model.name, config, len(model.emotions))
+    trained.load_weights(best)
+    return trained
+
+
+def _clock() -> "keras.callbacks.Callback":
+    """Return a callback that notes the seconds of each epoch in its logs."""
+    begin: list[float] = []
+
+    def note(epoch: int, logs: dict[str, float]) -> None:
+        logs["seconds"] = time.perf_counter() - begin.pop()
+
+    start = lambda epoch, logs: begin.append(time.perf_counter())  # noqa: E731
+    return load_keras().callbacks.LambdaCallback(on_epoch_begin=start, on_epoch_end=note)
+
+
+def _progress(title: str) -> "keras.callbacks.Callback":
+    load_keras()
+    from tqdm.keras import TqdmCallback
+
+    layout = "{desc}: {percentage:3.0f} % after {elapsed}, at most {remaining} left{postfix}"
+    return TqdmCallback(verbose=0, tqdm_class=tqdm, desc=title, bar_format=layout)
+
+
+def patience(config: RunConfig, earlier: pd.DataFrame) -> "list[keras.callbacks.Callback]":
+    """Return callbacks that lower the learning rate and that stop, and a last one for after a kill.
+
+    The two forget everything when a training begins; the third tells them again of the `earlier` epochs.
+    """
+    callbacks = load_keras().callbacks
+    plateau = callbacks.ReduceLROnPlateau(patience=max(2, config.patience // 2), factor=0.5)
+    stopping = callbacks.EarlyStopping(patience=config.patience)
+
+    def replay(logs: Any = None) -> None:
+        if len(earlier):
+            plateau.model.optimizer.learning_rate = config.learning_rate
+        for row in earlier.to_dict("records"):
+            plateau.on_epoch_end(row["epoch"], dict(row))
+            stopping.on_epoch_end(row["epoch"], dict(row))
+
+    return [plateau, stopping, callbacks.LambdaCallback(on_train_begin=replay)]
+
+
+def _class_weights(clips: ClipSet) -> dict[int, float]:
+    """Return for each class the weight that makes all classes count the same in training."""
+    labels = clips.labels[clips.video_numbers]
+    present = np.unique(labels)
+    return dict(zip(present, compute_class_weight("balanced", classes=present, y=labels), strict=True))
+
+
+def _calibrate(model: TrainedModel, train: VideoSet, validation: VideoSet) -> TrainedModel:
+    """Let the validation walkers set the temperature and the limit of novelty."""
+    answers, features = model.predict_clips(validation), model.predict_clips(train).features
+    if not np.isfinite(features).all():
+        raise InputError(_DIVERGED)
+    temperature = fit_temperature(model.predict(validation, answers), validation.labels)
+    novelty = Novelty.fit(features)
+    model = model.model_copy(update={"temperature": temperature, "novelty": novelty})
+    return model.model_copy(update={"novelty": novelty.with_limit(model.novelty_of(validation, answers))})
+
+
+def _training_key(model: TrainedModel, clip_sets: tuple[ClipSet, ClipSet]) -> str:
+    """Name a training by all that shapes its outcome."""
+    settings = {name: getattr(model.config, name) for name in _SETTINGS}
+    parts = [_VERSION, model.name, settings, model.emotions, load_keras().__version__]
+    for clips in clip_sets:
+        for part in (clips, clips.references) if clips.references else (clips,):
+            parts += [[video.folder.name for video in part.videos], part.rows, part.video_numbers]
+            parts += [part.is_mirrored, part.labels, part.targets, part.reference_videos]
+    return joblib.hash(parts)
 
 
 def join_sets(one: VideoSet, other: VideoSet) -> VideoSet:
@@ -122,37 +287,28 @@ def join_sets(one: VideoSet, other: VideoSet) -> VideoSet:
     )
 
 
-def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, dict[str, Any]]:
+def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, Any]:
     """Describe how walkers walk neutrally (`config.reference_emotion`): what a single walk is held against.
 
-    Median and scaled median absolute deviation stand for mean and standard deviation, so that one walk that
-    was measured badly does not count (Rousseeuw & Croux 1993).
-
-    Returns
-    -------
-    dict of str to dict
-        By gait parameter: `mean`, `sd` and `num_walks` of neutral walks (empty without any), and the mean of
-        each emotion's walks by its name under `emotions`.
+    By gait parameter: `mean`, `sd` and `num_walks` of neutral walks (empty without any), and the mean of each
+    emotion's walks under `emotions`. Median and scaled median absolute deviation stand for mean and standard
+    deviation, so that one walk that was measured badly does not count (Rousseeuw & Croux 1993).
     """
     is_neutral = np.array([emotions[label] == config.reference_emotion for label in videos.labels])
     neutral = videos.chosen(is_neutral).videos
     if config.relative_to == "reference":
-        neutral += tuple(
-            videos.reference_videos[place] for place in {int(own[0]) for own in videos.references}
-        )
+        neutral += tuple(videos.reference_videos[place] for place in set(np.concatenate(videos.references)))
     table = pd.DataFrame(describe_each(neutral, gait_parameters), dtype=float)
     table = table.loc[:, table.count() >= _FEWEST_WALKS]
     spread = _NORMAL_SD * (table - table.median()).abs().median()
     described = pd.DataFrame({"mean": table.median(), "sd": spread, "num_walks": table.count()})
     every = pd.DataFrame(describe_each(videos.videos, gait_parameters), dtype=float)
     shown = every.groupby(np.array(emotions)[videos.labels]).median()
-    return {
-        str(name): {**{str(key): float(row[key]) for key in row.index}, "emotions": shown[name].to_dict()}
-        for name, row in described.iterrows()
-    }
+    rows = described.to_dict("index")
+    return {str(name): row | {"emotions": shown[name].to_dict()} for name, row in rows.items()}
 
 
-def cadence_range(videos: VideoSet) -> list[float]:
+def _cadence_range(videos: VideoSet) -> list[float]:
     """Return the least and the largest cadence of some walks, steps per minute; empty where none is known."""
     cadence = [one["cadence_steps_per_min"] for one in describe_each(videos.videos, gait_parameters)]
     known = np.array(cadence, float)[np.isfinite(cadence)]

@@ -1,25 +1,40 @@
-"""All trainings of a run: what each fold and seed has learnt lies in the run folder."""
+"""All trainings of a run: the models of each fold and seed, and which of them the run is judged by."""
 
-import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import joblib
 import pandas as pd
+from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from gaitlib.config import RunConfig
-from gaitlib.data import Fit, RunData, list_fits
+from gaitlib.data import Fit, RunData, VideoSet, list_fits
 from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_csv, write_json
-from gaitlib.models import INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
-from gaitlib.training.choosing import Choice, choose_model
+from gaitlib.models import GAIT_NAMES, INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
 from gaitlib.training.cluster import run_many
-from gaitlib.training.fitting import TrainingResult, join_sets, train_model
+from gaitlib.training.fitting import TrainingResult, join_sets, out_of_fold, train_model
 
 Which = Literal["chosen", "published"]
 # Settings that do not shape what a model learns.
-_OTHER_SETTINGS = {"scheduler", "tensorboard", "sweep_walkers", "leak_lesson", "num_resamples", "seeds"}
+_OTHER_SETTINGS = {"scheduler", "sweep_walkers", "leak_lesson", "num_resamples", "seeds"}
+# With fewer walkers, what inner folds say is chance.
+_FEWEST_WALKERS = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen model, a table of all candidates and the reason as a sentence.
+
+    The table has the columns `model`, `accuracy`, `balanced_accuracy` and `log_loss` (on inner folds), the
+    best first; it is empty where there were too few walkers to choose by.
+    """
+
+    name: str
+    table: pd.DataFrame
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -36,36 +51,52 @@ class FitResult:
     choice: Choice | None = None
 
 
+def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) -> Choice:
+    """Choose the model with the highest accuracy on inner folds, plain and balanced; of equals the surer one.
+
+    `train` holds all walkers who train or choose the epoch, and nobody of the test.
+    """
+    num_walkers, scores = len(set(train.walkers)), []
+    for name in GAIT_NAMES if num_walkers >= _FEWEST_WALKERS else ():
+        says = out_of_fold(name, train, config, len(emotions))
+        answers, loss = says.argmax(axis=1), log_loss(train.labels, says, labels=range(len(emotions)))
+        balanced = balanced_accuracy_score(train.labels, answers)
+        scores.append((name, (answers == train.labels).mean(), balanced, loss))
+    scores.sort(key=lambda row: (-row[1] - row[2], row[3]))
+    table = pd.DataFrame(scores, columns=["model", "accuracy", "balanced_accuracy", "log_loss"])
+    if not scores:
+        reason = f"{num_walkers} training walkers are too few to choose by: the published network is used."
+        return Choice(PUBLISHED, table, reason)
+    reason = (
+        f"{scores[0][0]} was best of {len(scores)} models on inner folds of {num_walkers} training walkers, "
+        f"right in {scores[0][1]:.0%} of their videos."
+    )
+    return Choice(scores[0][0], table, reason)
+
+
 def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[FitResult]:
     """Train and save the models of a run: for each fold and seed the published network and the chosen model.
 
-    The choice is made anew in every fold, by its training walkers. Finished trainings come from the cache: a
-    run that was stopped goes on with the fold, and there with the epoch, that it had reached.
-
-    Parameters
-    ----------
-    data : RunData
-    config : RunConfig
-        A `model` other than ``"auto"`` is trained alone; with a `scheduler`, Dask's workers train.
-    run_dir : Path
-        The models of the first fold and seed are saved there, others in ``fits/foldF_seedS/``.
+    The choice is made anew in every fold, by its training walkers; a `model` other than ``"auto"`` is trained
+    alone. Finished trainings come from the cache: a run that was stopped goes on with the fold, and there
+    with the epoch, that it had reached. The models of the first fold and seed are saved in `run_dir`, others
+    in ``fits/foldF_seedS/``.
     """
     fits, results = list(list_fits(data, config)), []
     if config.scheduler:
         # The workers leave what they learn in the cache, from where it is taken below.
         list(run_many(_train_there, fits, config.scheduler, "Training"))
     for fit in fits:
-        results.append(train_fit(fit))
+        results.append(_train_fit(fit))
         _save(results[-1], fit_folder(run_dir, fit))
     return results
 
 
 def _train_there(fit: Fit) -> None:
-    train_fit(fit)
+    _train_fit(fit)
 
 
-def train_fit(fit: Fit) -> FitResult:
-    """Train the models of one fold and seed."""
+def _train_fit(fit: Fit) -> FitResult:
     train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
 
     def trained(name: str) -> TrainingResult:
@@ -83,7 +114,7 @@ def train_fit(fit: Fit) -> FitResult:
 def fit_folder(run_dir: Path, fit: Fit) -> Path:
     """Return where the models of a fit lie; those of the first, which are there to be used, at the top."""
     is_first = fit.fold == 1 and fit.seed == fit.data.config.seed
-    return run_dir if is_first else run_dir / "fits" / fit.name
+    return run_dir if is_first else run_dir / "fits" / f"fold{fit.fold}_seed{fit.seed}"
 
 
 def _save(result: FitResult, folder: Path) -> None:
@@ -102,10 +133,7 @@ def _save(result: FitResult, folder: Path) -> None:
 def load_fit(run_dir: Path, fit: Fit, which: Which = "chosen") -> TrainedModel | None:
     """Load a model that `train_fits` has saved; None for a published network where a model was named.
 
-    Raises
-    ------
-    InputError
-        If it is missing, or was trained on other videos or with other settings.
+    Raises an `InputError` if it is missing, or was trained on other videos or with other settings.
     """
     folder = fit_folder(run_dir, fit)
     index = read_json(folder / INDEX_NAME)
@@ -132,6 +160,4 @@ def update_about(run_dir: Path, **entries: object) -> None:
 
 def _digest(fit: Fit) -> str:
     """Name what a fit learns from and how; a training that was stopped leaves older models behind."""
-    settings = fit.config.model_dump(exclude=_OTHER_SETTINGS)
-    text = json.dumps([fit.data.fingerprint, settings], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return joblib.hash([fit.data.fingerprint, fit.config.model_dump(exclude=_OTHER_SETTINGS)])
