@@ -242,3 +242,12 @@ def test_crop_beyond_the_frame_repeats_its_edge_and_keeps_colour():
     assert crops.shape == (1, 32, 32, 3)
     assert (crops == (200, 0, 90)).all()
     assert cut_frames([], np.zeros((0, 3)), 32).shape == (0, 32, 32)
+
+
+def test_slow_walker_in_a_short_video_leaves_no_ghost():
+    """Who covers each pixel of the way for most of the time."""
+    track, walking = find(scene(40, (200, 1.8, 160)))
+    assert walking.mean() > 0.6
+    assert track.num_people == 1
+    expected = 200 + 1.8 * np.arange(40)
+    assert np.abs(track.squares[walking, 0] - expected[walking]).max() < 20

@@ -447,7 +447,8 @@ def _decode(data: RunData, run_many: Callable | None) -> RunData:
         entry=[str(video.folder) for video in used],
         num_clips=clips[clips > 0],
         method=["+".join(meta["methods"]) for meta in metas],
-        **{name: [meta[name] for meta in metas] for name in ("walk_seconds", "distinct_seconds")},
+        walk_seconds=[sum(bout.end_seconds - bout.start_seconds for bout in video.bouts) for video in used],
+        distinct_seconds=[sum(bout.distinct_seconds for bout in video.bouts) for video in used],
     )
     return replace(
         data,

@@ -31,7 +31,9 @@ from gaitlib.report.sentences import console_text, listed
 from gaitlib.training import run_many, train_fits
 from gaitlib.walker import weights
 
-NOTEBOOKS = ("01_preprocessing", "02_model", "03_training", "04_evaluation", "05_results")
+NOTEBOOKS = (
+    *("01_preprocessing", "02_model", "03_training", "04_evaluation", "08_other_senses", "05_results"),
+)
 # Begins the ``error.txt`` of a failed run, whose folder gives way to the next one.
 _ERROR_MARK = "A run of gaitlib failed here; the next one into this folder takes its place."
 
@@ -92,7 +94,7 @@ def new_run(out: Path) -> Iterator[Path]:
 
 
 def make_report(request: RunRequest) -> str:
-    """Run notebooks 01 to 05 and write the report; return where it is."""
+    """Run the notebooks of a report and write its pages; return where it is."""
     from gaitlib.report.notebooks import own_kernel, run_notebook
 
     config, out, start = request.config(), request.folder(), time.perf_counter()
@@ -123,7 +125,7 @@ def _announce(request: RunRequest, config: RunConfig) -> list[float]:
     kind = "videos" if number else f"synthetic videos ({request.videos} holds no video)"
     number = number or 12 * config.demo_walkers
     training = 0.06 * number * config.epochs * max(config.folds, 1) * config.seeds
-    estimates = [10 + 1.3 * number, 8, 8 + training, 15 + 20 * config.sweep_walkers, 4]
+    estimates = [10 + 1.3 * number, 8, 8 + training, 15 + 20 * config.sweep_walkers, 5 + 0.1 * number, 4]
     look = "less where videos were prepared before; for a first look, --profile quick"
     print(f"Report of {number} {kind}. About {_minutes(estimates)}, {look}.", flush=True)
     return estimates

@@ -15,6 +15,8 @@ from gaitlib.walker.walking import BODY_SHARE, State, Walk, find_bouts, path_spe
 
 # Grey levels by which a pixel must differ at least (sensor noise raises it), frames the scene is learnt from.
 _MIN_DIFFERENCE, _NUM_FRAMES_LEARNT = 12, 40
+# Two frames this far apart in time show a walker's whole body displaced, even a slow one's.
+_MOTION_LAG_SECONDS = 0.4
 # Silhouettes fill 0.35 to 0.6 of their box, point lights about 0.15.
 _SPARSE_FILL = 0.31
 # Where the camera moves, frames differ from any learnt scene in more than this share of 16 cells.
@@ -58,7 +60,7 @@ def find_silhouettes(
     frames, middle = level_light(frames), len(frames) // 2
     noise = np.median(cv2.absdiff(frames[middle], frames[max(0, middle - 1)])) / 0.6745 / np.sqrt(2)
     threshold = max(_MIN_DIFFERENCE, 4.5 * noise)
-    scene = np.median(frames[:: len(frames) // _NUM_FRAMES_LEARNT + 1], axis=0).astype(np.uint8)
+    scene = _learn_scene(frames, threshold, max(1, round(_MOTION_LAG_SECONDS * frame_rate_hz)))
     changes = [cv2.absdiff(frame, scene) for frame in frames]
     masks = [_clean(change, threshold) for change in changes]
     cells = [cv2.resize(mask, (4, 4), interpolation=cv2.INTER_AREA) > 8 for mask in masks]
@@ -75,6 +77,31 @@ def find_silhouettes(
         others = {other.number for other in walks if np.isfinite(other.boxes[is_there, 0]).any()}
         walks.append(replace(walk, number=min({*range(len(walks) + 1)} - others)))
     return walks, "" if walks else "what moves is no person or too small"
+
+
+def _learn_scene(frames: np.ndarray, threshold: float, lag: int) -> np.ndarray:
+    """Return the empty scene: each pixel is the mean of the frames in which nothing moves there.
+
+    A plain median fails on slow walkers in short videos, who cover a pixel for most of the time; a plain mean
+    keeps a ghost of who stands still for a while, so frames that differ from the median count only where
+    they are the most.
+    """
+    rows = range(0, len(frames), -(-len(frames) // _NUM_FRAMES_LEARNT))
+    some = frames[rows.start : rows.stop : rows.step]
+    is_still = np.ones(some.shape, bool)
+    for still, row in zip(is_still, rows, strict=True):
+        for other in {max(0, row - lag), min(len(frames) - 1, row + lag)}:
+            moving = _clean(cv2.absdiff(frames[row], frames[other]), threshold)
+            for left, top, width, height in _find_blobs(moving)[:, :4].astype(int):
+                edge = 2 + height // 20
+                still[max(0, top - edge) : top + height + edge, max(0, left - edge) : left + width + edge] = (
+                    False
+                )
+    median = np.median(some, axis=0).astype(np.uint8)
+    agrees = is_still & (cv2.absdiff(some, np.broadcast_to(median, some.shape).copy()) < 2 * threshold)
+    use = np.where(agrees.sum(axis=0) >= 0.5 * is_still.sum(axis=0), agrees, is_still)
+    mean = np.einsum("fhw,fhw->hw", some, use, dtype=np.float32) / np.maximum(use.sum(axis=0), 1)
+    return np.where(use.sum(axis=0) >= 2, mean.round(), median).astype(np.uint8)
 
 
 def level_light(frames: np.ndarray) -> np.ndarray:
