@@ -1,7 +1,8 @@
 """The same footage under another name: re-encoded, mirrored, cut, played backwards or at another speed.
 
-In a copy the whole frame in small (the scene) and the body in itself move alike at the same moments. Either
-alone is alike in other videos too: people walk one path before one camera, or walk alike.
+In a copy the whole frame in small (the scene) and the body in itself move alike at the same moments, before
+the same scene. Either alone is alike in other videos too: people walk one path before one camera, or walk
+alike.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,9 @@ from gaitlib.walker import Keypoints
 OTHER_WALKER_SIMILARITY, SAME_WALKER_SIMILARITY = 0.875, 0.97
 # Every further way in which two videos may be alike makes it likelier by chance.
 _SCENE_WEIGHT, _CHANCE, _GRID, _BLACK = 0.8, 0.04, 8, 20
+# Edges between fields go together where two films show one scene (copies: 0.7 and more); lights in the dark
+# have nearly none.
+_MIN_SCENE_CORRELATION, _EMPTY_SD = 0.6, 4.0
 # Shoulder to wrist and hip to toe; the right ones follow the left.
 _LEFT_JOINTS = np.r_[11:17:2, 23:33:2]
 # Long videos are compared in pieces of so many rows of the track; at first every third row.
@@ -84,7 +88,8 @@ def _compare(videos: Sequence[PreparedVideo]) -> dict[tuple[int, int], tuple[flo
             similarity, lag = _similarity(plain[one], changed[other], lag)
             similarity -= _CHANCE * (is_mirrored + is_backwards + (speed != 1))
             pair = min(pair), max(pair)
-            if similarity >= max(OTHER_WALKER_SIMILARITY, alike.get(pair, (0.0, ""))[0]):
+            is_found = similarity >= max(OTHER_WALKER_SIMILARITY, alike.get(pair, (0.0, ""))[0])
+            if is_found and _is_one_scene(pieces[one][1][0], pieces[other][1][is_mirrored]):
                 words = ["mirrored"] * is_mirrored + ["backwards"] * is_backwards
                 words += ["faster or slower"] * (speed != 1)
                 apart = max(abs(lag), abs(len(plain[one]) - len(changed[other]) - lag))
@@ -115,6 +120,18 @@ def _pieces(video: PreparedVideo) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     )
     for start in range(0, len(scene) - _MIN_OVERLAP_ROWS, _PIECE_ROWS):
         yield plain[start : start + _PIECE_ROWS], other[start : start + _PIECE_ROWS]
+
+
+def _is_one_scene(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether the frames of two pieces may show one scene, with other light too."""
+    edges = []
+    for part in (one, other):
+        fields = part[::_GRID, : _GRID**2].reshape(-1, _GRID, _GRID)
+        if fields.std() < _EMPTY_SD:
+            return True  # lights in the dark
+        edges.append([np.r_[np.diff(each, axis=0).ravel(), np.diff(each).ravel()] for each in fields])
+    alike = np.corrcoef(np.array(edges[0]), np.array(edges[1]))[: len(edges[0]), len(edges[0]) :]
+    return bool(alike.max(axis=int(np.argmax(alike.shape))).mean() > _MIN_SCENE_CORRELATION)
 
 
 def _grid(pictures: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """One video to one verdict; its table, JSON, page and annotated copy all show that one result."""
 
+from gaitlib.predict.picker import VideoPicker, show_verdict
 from gaitlib.predict.verdict import Verdict, judge_files, judge_video
 from gaitlib.predict.writing import (
     about_model,
@@ -15,12 +16,14 @@ from gaitlib.predict.writing import (
 
 __all__ = [
     "Verdict",
+    "VideoPicker",
     "about_model",
     "describe_verdicts",
     "draw_walker",
     "judge_files",
     "judge_video",
     "plot_walk",
+    "show_verdict",
     "verdict_table",
     "write_annotated",
     "write_keypoints",

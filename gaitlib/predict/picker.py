@@ -1,4 +1,4 @@
-"""A field in a notebook, or on the page that Voila makes of it, for a video of one's own."""
+"""A video of one's own in a notebook, or on the page that Voila makes of it: a field, and what is shown."""
 
 import itertools
 import shutil
@@ -10,9 +10,13 @@ from typing import Any
 import anywidget
 import ipywidgets
 import traitlets
-from IPython.display import display
+from IPython.display import HTML, Video, display
 
 from gaitlib.errors import sentence_of
+from gaitlib.explain import figure_html, gait_reasons, paragraph, plot_reasons, reason_sentence
+from gaitlib.models import TrainedModel
+from gaitlib.predict.verdict import Verdict, judge_video
+from gaitlib.predict.writing import write_annotated
 
 MAX_BYTES = 500_000_000
 
@@ -60,3 +64,19 @@ class VideoPicker(anywidget.AnyWidget):
                 print(sentence_of(error))
         shutil.rmtree(self._folder, ignore_errors=True)
         self.prompt = f"{path.name} is read. Choose video {next(self._count)}, or drop it here."
+
+
+def show_verdict(path: Path, model: TrainedModel) -> Verdict:
+    """Show in a notebook what a model says of a video: the word, a copy with the keypoints in it, and why."""
+    verdict = judge_video(path, model)
+    display(HTML(paragraph(verdict.word, "headline") + "".join(map(paragraph, verdict.notes))))
+    with tempfile.TemporaryDirectory() as folder:
+        write_annotated([verdict], Path(folder))
+        for copy in Path(folder).glob("*.mp4"):
+            display(Video(copy.read_bytes(), embed=True, mimetype="video/mp4", width=480))
+    if verdict.emotion and verdict.prepared is not None:
+        reasons = gait_reasons(verdict.prepared, model, verdict.emotion)
+        display(HTML(paragraph(reason_sentence(reasons, verdict.emotion))))
+        if len(reasons):
+            display(HTML(figure_html(plot_reasons(reasons, verdict.emotion))))
+    return verdict

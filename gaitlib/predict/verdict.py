@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from gaitlib.files import show_name
 from gaitlib.gait import measure_gait
 from gaitlib.labels import list_videos
 from gaitlib.models import TrainedModel
+from gaitlib.senses import TOGETHER, SensesModel, measure_walk
 
 # Steps per minute that people walk at; below, a step is too slow to be told from half a step.
 _MIN_CADENCE, _MAX_CADENCE = 45.0, 190.0
@@ -42,7 +44,8 @@ class Verdict:
 
     `status` is ``ok`` (read whole), ``warned`` (read, with a fault that a note names), ``abstained`` (read,
     but no verdict) or ``refused`` (not read). Probabilities and confidence are calibrated. `seconds_used`
-    counts the walking behind the verdict, what repeats once; `gait` has a row a walking bout.
+    counts the walking behind the verdict, what repeats once; `gait` has a row a walking bout; `senses` tells
+    what sound and a recording beside the video add, if anything.
     """
 
     video: str
@@ -56,6 +59,7 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     timeline: list[Moment] = field(default_factory=list)
     gait: pd.DataFrame = field(default_factory=pd.DataFrame)
+    senses: dict[str, Any] = field(default_factory=dict)
     prepared: PreparedVideo | None = None
 
     @property
@@ -72,7 +76,11 @@ class Verdict:
 
 
 def judge_files(
-    files: Sequence[Path], model: TrainedModel, references: Sequence[Path] = (), same_walker: bool = False
+    files: Sequence[Path],
+    model: TrainedModel,
+    references: Sequence[Path] = (),
+    same_walker: bool = False,
+    senses: SensesModel | None = None,
 ) -> list[Verdict]:
     """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
     paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
@@ -80,7 +88,26 @@ def judge_files(
     if len(paths) > 1:  # on all cores; what cannot be read is told below, where it has its place
         prepare_videos(paths, config, "Reading videos")
     beside = _reference_walks(paths if same_walker else references, model, config)
-    return [judge_video(path, model, beside) for path in paths]
+    verdicts = [judge_video(path, model, beside) for path in paths]
+    for verdict in verdicts:
+        if senses is not None and senses.relative_to == "none" and verdict.emotion:
+            add_senses(verdict, senses, config)
+    return verdicts
+
+
+def add_senses(verdict: Verdict, senses: SensesModel, config: RunConfig) -> None:
+    """Say what picture, sound and the ``.csv`` beside a video tell together, where more than one is there."""
+    path = Path(verdict.video)
+    beside = path.with_suffix(".csv")
+    values, notes = measure_walk(str(path), str(beside) if beside.is_file() else "", config)
+    said = senses.predict(pd.DataFrame([{"walker": "", **values}]))
+    used = [sense for sense, shares in said.items() if sense != TOGETHER and np.isfinite(shares[0, 0])]
+    if len(used) > 1:
+        shares = dict(zip(senses.emotions, said[TOGETHER][0].tolist(), strict=True))
+        word = max(shares, key=shares.__getitem__)
+        verdict.senses = {"used": used, "emotion": word, "probabilities": shares}
+        verdict.notes.append(f"Together, {', '.join(used)} say {word} ({shares[word]:.0%}).")
+    verdict.notes += notes
 
 
 def _predict_config(config: RunConfig) -> RunConfig:

@@ -1,6 +1,14 @@
 """The run as a whole: commands, notebooks, pages, figures and sentences."""
 
-from gaitlib.report.run import RunRequest, check_setup, evaluate_run, make_experiment, make_report, train_run
+from gaitlib.report.run import (
+    RunRequest,
+    check_setup,
+    evaluate_run,
+    make_experiment,
+    make_report,
+    ready_model,
+    train_run,
+)
 from gaitlib.report.step import Step, first_screen, show_figure, show_table, show_text
 
 __all__ = [
@@ -11,6 +19,7 @@ __all__ = [
     "first_screen",
     "make_experiment",
     "make_report",
+    "ready_model",
     "show_figure",
     "show_table",
     "show_text",

@@ -23,9 +23,18 @@ from gaitlib.evaluation import (
     versions,
     write_results,
 )
-from gaitlib.files import cache_dir, hold_lock, project_dir, temporary_folder, write_aside, write_json
+from gaitlib.files import (
+    cache_dir,
+    hold_lock,
+    make_folder,
+    project_dir,
+    project_path,
+    temporary_folder,
+    write_aside,
+    write_json,
+)
 from gaitlib.labels import list_videos
-from gaitlib.models import MODEL_NAMES, list_gpus, load_trained
+from gaitlib.models import INDEX_NAME, MODEL_NAMES, list_gpus, load_trained
 from gaitlib.report.pages import Page, write_index, write_pages
 from gaitlib.report.sentences import console_text, listed
 from gaitlib.training import run_many, train_fits
@@ -187,6 +196,22 @@ def prepare_run(request: RunRequest, config: RunConfig, run_dir: Path) -> RunDat
     data.save(run_dir)
     write_json(run_dir / "config.json", data.config.model_dump())
     return data
+
+
+def ready_model(run_dir: str = "") -> Path:
+    """Return a run folder with a model: `run_dir`, or else the newest in ``reports/``.
+
+    Where there is none, a small model of few synthetic walkers is trained once and kept in the cache.
+    """
+    if run_dir:
+        return project_path(run_dir)
+    made = sorted(project_path("reports").glob(f"*/{INDEX_NAME}"), key=lambda path: path.stat().st_mtime)
+    folder = made[-1].parent if made else cache_dir() / "first_model"
+    if not (folder / INDEX_NAME).exists():
+        nothing = cache_dir() / "no videos"
+        make_folder(nothing)
+        train_run(RunRequest(nothing, nothing, folder, profile="quick"))
+    return folder
 
 
 def evaluate_run(path: Path, request: RunRequest) -> str:
