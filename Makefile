@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: report test lab lint clean lock example ewalk bench
+.PHONY: report test lab app lint clean lock example ewalk bench
 
 report: .venv/.installed
 	$(BIN)/python -m gaitlib report $(ARGS)
@@ -14,11 +14,15 @@ test: .venv/.installed
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks
 
+# The first notebook as a page: give it a video, get a verdict. Kernels end with their page.
+app: .venv/.installed
+	$(BIN)/voila notebooks/00_start_here.ipynb $(ARGS)
+
 lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb notebooks/solutions/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 # Removes the environment and the tools' leftovers; videos, reports and the cache stay.
 clean:
@@ -50,6 +54,6 @@ example: .venv/.installed
 ewalk: .venv/.installed
 	$(BIN)/python docs/make_ewalk.py $(ARGS)
 
-# Prints speeds and memory with the machine and versions; ARGS="--write docs/performance.md" renews that page.
+# Prints speeds and memory with the machine and versions; ARGS="--write FILE" writes them as a page.
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks $(ARGS)

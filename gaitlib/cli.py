@@ -143,11 +143,14 @@ def predict(
     from gaitlib import predict as room
     from gaitlib.files import check_output
     from gaitlib.models import load_trained
+    from gaitlib.senses import SENSES_NAME, load_senses
 
     check_output(json, [".json"])
     check_output(html, [".html", ".htm"])
     trained = load_trained(model)
-    verdicts = room.judge_files(files, trained, reference or [], same_walker)
+    kept = (model if model.is_dir() else model.parent) / SENSES_NAME
+    senses = load_senses(kept) if kept.is_file() else None
+    verdicts = room.judge_files(files, trained, reference or [], same_walker, senses)
     for path, write in ((json, room.write_verdicts), (html, room.write_page)):
         if path:
             write(verdicts, trained, path)

@@ -22,7 +22,9 @@ from gaitlib.video import VideoReader, write_film
 from gaitlib.walker import SKELETON_EDGES
 
 _SCHEMA_VERSION = 2
-_FIELDS = "status emotion confidence probabilities seconds_used frames_read corrupt_frames notes".split()
+_FIELDS = (
+    "status emotion confidence probabilities seconds_used frames_read corrupt_frames notes senses".split()
+)
 # Colour-blind-safe (Okabe & Ito 2008), by place in the alphabet of emotions.
 _COLORS = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#F0E442", "#999999")
 _NEAR, _FAR, _INK = (230, 159, 0), (0, 114, 178), (20, 20, 20)

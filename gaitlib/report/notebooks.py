@@ -74,7 +74,8 @@ def _execute(source: Path, target: Path, kernel: KernelManager, values: Mapping[
     options = {"progress_bar": False, "stdout_file": progress, "stderr_file": progress}
     options |= {"kernel_name": "python3", "km": kernel, "cwd": str(_FOLDER.parent)}
     try:
-        parameters = {key: values[key] for key in papermill.inspect_notebook(str(source))}
+        known = papermill.inspect_notebook(str(source)).keys() & values.keys()
+        parameters = {key: values[key] for key in known}
         papermill.execute_notebook(str(source), str(target), parameters, **options)
         client = BlockingKernelClient()  # a session of its own: papermill's is closed
         client.load_connection_info(kernel.get_connection_info())

@@ -22,6 +22,9 @@ from gaitlib.report.run import RunRequest, prepare_run
 from gaitlib.report.sentences import caution, data_sentence, headline, ladder_table, percent, what_it_reads
 
 
+_NEEDED = ("run_dir", "videos", "videos_test")
+
+
 class Step:
     """One notebook's place in a run: what its parameters cell annotates, the run folder, and a clock.
 
@@ -33,7 +36,7 @@ class Step:
         settings = {key: value for key, value in values.items() if key in RunConfig.model_fields}
         self._paths = {key: value for key, value in values.items() if key not in settings}
         for key, value in self._paths.items():
-            if not isinstance(value, str) or (key != "labels" and not value.strip()):
+            if not isinstance(value, str) or (key in _NEEDED and not value.strip()):
                 raise InputError(f"Parameter {key!r} is {value!r}: name a file or folder (papermill -r).")
         self.name, self._start = name, time.perf_counter()
         self.run_dir = project_path(self._paths["run_dir"])

@@ -1,6 +1,7 @@
 """Senses beside the picture: the sound of the steps, motion sensors, heart and skin, and what they add."""
 
 from gaitlib.senses.fusion import (
+    SENSES_NAME,
     TOGETHER,
     SensesModel,
     fit_senses,
@@ -15,6 +16,7 @@ from gaitlib.senses.recordings import Recording, read_recording, read_sound
 from gaitlib.senses.walks import clock_shift, find_walks, measure_walk, measure_walks, with_recordings
 
 __all__ = [
+    "SENSES_NAME",
     "SENSE_PARAMETERS",
     "TOGETHER",
     "Recording",

@@ -21,7 +21,7 @@ from gaitlib.files import write_aside
 from gaitlib.models import fit_classifier, predict_classes
 from gaitlib.senses.measuring import SENSE_PARAMETERS
 
-TOGETHER = "together"
+TOGETHER, SENSES_NAME = "together", "senses.skops"
 _NUM_FOLDS, _FEWEST_WALKERS = 5, 4
 # Ratios rather than differences count for what is positive by nature.
 _LOGARITHMS = ("_per_min", "_m_s2", "_m_s3", "_seconds", "_ms", "_bpm")
