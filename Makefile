@@ -14,9 +14,10 @@ test: .venv/.installed
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks
 
-# The first notebook as a page: give it a video, get a verdict. Kernels end with their page.
+# The first notebook as a page: give it a video, get a verdict. Kernels end a minute after their page.
 app: .venv/.installed
-	$(BIN)/voila notebooks/00_start_here.ipynb $(ARGS)
+	$(BIN)/voila notebooks/00_start_here.ipynb --MappingKernelManager.cull_idle_timeout=60 \
+	  --MappingKernelManager.cull_interval=15 $(ARGS)
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

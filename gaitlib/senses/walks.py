@@ -81,7 +81,8 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
             values["seen_cadence_steps_per_min"] = gait_parameters(video)["cadence_steps_per_min"]
     except InputError as error:
         notes.append(str(error))
-    cadences = [value for name, value in values.items() if name.endswith("cadence_steps_per_min")]
+    names = [name for name in values if name.endswith("_cadence_steps_per_min") and "picture" not in name]
+    cadences = [values[name] for name in names]
     cadences = [value for value in cadences if np.isfinite(value)]
     if cadences and max(cadences) > (1 + _MAX_DIFFERENCE) * min(cadences):
         told = ", ".join(f"{value:.0f}" for value in cadences)
