@@ -22,7 +22,7 @@ CASES = ((16, 64, 1), (30, 64, 1))
 NUM_CLASSES, BATCH_SIZE, PEAK_SIDE = 4, 4, 2048
 INTRODUCTION = """# Performance
 
-Written by `make bench ARGS="--write docs/performance.md"`, not by hand. Ratios hold from machine to machine,
+Written by `make bench ARGS="--write FILE"`, not by hand. Ratios hold from machine to machine,
 seconds do not.
 """
 
@@ -99,6 +99,34 @@ def training_speed() -> str:
     return table(["", "clips/s", "matrix product, GFLOP/s"], rows)
 
 
+def epoch() -> str:
+    """Compare an epoch of the published network, with its clips read and varied, with its steps alone."""
+    from gaitlib.clips import PreparedVideo, make_clip_set, prepare_videos, training_batches
+    from gaitlib.config import make_config, resolve_body
+    from gaitlib.data import make_demo_folders
+    from gaitlib.models import build_model, load_keras
+
+    load_keras()
+    config = resolve_body(make_config("quick"), "keypoints")
+    paths = sorted(make_demo_folders(config)[0].rglob("*.mp4"))
+    videos = [video for video in prepare_videos(paths, config) if isinstance(video, PreparedVideo)]
+    clips = make_clip_set(videos, np.arange(len(videos)) % NUM_CLASSES, config)
+    shape = (config.num_frames, config.frame_size, config.num_channels)
+    num_steps, network = len(clips) // config.batch_size, build_model("cnn_lstm", *shape, NUM_CLASSES)
+    network.compile("adam", "sparse_categorical_crossentropy")
+    batches = training_batches(clips, config)
+    fixed = batches.take(1).cache().repeat()
+    tasks = {
+        name: partial(network.fit, data, epochs=1, steps_per_epoch=num_steps, verbose=0, shuffle=False)
+        for name, data in (("steps alone", fixed), ("whole epoch", batches))
+    }
+    seconds = medians_in_turns(tasks, 3)
+    rows = [
+        [name, f"{value:.1f}", f"{value / seconds['steps alone']:.2f}"] for name, value in seconds.items()
+    ]
+    return table([f"{num_steps} steps of {config.batch_size} clips", "seconds", "steps alone = 1"], rows)
+
+
 def keypoints() -> str:
     """Milliseconds a frame of the keypoint networks, one thread, on a drawn walker."""
     from gaitlib.demo import render_video, sample_truth
@@ -168,7 +196,7 @@ def first_report() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    part.__name__: part for part in (start_up, training_speed, keypoints, reading_speed, first_report)
+    part.__name__: part for part in (start_up, training_speed, epoch, keypoints, reading_speed, first_report)
 }
 
 

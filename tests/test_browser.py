@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_report import EVIL_EMOTION, user_report  # noqa: F401
@@ -214,17 +215,24 @@ def write_run(folder: Path, accuracy: float, **settings: object) -> None:
     content = {"test": test, "data": data, "created": folder.name, "chosen": folder.name, "config": settings}
     write_json(folder / "results.json", content)
     (folder / "index.html").write_text("<h1>run</h1>")
+    rows = {"video": [f"{number}.mp4" for number in range(8)], "walker": [*"aabbccdd"], "emotion": "sad"}
+    right = round(8 * accuracy)
+    table = pd.DataFrame(rows).assign(predicted=["sad"] * right + ["happy"] * (8 - right))
+    table.to_csv(folder / "predictions.csv", index=False)
 
 
-def test_list_of_runs_shows_scores_and_settings(browser, tmp_path):
+def test_list_of_runs_compares_two(browser, tmp_path):
     for name, accuracy, epochs in (("1 old", 0.5, 10), ("2 new", 0.75, 20)):
         write_run(tmp_path / name, accuracy, epochs=epochs, seed=0)
     write_index(tmp_path)
     opened = OpenedPage(browser, tmp_path / "index.html")
     page = opened.page
     assert [link.inner_text() for link in page.locator("#list a").all()] == ["2 new", "1 old"]
-    text = page.inner_text("#list")
-    assert "75.0" in text and "epochs 20" in text and "epochs 10" not in text and "seed" not in text
+    text = page.inner_text("#comparison")
+    assert "On the 8 videos of 4 walkers that both tested" in text and "is 25.0 points" in text
+    assert "settings: epochs" in text and "settings: seed" not in text
+    page.select_option("#one", "0")
+    assert "is 0.0 points" in page.inner_text("#comparison")
     opened.assert_quiet()
     page.locator("#list a").first.click()
     assert page.inner_text("h1") == "run"

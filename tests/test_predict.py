@@ -89,9 +89,8 @@ def test_mirror_image_gets_the_same_word(model, demo_video, tmp_path):
 def test_film_at_another_speed_gets_a_note_or_no_verdict(model, at_speed, factor, word):
     verdict = judge_video(at_speed(factor), model)
     assert verdict.status in {"abstained", "warned"}
-    assert any(
-        word in note or "slowed down or sped up" in note or "too short" in note for note in verdict.notes
-    )
+    doubts = (word, "slowed down or sped up", "could not be checked")
+    assert any(doubt in note for note in verdict.notes for doubt in doubts)
 
 
 def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):

@@ -109,7 +109,9 @@ def test_console_says_first_what_will_happen_then_the_time_left(any_report):
     lines = any_report.stdout.splitlines()
     assert lines[0].startswith("Report of ") and "About " in lines[0] and "--profile quick" in lines[0]
     steps = [line for line in lines if line.startswith("[")]
-    assert [line.split("]")[0] for line in steps] == [f"[{number}/5" for number in range(1, 6)]
+    assert [line.split("]")[0] for line in steps] == [
+        f"[{number}/{len(NOTEBOOKS)}" for number in range(1, len(NOTEBOOKS) + 1)
+    ]
     assert all(" left" in line for line in steps[:-1])
     assert lines[-1] == f"Report: {any_report.folder / 'index.html'}"
     assert any_report.stderr == ""

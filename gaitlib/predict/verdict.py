@@ -22,6 +22,8 @@ from gaitlib.labels import list_videos
 from gaitlib.models import TrainedModel
 from gaitlib.senses import TOGETHER, SensesModel, measure_walk
 
+# No step is longer, in leg lengths.
+_MAX_STEP_LEGS = 1.25
 # Steps per minute that people walk at; below, a step is too slow to be told from half a step.
 _MIN_CADENCE, _MAX_CADENCE = 45.0, 190.0
 # Step length in leg lengths per (steps per minute): people keep this ratio at all speeds and moods (walk
@@ -149,7 +151,10 @@ def doubt_speed(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -
         return "", False  # the phone's tag gave the true speed
     usual = gait[gait["is_valid"]].median(numeric_only=True)
     cadence = float(usual.get("cadence_steps_per_min", math.nan))
-    ratio = float(usual.get("step_length_legs", math.nan)) / cadence
+    length_legs = float(usual.get("step_length_legs", math.nan))
+    if length_legs > _MAX_STEP_LEGS:  # so fast that two steps were taken for one
+        cadence, length_legs = 2 * cadence, length_legs / 2
+    ratio = length_legs / cadence
     if math.isnan(cadence):
         return "No regular steps were found, so that the speed of the film could not be checked.", False
     is_slow = cadence < _MIN_CADENCE or ratio > _MAX_WALK_RATIO

@@ -42,14 +42,21 @@ def write_page(
     links: Mapping[str, str],
     banners: Sequence[str] = (),
     footer: str = "",
-    scripts: Sequence[str] = ("page.js",),
+    runs: str = "",
 ) -> None:
-    """Write a page around a body that is HTML already; all else is escaped, such as `links` by file name."""
+    """Write a page around a body that is HTML already; all else is escaped, such as `links` by file name.
+
+    `runs` is JSON for the script that compares runs.
+    """
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
     css = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
-    script = "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
+    names = ["page.js"] + ["compare.js"] * bool(runs)
+    script = "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in names)
     css += HtmlFormatter(style="xcode").get_style_defs(".highlight")
-    html = {name: Markup(text) for name, text in (("body", body), ("css", css), ("script", script))}
+    html = {
+        name: Markup(text)
+        for name, text in (("body", body), ("css", css), ("script", script), ("runs", runs))
+    }
     texts = {"title": title, "links": links, "here": path.name, "banners": banners, "footer": footer}
     with write_aside(path) as aside:
         page = environment.get_template("page.html.j2").render(**html, **texts)
@@ -92,9 +99,7 @@ def write_index(reports_dir: Path) -> None:
         table = table.replace(">", f' id="list"><caption>{_CAPTION}</caption>', 1)
         data = json.dumps([run for _, run in found[:_NUM_COMPARED]]).replace("<", "\\u003c")
         body = f'{_HEADING}<div class="output_subarea">{table}</div>{_COMPARISON}'
-        body += f'<script type="application/json" id="runs">{data}</script>'
-        number = f"{len(found)} run{'s' * (len(found) != 1)}."
-        write_page(page, "Runs", body, {}, footer=number, scripts=("page.js", "compare.js"))
+        write_page(page, "Runs", body, {}, footer=f"{len(found)} run{'s' * (len(found) != 1)}.", runs=data)
 
 
 def _compared(folder: Path) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from gaitlib.report.figures import figure_html
 from gaitlib.report.run import RunRequest, prepare_run
 from gaitlib.report.sentences import caution, data_sentence, headline, ladder_table, percent, what_it_reads
 
-
 _NEEDED = ("run_dir", "videos", "videos_test")
 
 

@@ -81,12 +81,12 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
             values["seen_cadence_steps_per_min"] = gait_parameters(video)["cadence_steps_per_min"]
     except InputError as error:
         notes.append(str(error))
-    names = [name for name in values if name.endswith("_cadence_steps_per_min") and "picture" not in name]
-    cadences = [values[name] for name in names]
+    told = (f"{sense}_cadence_steps_per_min" for sense in ("seen", "sound", "motion"))
+    cadences = [values[name] for name in told if name in values]
     cadences = [value for value in cadences if np.isfinite(value)]
     if cadences and max(cadences) > (1 + _MAX_DIFFERENCE) * min(cadences):
-        told = ", ".join(f"{value:.0f}" for value in cadences)
-        notes.append(f"The senses disagree on the steps a minute ({told}): a file of another walk?")
+        listed = ", ".join(f"{value:.0f}" for value in cadences)
+        notes.append(f"The senses disagree on the steps a minute ({listed}): a file of another walk?")
     return values, notes
 
 

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+import cv2
 import numpy as np
 
 from gaitlib.walker.blazepose import MIN_SCORE, BodySquare, Pose, PoseEstimator
 
-# The detector looks this often, and when somebody is lost, who is somebody else after a while.
+# The detector looks this often, and when somebody is lost; later a person is only known by the clothes.
 _LOOK_SECONDS, _PATIENCE_SECONDS, _MAX_PEOPLE, _LONG_AGO = 0.8, 1.5, 4, 10**6
-# In sides of the square: how far a body moves in a frame and while it is lost, how far before it is looked at
-# again from there, how near two poses or hips are one person's. Ratio of sizes.
-_MAX_STEP, _MAX_AWAY, _LARGE_STEP, _SAME_POSE, _SAME_HIPS, _MAX_RATIO = 0.25, 1.0, 0.06, 0.08, 0.12, 1.5
+# Distance of clothes in CIE Lab; lost a moment ago they may differ more (light, turning).
+_SAME_CLOTHES, _NEAR_CLOTHES, _MAX_CLOTHES = 6.0, 36.0, 60
+# In sides of the square: how far a body moves in a frame, how far before it is looked at again from there,
+# how near two poses or hips are one person's. Ratio of sizes.
+_MAX_STEP, _LARGE_STEP, _SAME_POSE, _SAME_HIPS, _MAX_RATIO = 0.25, 0.06, 0.08, 0.12, 1.5
 # A human body: measured on people 1.00, 1.00 and 0.64 to 1.35, on the feet of a table 0.97, 0.8 and 0.2.
 _MIN_USUAL_SCORE, _MIN_ON_MASK, _MIN_TRUNK, _MAX_TRUNK = 0.9, 0.85, 0.35, 2.5
 _MIN_FRAMES = 4
@@ -27,6 +30,7 @@ class Person:
     last_row: int
     last_pose: Pose
     poses: dict[int, Pose] = field(default_factory=dict)
+    clothes: list[np.ndarray] = field(default_factory=list)
 
 
 class PeopleTracker:
@@ -97,11 +101,17 @@ class PeopleTracker:
                 yield square._replace(x=square.x + x, y=square.y + y)
 
     def _recognise(self, row: int, pose: Pose) -> Person:
-        """Return the person who was lost near here a moment ago, else a new one."""
+        """Return the person who was lost near here a moment ago or wears the same, else a new one."""
+        clothes, likely = _clothes(self._frames[row], pose), {}
         for person in self._known:
-            is_lost = 0 < row - person.last_row < _PATIENCE_SECONDS * self._rate
-            if is_lost and _distance(person.last_pose.next_square, pose.next_square) < _MAX_AWAY:
-                return person
+            seconds = (row - person.last_row) / self._rate
+            is_lost = 0 < seconds < _PATIENCE_SECONDS
+            is_near = is_lost and _goes_on(person.last_pose, pose, _MAX_STEP + min(seconds, 1.0))
+            distance = np.linalg.norm(np.median(person.clothes, axis=0) - clothes, axis=1).max()
+            if row not in person.poses and distance < (_NEAR_CLOTHES if is_near else _SAME_CLOTHES):
+                likely[float(distance)] = person
+        if likely:
+            return likely[min(likely)]
         self._known.append(Person(len(self._known), row, pose))
         return self._known[-1]
 
@@ -116,6 +126,8 @@ class PeopleTracker:
 
     def _add(self, person: Person, row: int, pose: Pose) -> None:
         person.poses[row] = pose
+        if len(person.clothes) < _MAX_CLOTHES:
+            person.clothes.append(_clothes(self._frames[row], pose))
         if row >= person.last_row:
             person.last_row, person.last_pose = row, pose
 
@@ -148,11 +160,23 @@ def _share_on_mask(pose: Pose) -> float:
     return float((pose.mask[rows, columns] > 127).mean()) if len(seen) else 0.0
 
 
-def _goes_on(before: Pose, pose: Pose) -> bool:
-    """Return whether a pose can be the same person in the next frame."""
+def _clothes(frame: np.ndarray, pose: Pose) -> np.ndarray:
+    """Return the colours in the middle of the trunk and of the thighs, (2, 3), CIE Lab."""
+    half = max(1, round(pose.next_square.side / 60))
+    colours = []
+    for points in ([11, 12, 23, 24], [23, 24, 25, 26]):
+        corner = pose.image_px[points].mean(axis=0).astype(int) - half
+        column, row = np.clip(corner, 0, np.maximum(np.array(frame.shape[1::-1]) - 2 * half - 1, 0))
+        patch = frame[row : row + 2 * half + 1, column : column + 2 * half + 1].reshape(-1, 3)
+        colours.append(np.median(patch, axis=0) / 255)
+    return cv2.cvtColor(np.array([colours], np.float32), cv2.COLOR_RGB2LAB)[0]
+
+
+def _goes_on(before: Pose, pose: Pose, reach: float = _MAX_STEP) -> bool:
+    """Return whether a pose can be the same person a moment later, so far away in sides of the square."""
     old, new = before.next_square, pose.next_square
     is_alike = 1 / _MAX_RATIO <= new.side / max(old.side, 1e-6) <= _MAX_RATIO
-    is_near = np.hypot(new.x - old.x, new.y - old.y) <= _MAX_STEP * old.side
+    is_near = np.hypot(new.x - old.x, new.y - old.y) <= reach * old.side
     return pose.score >= MIN_SCORE and is_alike and bool(is_near)
 
 
