@@ -29,7 +29,7 @@ def describe(run_dir: Path) -> str:
         f"**On synthetic walkers**, the chosen model ({evaluation.chosen.replace('_', ' ')}) recognised the",
         f"emotion in {test.accuracy:.1%} of {test.num_videos} videos of {test.num_walkers} held-out walkers",
         f"(95 % interval {low:.1%} to {high:.1%}). On the same walkers: {others}.",
-        f"(`make example`, {results['created'][:10]}, {machine}, {minutes:.0f} min with prepared videos.)",
+        f"(`make example`, {results['created'][:10]}, {machine}, {minutes:.0f} min in all.)",
         "Synthetic walkers show that the method works, not how well it reads real people.",
     )
     return "\n".join(textwrap.wrap(" ".join(sentences), 118))
