@@ -14,6 +14,7 @@ from gaitlib.clips import prepare_video
 from gaitlib.errors import InputError
 from gaitlib.explain import describe_sweeps, explain_video, plot_sweeps
 from gaitlib.explain.reasons import clip_saliency
+from gaitlib.files import read_json
 from gaitlib.models import load_keras, load_trained
 from gaitlib.predict import (
     judge_files,
@@ -23,6 +24,7 @@ from gaitlib.predict import (
     write_page,
     write_verdicts,
 )
+from gaitlib.senses import find_walks, fit_senses, measure_walks, senses_of
 from gaitlib.video import read_video, write_film
 
 STATUSES = {"ok", "warned", "abstained", "refused"}
@@ -217,3 +219,23 @@ def test_sweeps_are_told_the_strongest_first():
     assert second.startswith("More speed raises happy from 10% to 50%")
     assert third == "More arm swing changes nothing beyond 5 points."
     assert "arm swing" in plot_sweeps(table).get_label()
+
+
+def test_sound_and_recording_beside_a_video_are_used(model, demo_folders, tmp_path):
+    """By a run that has learnt from them; a video without either gets the verdict of the picture alone."""
+    walks = find_walks(demo_folders[0])
+    measured, _ = measure_walks(walks, model.config)
+    senses = fit_senses(measured, senses_of(measured), model.config)
+    video = tmp_path / "walk_1.mp4"
+    for suffix in (".mp4", ".csv"):
+        shutil.copy(demo_folders[0] / "happy" / f"walker01_1{suffix}", video.with_suffix(suffix))
+    (verdict,) = judge_files([video], model, senses=senses)
+    assert verdict.senses["used"] == ["picture", "sound", "motion", "heart"]
+    assert sum(verdict.senses["probabilities"].values()) == pytest.approx(1)
+    assert any(note.startswith("Together, picture, sound, motion, heart say") for note in verdict.notes)
+    write_verdicts([verdict], model, tmp_path / "a.json")
+    assert read_json(tmp_path / "a.json")["videos"][0]["senses"] == verdict.senses
+    video.with_suffix(".csv").write_text("time_seconds,acc_x_m_s2\nnow,much\n")
+    (verdict,) = judge_files([video], model, senses=senses)
+    assert verdict.senses["used"] == ["picture", "sound"]
+    assert any("times are missing" in note for note in verdict.notes)

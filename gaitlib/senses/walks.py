@@ -48,8 +48,8 @@ def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame,
     Returns
     -------
     measured : DataFrame
-        The rows of `walks` with a column for each of `SENSE_PARAMETERS`, ``seen_cadence_steps_per_min`` and
-        the gait features of the picture, ``picture_*``.
+        The rows of `walks` with a column for each of `SENSE_PARAMETERS`, ``seen_cadence_steps_per_min``,
+        ``clock_shift_seconds`` (see `clock_shift`) and the gait features of the picture, ``picture_*``.
     notes : DataFrame
         ``video`` and ``note``: what was converted or left out, and why.
     """
@@ -63,7 +63,7 @@ def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame,
 
 def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str, float], list[str]]:
     """Measure one walk, see `measure_walks`; `config` has `body` decided, and either path may be empty."""
-    values, notes = dict[str, float](), list[str]()
+    values, notes, known = dict[str, float](), list[str](), None
     if path:
         sound, note = read_sound(path)
         heard, note = ({}, note) if note else measure_sound(sound)
@@ -74,13 +74,18 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
             known = read_recording(recording)
             values |= measure_motion(known) | measure_body(known)
             notes += known.notes
-        video = prepare_video(Path(path), config) if path else None
-        if video is not None and video.own_bouts:
-            names, features = gait_feature_names(config.body), gait_features([video])[0]
-            values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
-            values["seen_cadence_steps_per_min"] = gait_parameters(video)["cadence_steps_per_min"]
     except InputError as error:
         notes.append(str(error))
+    try:
+        video = prepare_video(Path(path), config) if path else None
+    except InputError as error:
+        video, notes = None, [*notes, str(error)]
+    if video is not None and video.own_bouts:
+        names, features = gait_feature_names(config.body), gait_features([video])[0]
+        values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
+        values["seen_cadence_steps_per_min"] = gait_parameters(video)["cadence_steps_per_min"]
+        if known is not None:
+            values["clock_shift_seconds"], values["clock_similarity"] = clock_shift(video, known)
     told = (f"{sense}_cadence_steps_per_min" for sense in ("seen", "sound", "motion"))
     cadences = [values[name] for name in told if name in values]
     cadences = [value for value in cadences if np.isfinite(value)]
