@@ -435,3 +435,26 @@ def test_qualtrics_export_and_rows_of_means_are_read(tmp_path):
     table = read_labels(path)
     assert table[["video", "emotion"]].to_numpy().tolist() == [["VID_1", "happy"], ["VID_2", "sad"]]
     assert table["num_raters"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "utf-16"])
+def test_a_manifest_as_excel_writes_it(tmp_path, encoding):
+    lines = [
+        f"{emotion}_{n}.mp4;{emotion};Jörg Müller {n}" for emotion in ("happy", "sad") for n in (1, 2, 3)
+    ]
+    for line in lines:
+        (tmp_path / line.split(";")[0]).write_bytes(b"0")
+    (tmp_path / "labels.csv").write_bytes("\r\n".join(["Video;Emotion;Walker", *lines]).encode(encoding))
+    assert set(find_videos(tmp_path).videos["walker"]) == {"Jörg Müller 1", "Jörg Müller 2", "Jörg Müller 3"}
+
+
+@pytest.mark.parametrize(
+    "form", ["{root}/happy/a_1.mp4", "clips/happy/a_1.mp4", "clips\\happy\\a_1.mp4", "a_1"]
+)
+def test_names_in_a_manifest_may_be_whole_paths(tmp_path, form):
+    folder = tmp_path / "clips"
+    (folder / "happy").mkdir(parents=True)
+    (folder / "happy" / "a_1.mp4").write_bytes(b"0")
+    text = form.format(root=folder.as_posix())
+    (folder / "labels.csv").write_text(f"video,emotion,walker\n{text},happy,a\n")
+    assert list(find_videos(folder).videos["video"]) == ["happy/a_1.mp4"]

@@ -5,13 +5,14 @@ import io
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from charset_normalizer import from_bytes
 
 from gaitlib.errors import InputError
 from gaitlib.files import show_name
@@ -60,7 +61,13 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(content: bytes) -> pd.DataFrame:
-    text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    try:
+        text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError:
+        guessed = from_bytes(content).best()  # Excel writes the code page of its country
+        if guessed is None:
+            raise
+        text = str(guessed)
     separator = max(",;\t", key=re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0]).count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     return pd.DataFrame(zip_longest(*rows, fillvalue="")).T  # pandas itself takes no rows of unequal length
@@ -100,12 +107,13 @@ def _drop_repeats(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table
 
 
-def file_keys(files: Iterable[str]) -> dict[str, list[str]]:
-    """Return what each file may be called in a table: with or without its folder and suffix."""
+def file_keys(files: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Return what each file may be called in a table: its whole path or less, with or without its suffix."""
     keys: dict[str, list[str]] = defaultdict(list)
-    for name in files:
+    for name, place in files.items():
         path = PurePosixPath(name)
-        for key in {name, str(path.with_suffix("")), path.name, path.stem}:
+        longer = place.as_posix(), f"{place.parents[len(path.parts) - 1].name}/{name}"
+        for key in {name, str(path.with_suffix("")), path.name, path.stem, *longer}:
             keys[normal_name(key)].append(name)
     return keys
 
@@ -118,7 +126,7 @@ def match_files(name: str, keys: Mapping[str, list[str]]) -> list[str]:
 
 
 def match_videos(
-    table: pd.DataFrame, files: Iterable[str], name: str, skipped: dict[str, str]
+    table: pd.DataFrame, files: Mapping[str, Path], name: str, skipped: dict[str, str]
 ) -> pd.DataFrame:
     """Put the files' names into a table of labels; what is missing, double or not listed is skipped."""
     keys = file_keys(files)
