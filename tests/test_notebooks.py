@@ -17,7 +17,7 @@ SOLUTIONS = sorted((PROJECT / "notebooks" / "solutions").glob("*.ipynb"))
 # Names of files and folders, which are no settings; other notebooks may have more of their own.
 FILES = (
     *("run_dir", "videos", "videos_test", "labels", "experiment", "out", "storage"),
-    *("recordings", "recordings_labels", "emotions"),
+    *("recordings", "recordings_labels", "emotions", "against"),
 )
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 

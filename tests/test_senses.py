@@ -335,3 +335,13 @@ def test_folders_of_recordings_alone(tmp_path, walks):
     assert set(found["walker"]) == {row["walker"] for row in walks[:6]} and (found["path"] == "").all()
     measured, notes = measure_walks(found, make_config(body="silhouette"))
     assert measured["motion_cadence_steps_per_min"].notna().all() and notes.empty
+
+
+def test_a_label_file_may_tell_the_order_of_the_walks(tmp_path, walks):
+    lines = ["video,emotion,walker,order"]
+    for number, row in enumerate(walks[:4]):
+        signals = watch_signals(WalkParameters.from_row(row), SenseParameters())
+        write(tmp_path / f"{number}.csv", signals)
+        lines.append(f"{number}.csv,{row['emotion']},{row['walker']},{number % 2}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    assert list(find_walks(tmp_path)["order"]) == ["0", "1", "0", "1"]

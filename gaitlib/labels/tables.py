@@ -81,7 +81,7 @@ def _read_excel(content: bytes) -> pd.DataFrame:
 
 
 def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
-    """Return the `needed` columns, ``walker`` (None where not given), and ``reference`` if there is one."""
+    """Return the `needed` columns, ``walker`` (None where not given), ``order`` and ``hour`` if there."""
     table = table.set_axis([normal_name(cell) for cell in table.iloc[0]], axis=1)[1:]
     for column in needed:
         if list(table.columns).count(column) != 1:
@@ -92,7 +92,7 @@ def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.
             raise InputError(f"{name} must have one column {column!r}, found {found}: {wanted}")
         for number in table.index[table[column] == ""]:
             raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
-    columns = [*needed, "walker", *{"reference"}.intersection(table.columns)]
+    columns = [*needed, "walker", *(name for name in ("order", "hour") if name in table)]
     table = table.loc[:, ~table.columns.duplicated()].reindex(columns=columns, fill_value="").astype(object)
     if "emotion" in table:
         table["emotion"] = table["emotion"].map(normal_name)

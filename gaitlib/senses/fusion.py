@@ -169,8 +169,8 @@ def gain_of_each(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) 
     return gains
 
 
-def order_leak(walks: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
-    """Tell how well the order of a walker's walks alone gives the emotion, on held-out walkers.
+def order_leak(walks: pd.DataFrame, config: RunConfig, column: str = "order") -> dict[str, Any]:
+    """Tell how well the order of a walker's walks (or the hour) alone gives the emotion, on held-out walkers.
 
     Pulse, warmth and fatigue follow the order: where it explains the emotion, a sense that reads them would
     seem to read the emotion.
@@ -179,13 +179,13 @@ def order_leak(walks: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
     -------
     dict
         `accuracy`, `majority`, `p` (labels shuffled within walkers) and `is_explained`; empty where the
-        labels have no column `order`.
+        labels have no such `column`.
     """
-    if "order" not in walks or walks["order"].replace("", np.nan).isna().all():
+    if column not in walks or walks[column].replace("", np.nan).isna().all():
         return {}
     emotions = tuple(sorted(walks["emotion"].unique()))
     labels, walkers = _labels(walks, emotions), walks["walker"].to_numpy(str)
-    order, answers = walks["order"].fillna("").astype(str).to_numpy(), np.zeros(len(walks), int)
+    order, answers = walks[column].fillna("").astype(str).to_numpy(), np.zeros(len(walks), int)
     for walker in np.unique(walkers):
         known = walkers != walker
         for row in np.flatnonzero(~known):
