@@ -4,7 +4,8 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-from commands import PROJECT, kill_hard, start_python
+import yaml
+from commands import PROJECT, kill_hard, run_gaitlib, start_python
 from conftest import TINY
 from test_evaluation import make_data
 
@@ -308,3 +309,15 @@ def test_real_models_are_ranked_on_real_videos(demo_folders, tmp_path):
         assert ("neutral" in set(own["emotion"])) == is_alone and entry["chance"] == 1 / (
             4 if is_alone else 3
         )
+
+
+def test_the_command_writes_a_page(demo_folders, tmp_path):
+    plan = {"name": "tiny", "method": "grid", "outer_folds": 2, "inner_folds": 0}
+    plan |= {"search": {"model": ["gait_logistic", "gait_forest"]}, "settings": {"num_resamples": 100}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(plan))
+    places = "--videos", demo_folders[0], "--videos-test", demo_folders[1], "--out", tmp_path / "out"
+    process = run_gaitlib("experiment", tmp_path / "tiny.yaml", *places)
+    assert process.returncode == 0, process.stderr
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "gait_forest" in page and "Synthetic walkers" in page
+    assert process.stdout.strip().splitlines()[-1] == f"Page: {tmp_path / 'out' / 'index.html'}"
