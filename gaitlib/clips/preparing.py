@@ -36,7 +36,7 @@ from gaitlib.walker import (
 )
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
 # Who moves less than this between the ends of a bout, in sides of the square, gets nowhere.
