@@ -124,7 +124,7 @@ def level_light(frames: np.ndarray) -> np.ndarray:
 
 def _clean(change: np.ndarray, threshold: float) -> np.ndarray:
     """Return where a picture changes by more than the threshold, without specks; 0 and 255, uint8."""
-    mask = (change > threshold).astype(np.uint8) * 255
+    _, mask = cv2.threshold(change, threshold, 255, cv2.THRESH_BINARY)
     # Opening by 2 x 2 with one anchor for both steps would move the mask by a pixel, right and down.
     small = np.ones((2, 2), np.uint8)
     mask = cv2.dilate(cv2.erode(mask, small, anchor=(1, 1)), small, anchor=(0, 0))
