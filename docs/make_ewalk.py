@@ -31,9 +31,9 @@ NETWORKS = {
 BASELINE_NAMES = ("majority", "speed_only", "box_forest", "background_only")
 INTRODUCTION = """# EWalk: real people, walkers held out
 
-Written by `make ewalk ARGS="--videos FOLDER --ratings SHEET --acted CSV"`, not by hand. The data cannot be
-passed on: EWalk (Randhavane et al. 2019, "Identifying Emotions from Walking using Affective and Deep
-Features") offers videos of people who walk towards a phone. Put the videos into one folder with a
+Written by `make ewalk ARGS="--videos FOLDER --ratings SHEET --acted CSV --networks"`, not by hand. The data
+cannot be passed on: EWalk (Randhavane et al. 2019, "Identifying Emotions from Walking using Affective and
+Deep Features") offers videos of people who walk towards a phone. Put the videos into one folder with a
 `labels.csv` of the columns `video,walker` (four videos in a row show one person), and the crowd's ratings
 beside it as the published sheet.
 

@@ -315,6 +315,16 @@ class TestFusion:
         with pytest.raises(InputError, match="too few"):
             fit_senses(measured.head(4), ["motion"], make_config())
 
+    def test_few_walkers_and_rare_emotions_are_not_scored(self, measured):
+        config = make_config(num_resamples=100)
+        assert senses_of(measured[measured["walker"] < "w03"]) == []
+        is_test = measured["walker"] > "w10"
+        only_tested = measured.assign(split=np.where(is_test, "test", "train"))
+        assert senses_of(only_tested[is_test | (measured["emotion"] == "sad")]) == []
+        few = measured[measured["walker"] < "w04"].reset_index(drop=True)
+        judged = judge_senses(few, senses_of(few), config)
+        assert len(judged[TOGETHER].videos) == len(few) == 8
+
     def test_order_that_explains_the_emotion_is_noticed(self, measured):
         config = make_config(num_resamples=500)
         assert not order_leak(measured, config)["is_explained"]

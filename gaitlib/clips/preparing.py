@@ -130,7 +130,7 @@ def prepare_videos(
     description: str = "Preparing videos",
     run_many: Callable[..., Iterable[Any]] | None = None,
 ) -> list[PreparedVideo | str]:
-    """Prepare many videos in parallel, one thread each; a single one gets all cores.
+    """Prepare many videos in parallel, one core each.
 
     ``run_many(function, items, description=...)`` yields results in order, by default on the cores here.
     Returns a video for each path; a text says why one cannot be used, without its name.

@@ -10,7 +10,6 @@ from gaitlib.evaluation.results import (
     read_evaluation,
     read_results,
     record_step,
-    step_durations,
     versions,
     write_results,
 )

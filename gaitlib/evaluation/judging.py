@@ -215,7 +215,7 @@ def leak_lesson(data: RunData, evaluation: Evaluation, config: RunConfig) -> sco
 
 def leaking_split(data: RunData, config: RunConfig) -> RunData:
     """Return the data split by video: a part of the judged videos tests, all others train and validate."""
-    videos = data.videos[data.videos["split"] != "unused"]
+    videos = data.videos
     judged = videos if config.folds else videos[videos["split"] == "test"]
     test = _draw(judged, 4 if config.folds else 2, config.seed)
     validation = _draw(videos.drop(test), round(1 / config.validation_fraction), config.seed)

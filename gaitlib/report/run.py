@@ -38,7 +38,7 @@ from gaitlib.models import INDEX_NAME, MODEL_NAMES, list_gpus, load_trained
 from gaitlib.report.pages import Page, write_index, write_pages
 from gaitlib.report.sentences import console_text, listed
 from gaitlib.training import run_many, train_fits
-from gaitlib.walker import weights
+from gaitlib.walker import weights_dir, weights_problem
 
 NOTEBOOKS = (
     *("01_preprocessing", "02_model", "03_training", "04_evaluation", "08_other_senses", "05_results"),
@@ -242,8 +242,8 @@ def check_setup(videos: Path, videos_test: Path, labels: Path | None) -> tuple[l
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     lines.append(f"Machine: {machine}, {len(list_gpus())} GPU (none is needed)")
     lines.append(f"Cache: {cache_dir()} (GAITLIB_CACHE moves it, deleting it is safe)")
-    problem = weights.weights_problem()
-    lines.append(f"Warning: {problem}" if problem else f"Body model: {weights.weights_dir()}")
+    problem = weights_problem()
+    lines.append(f"Warning: {problem}" if problem else f"Body model: {weights_dir()}")
     try:
         lines += _describe_videos(videos, videos_test, labels)
         with temporary_folder(cache_dir(), "check"):

@@ -22,6 +22,7 @@ from gaitlib.models import fit_classifier, predict_classes
 from gaitlib.senses.measuring import SENSE_PARAMETERS
 
 TOGETHER, SENSES_NAME = "together", "senses.skops"
+# With fewer training walkers nothing is scored: one of them is held out while weights are fitted.
 _NUM_FOLDS, _FEWEST_WALKERS = 5, 4
 # Ratios rather than differences count for what is positive by nature.
 _LOGARITHMS = ("_per_min", "_m_s2", "_m_s3", "_seconds", "_ms", "_bpm")
@@ -97,23 +98,29 @@ def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str = "
 
 
 def senses_of(walks: pd.DataFrame) -> list[str]:
-    """Return the senses that at least two walkers of each emotion have, the picture first."""
+    """Return the senses that two training walkers of each emotion have; none where walkers are too few."""
+    known = walks[walks["split"] != "test"] if "split" in walks else walks
+    if known["walker"].nunique() < _FEWEST_WALKERS or walks["emotion"].nunique() < 2:
+        return []
     found = []
     for sense in ("picture", *SENSE_PARAMETERS["sense"].unique()):
-        has = np.isfinite(sense_features(walks, columns_of(walks, sense))).any(axis=1)
-        by_emotion = walks[has].groupby("emotion")["walker"].nunique()
+        has = np.isfinite(sense_features(known, columns_of(walks, sense))).any(axis=1)
+        by_emotion = known[has].groupby("emotion")["walker"].nunique()
         if len(by_emotion) == walks["emotion"].nunique() and by_emotion.min() > 1:
             found.append(sense)
     return found
 
 
-def fit_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> SensesModel:
+def fit_senses(
+    walks: pd.DataFrame, senses: Sequence[str], config: RunConfig, emotions: Sequence[str] = ()
+) -> SensesModel:
     """Fit a classifier a sense on walks, and their weights on walkers whom they have not seen.
 
-    Raises `InputError` if there are too few walkers, or no sense.
+    `emotions` are those of the walks unless more are given. Raises `InputError` if there are too few walkers,
+    or no sense.
     """
-    emotions = tuple(sorted(walks["emotion"].unique()))
-    if walks["walker"].nunique() < _FEWEST_WALKERS or len(emotions) < 2 or not senses:
+    emotions = tuple(emotions or sorted(walks["emotion"].unique()))
+    if walks["walker"].nunique() < _FEWEST_WALKERS - 1 or len(emotions) < 2 or not senses:
         raise InputError(
             f"{walks['walker'].nunique()} walkers who show {', '.join(emotions) or 'nothing'} are too few to "
             f"compare senses: record at least {_FEWEST_WALKERS} people in two emotions each."
@@ -123,11 +130,14 @@ def fit_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) ->
     for sense in senses:
         features = sense_features(walks, columns[sense], config.relative_to)
         has = np.flatnonzero(np.isfinite(features).any(axis=1))
+        if len(set(labels[has])) < 2:
+            continue  # in these folds nothing can be learnt from it
         said[sense] = np.full(shares.shape, np.nan)
         folds = inner_folds(labels[has], walks["walker"].to_numpy()[has], _NUM_FOLDS, config.seed)
         for known, held in folds:
-            inner = fit_classifier("gait_logistic", features[has[known]], shares[has[known]], config.seed)
-            said[sense][has[held]] = predict_classes(inner, features[has[held]], len(emotions))
+            if len(set(labels[has[known]])) > 1:
+                inner = fit_classifier("gait_logistic", features[has[known]], shares[has[known]], config.seed)
+                said[sense][has[held]] = predict_classes(inner, features[has[held]], len(emotions))
         pipelines[sense] = fit_classifier("gait_logistic", features[has], shares[has], config.seed)
     weights = _fit_weights(_evidence(said), labels)
     return SensesModel(emotions, columns, pipelines, weights, config.relative_to)
@@ -149,7 +159,8 @@ def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) 
         number = config.folds or _NUM_FOLDS
         folds = inner_folds(_labels(walks, emotions), walks["walker"], number, config.seed)
     for known, held in folds:
-        for name, part in fit_senses(walks.iloc[known], senses, config).predict(walks.iloc[held]).items():
+        model = fit_senses(walks.iloc[known], senses, config, emotions)
+        for name, part in model.predict(walks.iloc[held]).items():
             said[name][held] = part
     about = walks[["video", "walker", "emotion"]].assign(num_clips=1, fold=0, temperature=1.0)
     judged = {}

@@ -8,12 +8,13 @@ from scipy import signal
 from tqdm import tqdm
 
 from gaitlib.clips import PreparedVideo, prepare_video
-from gaitlib.config import RunConfig
+from gaitlib.config import RunConfig, resolve_body
 from gaitlib.errors import InputError
 from gaitlib.gait import gait_feature_names, gait_features, gait_parameters, step_events
 from gaitlib.labels import find_videos, list_videos
 from gaitlib.senses.measuring import measure_body, measure_motion, measure_sound
 from gaitlib.senses.recordings import Recording, read_recording, read_sound
+from gaitlib.walker import weights_problem
 
 _MAX_DIFFERENCE = 0.08  # of cadences that belong to one walk
 _CLOCK_RATE_HZ, _STEP_SD_SECONDS = 50.0, 0.06
@@ -53,6 +54,8 @@ def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame,
     notes : DataFrame
         ``video`` and ``note``: what was converted or left out, and why.
     """
+    if config.body == "auto":
+        config = resolve_body(config, "silhouette" if weights_problem() else "keypoints")
     rows, notes = [], []
     for walk in tqdm(walks.to_dict("records"), "Listening and measuring", unit="walk", mininterval=1.0):
         values, told = measure_walk(walk["path"], walk["recording"], config)
