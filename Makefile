@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: report test lab app lint clean lock example ewalk bench
+.PHONY: report test lab app lint clean lock example ewalk bench faults torture
 
 report: .venv/.installed
 	$(BIN)/python -m gaitlib report $(ARGS)
@@ -54,6 +54,10 @@ example: .venv/.installed
 # Writes docs/ewalk.md from the EWalk videos: make ewalk ARGS="--videos FOLDER --ratings SHEET".
 ewalk: .venv/.installed
 	$(BIN)/python docs/make_ewalk.py $(ARGS)
+
+# Slow chains: damaged films, counted by what reading them comes to; a training killed again and again.
+faults torture: .venv/.installed
+	$(BIN)/python tests/$@.py $(ARGS)
 
 # Prints speeds and memory with the machine and versions; ARGS="--write FILE" writes them as a page.
 bench: .venv/.installed

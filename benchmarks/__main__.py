@@ -5,6 +5,7 @@ in one run, and medians are given.
 """
 
 import argparse
+import json
 import os
 import platform
 import subprocess
@@ -144,6 +145,72 @@ def keypoints() -> str:
     return table(["", "ms a frame"], [[name, f"{1000 * value:.0f}"] for name, value in seconds.items()])
 
 
+def beside_mediapipe(footage: Sequence[Path] = ()) -> str:
+    """Keypoints by us and by MediaPipe 0.10.21, frame by frame in turns on one core; films by --footage.
+
+    MediaPipe is installed into an environment of its own, which takes a while.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder) / "bin" / "python"
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "mediapipe==0.10.21"], check=True)
+        rows = []
+        for name, frames in _films(footage):
+            np.save(Path(folder) / "frames.npy", frames)
+            rows.append([name, *_compare_keypoints(frames, python, Path(folder) / "frames.npy")])
+    header = ["", "frames in both", "ours, ms", "MediaPipe, ms", "distance, pixels", "distance, body heights"]
+    return table(header, rows)
+
+
+def _films(paths: Sequence[Path]) -> list[tuple[str, np.ndarray]]:
+    """Return name and RGB frames of the films to compare: those named, else a drawn walker."""
+    from gaitlib.demo import render_video, sample_truth
+    from gaitlib.video import read_video
+
+    if paths:
+        return [(path.stem, read_video(path, 15.0, 960)[0].frames[:120]) for path in paths]
+    row = sample_truth(range(1, 2), 1, seconds=(3.0, 3.0)).to_dict("records")[0]
+    return [("drawn walker", render_video(row))]
+
+
+def _compare_keypoints(frames: np.ndarray, python: Path, stored: Path) -> list[str]:
+    from gaitlib.walker.blazepose import MIN_SCORE, PoseEstimator
+
+    command = [python, Path(__file__).with_name("mediapipe_worker.py"), stored]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {0})  # the worker inherits it
+    worker = subprocess.Popen(list(map(str, command)), text=True, **pipes)
+    assert worker.stdin and worker.stdout
+    worker.stdout.readline()
+    estimator, square, ours_ms, theirs_ms, distances, heights = PoseEstimator(), None, [], [], [], []
+    for number, frame in enumerate(frames):
+        print(number, file=worker.stdin, flush=True)
+        milliseconds, points = json.loads(worker.stdout.readline())
+        start = time.perf_counter()
+        square = square or next(iter(estimator.detect(frame)), None)
+        pose = estimator.estimate(frame, square) if square else None
+        ours_ms.append(1000 * (time.perf_counter() - start))
+        theirs_ms.append(milliseconds)
+        square = pose.next_square if pose and pose.score >= MIN_SCORE else None
+        if pose and square and points:
+            distances += np.linalg.norm(pose.image_px - points, axis=1).tolist()
+            heights.append(np.ptp(pose.image_px[:, 1]))
+    worker.stdin.close()
+    worker.wait()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    ours, theirs, apart = (float(np.median(values)) for values in (ours_ms, theirs_ms, distances))
+    share = apart / float(np.median(heights))
+    return [
+        f"{len(heights)} of {len(frames)}",
+        f"{ours:.0f}",
+        f"{theirs:.0f}",
+        f"{apart:.1f}",
+        f"{share:.4f}",
+    ]
+
+
 def reading_speed() -> str:
     """Seconds to prepare a drawn video from file to cache, by body, against its length."""
     from gaitlib.clips import prepare_video
@@ -196,7 +263,8 @@ def first_report() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    part.__name__: part for part in (start_up, training_speed, epoch, keypoints, reading_speed, first_report)
+    part.__name__: part
+    for part in (start_up, training_speed, epoch, keypoints, beside_mediapipe, reading_speed, first_report)
 }
 
 
@@ -204,14 +272,15 @@ def main() -> None:
     """Run what was asked for, print it as it comes, and write it to a file if one is named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(PARTS), help="run this part; repeatable")
+    parser.add_argument("--footage", action="append", default=[], type=Path, help="film for beside_mediapipe")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write what is printed to a file")
     given = parser.parse_args()
     texts = [INTRODUCTION, describe_machine()]
     print("\n".join(texts), flush=True)
-    for name in given.only or PARTS:
-        texts.append(
-            f"\n## {name.replace('_', ' ').capitalize()}\n\n{PARTS[name].__doc__}\n\n{PARTS[name]()}"
-        )
+    parts = PARTS | {"beside_mediapipe": partial(beside_mediapipe, given.footage)}
+    for name in given.only or [part for part in PARTS if part != "beside_mediapipe"]:
+        title = name.replace("_", " ").capitalize()
+        texts.append(f"\n## {title}\n\n{PARTS[name].__doc__}\n\n{parts[name]()}")
         print(texts[-1], flush=True)
     if given.write:
         given.write.write_text("\n".join(texts) + "\n", encoding="utf-8")

@@ -18,9 +18,7 @@ app = typer.Typer(
 )
 
 # Options that several commands share.
-Videos = Annotated[
-    Path, Option(resolve_path=True, help="Training videos: a folder an emotion, or labels.csv.")
-]
+Videos = Annotated[Path, Option(resolve_path=True, help="Training videos: a folder an emotion.")]
 VideosTest = Annotated[Path, Option(resolve_path=True, help="Test videos of other people; may be empty.")]
 Labels = Annotated[Path | None, Option(resolve_path=True, help="CSV (video,emotion[,walker]) or ratings.")]
 Out = Annotated[Path | None, Option(resolve_path=True, help="Run folder; by default in reports/.")]
@@ -105,7 +103,7 @@ def _add_run_command(name: str, about: str) -> None:
         typer.echo({"report": report.make_report, "train": report.train_run}[name](request))
 
 
-_add_run_command("report", "Do the whole job: run notebooks 01 to 05 and write the HTML report.")
+_add_run_command("report", "Do the whole job: run the notebooks and write the HTML report.")
 _add_run_command("train", "Train models and print their layers and scores, without notebooks.")
 
 

@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from gaitlib.errors import InputError
 
 Body = Literal["keypoints", "silhouette"]
+# Networks of frames, networks of keypoints, classifiers of gait parameters.
+NetworkName = Literal["cnn_lstm", "cnn_lstm_timedistributed", "cnn_gru", "cnn_tcn"]
+SkeletonName = Literal["skeleton_gru", "skeleton_tcn"]
+GaitName = Literal["gait_logistic", "gait_forest", "gait_ensemble"]
 
 # Upper bounds rather than rivals: nothing that sees only the videos can be expected to beat them.
 CEILINGS = ("rater_ceiling", "oracle")
@@ -22,7 +26,10 @@ PROFILES: dict[str, dict[str, Any]] = {
     # Enough to see the whole job work, too little to learn much.
     "quick": {"demo_walkers": 6, "epochs": 3, "max_clips_per_video": 3, "sweep_walkers": 1},
     # The publication to the letter.
-    "published": {"model": "cnn_lstm", "learning_rate": 7e-5, "epochs": 60, "patience": 60, "augment": False},
+    "published": {
+        **{"model": "cnn_lstm", "learning_rate": 7e-5, "epochs": 60, "patience": 60},
+        **{"augment": False, "class_weights": False, "crop": "frame"},
+    },
 }
 
 
@@ -55,7 +62,9 @@ class RunConfig(BaseModel):
     scheduler: str = Field("", pattern="^$|^[a-z]+://", description="Dask scheduler that trains; empty: here")
     seed: int = Field(0, ge=0, lt=2**32 - 50, description="seed of every random draw")
     # 02 model
-    model: str = Field("auto", description="name of the model; auto: chosen by inner folds of walkers")
+    model: Literal["auto", NetworkName, SkeletonName, GaitName] = Field(
+        "auto", description="name of the model; auto: chosen by inner folds of walkers"
+    )
     l2_strength: float = Field(0.01, ge=0, description="L2 penalty of the Dense 64 layer")
     # 03 training
     learning_rate: float = Field(0.001, gt=0, description="Adam's step size; published: 0.00007")

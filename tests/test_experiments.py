@@ -41,7 +41,10 @@ def test_grid_lists_every_combination_and_settings_read_well():
         ({"serach": {}}, "'serach'. Did you mean 'search'?"),
         ({"search": {"learning_rat": [1]}}, "Unknown setting 'learning_rat'. Did you mean 'learning_rate'?"),
         ({"settings": {"epoch": 3}}, "Unknown setting 'epoch'. Did you mean 'epochs'?"),
-        ({"search": {"model": ["cnn_lstn"]}}, "'cnn_lstn'. Did you mean"),
+        (
+            {"search": {"model": ["cnn_lstn"]}},
+            "Setting 'model' is 'cnn_lstn': input should be 'auto', 'cnn_lstm'",
+        ),
         ({"search": {"epochs": [3, 0]}}, "Setting 'epochs' is 0: input should be greater than or equal to 1"),
         ({"search": {"epochs": [[1]]}}, "Setting 'epochs' is .1.: input should be a valid integer"),
         ({"search": {"epochs": []}}, "Experiment search.epochs"),

@@ -58,8 +58,8 @@ def test_wrong_settings_are_told_in_a_sentence(settings, words):
 
 
 def test_texts_become_values_of_the_declared_type():
-    parsed = parse_settings({"epochs": "5", "augment": "false", "model": "007"})
-    assert parsed == {"epochs": 5, "augment": False, "model": "007"}
+    parsed = parse_settings({"epochs": "5", "augment": "false", "reference_emotion": "007"})
+    assert parsed == {"epochs": 5, "augment": False, "reference_emotion": "007"}
     with pytest.raises(InputError, match="'epochs'"):
         parse_settings({"epochs": "five"})
 

@@ -312,6 +312,12 @@ class TestFinding:
         assert len({*track.person} - {-1}) == 2
         assert all(len(set(track.person[track.bouts == bout])) == 1 for bout in range(track.bouts.max() + 1))
 
+    def test_a_jump_within_a_shot_begins_another_bout(self, people):
+        frames = np.concatenate([people[0], people[0]])
+        assert not find_cuts(frames).any()
+        track, middle = find(frames), len(people[0])
+        assert track.bouts[middle - 1] >= 0 and track.bouts[middle] not in (-1, track.bouts[middle - 1])
+
     def test_two_people_together_are_counted_and_not_mixed(self, people):
         num_frames = min(map(len, people))
         both = np.concatenate([frames[:num_frames] for frames in people], axis=1)

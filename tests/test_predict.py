@@ -95,6 +95,22 @@ def test_film_at_another_speed_gets_a_note_or_no_verdict(model, at_speed, factor
     assert any(doubt in note for note in verdict.notes for doubt in doubts)
 
 
+def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp_path):
+    paths = [demo_folders[0] / name for name in ("happy/walker01_1.mp4", "sad/walker02_1.mp4")]
+    films = [read_video(path, 30.0)[0].frames for path in paths]
+    write_film(tmp_path / "joined.mp4", 30.0, np.concatenate(films))
+    verdict = judge_video(tmp_path / "joined.mp4", model)
+    cut_seconds = len(films[0]) / 30
+    sides = [
+        {moment >= cut_seconds for moment in (bout.start_seconds + 0.1, bout.end_seconds - 0.1)}
+        for bout in verdict.prepared.bouts
+    ]
+    assert len(sides) >= 2 and all(len(side) == 1 for side in sides)
+    assert len({bout.person for bout in verdict.prepared.own_bouts}) == 1
+    notes = " ".join(verdict.notes)
+    assert "cuts from one shot to another" in notes and "people walk one after another" in notes
+
+
 def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):
     path = tmp_path / "black.mp4"
     write_film(path, 15.0, np.zeros((45, 240, 320, 3), np.uint8))
@@ -215,9 +231,11 @@ def test_sweeps_are_told_the_strongest_first():
     rows += [("arm swing", value, "a", 0.5, 0.5) for value in (10.0, 40.0)]
     table = pd.DataFrame(rows, columns=["parameter", "value", "walker", "p_happy", "p_sad"])
     _, first, second, third = describe_sweeps(table)
-    assert first == "More bounce raises happy from 10% to 90%, lowers sad from 90% to 10%."
-    assert second.startswith("More speed raises happy from 10% to 50%")
-    assert third == "More arm swing changes nothing beyond 5 points."
+    assert (
+        first == "Raising bounce from 0.1 to 0.9 cm raises happy from 10% to 90%, lowers sad from 90% to 10%."
+    )
+    assert second.startswith("Raising speed from 0.2 to 1 m/s raises happy from 10% to 50%")
+    assert third == "Raising arm swing from 10 to 40 deg changes nothing beyond 5 points."
     assert "arm swing" in plot_sweeps(table).get_label()
 
 

@@ -7,7 +7,7 @@ import pytest
 from made_walks import make_walk
 
 from gaitlib.config import make_config
-from gaitlib.demo import WalkParameters, sample_truth
+from gaitlib.demo import WalkParameters, sample_truth, write_video
 from gaitlib.demo.senses import SOUND_RATE_HZ, SenseParameters, heel_strikes, step_sound, watch_signals
 from gaitlib.errors import InputError
 from gaitlib.senses import (
@@ -19,6 +19,7 @@ from gaitlib.senses import (
     gain_of_each,
     judge_senses,
     load_senses,
+    measure_walk,
     measure_walks,
     order_leak,
     read_recording,
@@ -332,6 +333,19 @@ class TestFusion:
         leak = order_leak(tied, config)
         assert leak["is_explained"] and leak["accuracy"] == 1 and leak["majority"] == 0.5
         assert order_leak(measured.drop(columns="order"), config) == {}
+
+
+def test_sound_and_recording_of_another_length_are_told(tmp_path, walks):
+    row = dict(walks[0], num_frames=2 * walks[0]["num_frames"])
+    walk = WalkParameters.from_row(row)
+    write_video(row, tmp_path / "a.mp4", step_sound(walk, SenseParameters(), 20.0))
+    signals = watch_signals(walk, SenseParameters())
+    write(tmp_path / "a.csv", signals[signals["time_seconds"] < 2.5])
+    config = make_config(body="silhouette", crop="silhouette")
+    values, notes = measure_walk(str(tmp_path / "a.mp4"), str(tmp_path / "a.csv"), config)
+    assert any("sound goes on after the picture" in note for note in notes)
+    assert any("recording lasts 2 s, the walk" in note for note in notes)
+    assert values["sound_cadence_steps_per_min"] == pytest.approx(walk.cadence_steps_per_min, rel=0.02)
 
 
 def test_folders_of_recordings_alone(tmp_path, walks):

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from gaitlib.training import (
     train_model,
     update_about,
 )
+from gaitlib.training.choosing import Choice, with_network
 from gaitlib.training.fitting import join_sets
 
 
@@ -189,10 +191,23 @@ def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, 
     monkeypatch.setattr(fitting, "fit_classifier", lambda *given: fitted.append(given[0]) or original(*given))
     choice = choose_model(both, config, EMOTIONS)
     assert choice.name == choice.table["model"].iloc[0] and choice.name in choice.reason
-    assert choice.table["accuracy"].max() > 0.6 and "6 training walkers" in choice.reason
+    assert choice.table["accuracy"].max() > 0.6 and "6 training and validation walkers" in choice.reason
     assert len(fitted) == 5 * len(choice.table)
     train_model(choice.name, *sets, config, EMOTIONS)
     assert len(fitted) == 5 * len(choice.table) + 1
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_a_network_is_chosen_only_where_it_clearly_leads_on_validation_walkers(sets, is_good):
+    config = walk_config(seed=5)
+    choice = Choice("gait_logistic", choose_model(join_sets(*sets), config, EMOTIONS).table, "Best of three.")
+    wrong = replace(sets[1], labels=(sets[1].labels + 1) % len(EMOTIONS))
+    validation = wrong if is_good else sets[1]  # labels that the classifier gets wrong, or right
+    network = SimpleNamespace(name="cnn_lstm", config=config, emotions=EMOTIONS)
+    network.predict = lambda videos: np.eye(len(EMOTIONS))[videos.labels if is_good else 0 * videos.labels]
+    said = with_network(choice, network, sets[0], validation)
+    assert said.name == ("cnn_lstm" if is_good else "gait_logistic") and "validation walkers" in said.reason
+    assert said.table["model"].iloc[-1] == "cnn_lstm" and len(said.table) == 1 + len(choice.table)
 
 
 def test_too_few_walkers_to_choose_by_leave_the_published_network(sets):

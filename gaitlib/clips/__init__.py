@@ -10,18 +10,3 @@ from gaitlib.clips.sets import (
     training_batches,
 )
 from gaitlib.clips.skeleton import draw_sequence, keypoint_sequence
-
-__all__ = [
-    "Bout",
-    "ClipSet",
-    "PreparedVideo",
-    "draw_sequence",
-    "evaluation_batches",
-    "find_clips",
-    "keypoint_sequence",
-    "make_clip_set",
-    "prepare_video",
-    "prepare_videos",
-    "recognises_person",
-    "training_batches",
-]

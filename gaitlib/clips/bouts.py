@@ -96,7 +96,7 @@ def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, 
 
 
 def _fits(frames: np.ndarray, step: np.ndarray, period: float) -> bool:
-    """Tell whether one round lasts so long although it is no whole number of frames."""
+    """Tell whether a loop may last so long, a fraction of a frame included."""
     change = _change(frames, period)
     return bool(period % 1 and np.median(change / step[-len(change) :]) < _MAX_RATIO_BETWEEN)
 

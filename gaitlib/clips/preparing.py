@@ -135,21 +135,33 @@ def prepare_videos(
     ``run_many(function, items, description=...)`` yields results in order, by default on the cores here.
     Returns a video for each path; a text says why one cannot be used, without its name.
     """
+    new, found = [path for path in dict.fromkeys(paths) if not _is_stored(path, config)], {}
+    if len(new) > 1:  # for what is stored no other process is started, which takes seconds
+        prepare = partial(_prepare_or_reason, config=config, is_alone=False)
+        found = dict(zip(new, (run_many or _run_here)(prepare, new, description=description), strict=True))
+    return [found.get(path) or _prepare_or_reason(path, config, is_alone=True) for path in paths]
+
+
+def _run_here(function: Callable, paths: Sequence[Path], description: str) -> Iterable[Any]:
     import joblib
     from tqdm import tqdm
 
-    prepare = partial(_prepare_or_reason, config=config, is_alone=len(paths) == 1)
-    if run_many:
-        return list(run_many(prepare, paths, description=description))
-    parallel = joblib.Parallel(min(joblib.cpu_count(), len(paths)) or 1, return_as="generator")
-    videos = parallel(joblib.delayed(prepare)(path) for path in paths)
-    return list(tqdm(videos, description, len(paths), mininterval=1.0, unit="video"))
+    tasks = (joblib.delayed(function)(path) for path in paths)
+    results = joblib.Parallel(min(joblib.cpu_count(), len(paths)), return_as="generator")(tasks)
+    return tqdm(results, description, len(paths), mininterval=1.0, unit="video")
 
 
 def recognises_person(path: Path, config: RunConfig) -> bool | None:
     """Tell whether keypoints of a person were found in a prepared video; None: it could not be read."""
     meta = _find_entry(path, config).meta
     return None if meta["refusal"] else "keypoints" in meta["methods"]
+
+
+def _is_stored(path: Path, config: RunConfig) -> bool:
+    try:
+        return (_find_entry(path, config).folder / "meta.json").exists()
+    except InputError:  # no such file
+        return True
 
 
 def _prepare_or_reason(path: Path, config: RunConfig, is_alone: bool) -> PreparedVideo | str:
@@ -245,10 +257,8 @@ def _pictures(frames: np.ndarray, track: WalkerTrack, config: RunConfig) -> np.n
     chosen = (frames[row] for row in rows)
     if config.crop == "silhouette" and track.masks is not None:
         masks = (track.masks[row] for row in rows)
-        cut_out = (
-            np.uint8(frame * (mask[..., None] / 255)) for frame, mask in zip(chosen, masks, strict=True)
-        )
-        chosen = masks if is_grey else cut_out
+        pairs = zip(chosen, masks, strict=True)
+        chosen = masks if is_grey else (np.uint8(frame * (mask[..., None] / 255)) for frame, mask in pairs)
     elif is_grey and frames.ndim > 3:
         chosen = (cv2.cvtColor(frames[row], cv2.COLOR_RGB2GRAY) for row in rows)
     cut = cut_frames(chosen, squares[rows], config.frame_size)
@@ -279,7 +289,7 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
 
 
 def _way(squares: np.ndarray) -> np.ndarray:
-    """Return how far somebody goes right and away, in sides of the square; growth as seen from 4 sides."""
+    """Return how far somebody goes right and away, in sides of the square; they are about 4 sides away."""
     first, last = squares[0], squares[-1]
     return np.array([2 * (last[0] - first[0]) / (first[2] + last[2]), 4 * np.log(first[2] / last[2])])
 
@@ -314,9 +324,7 @@ def _describe(
         notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
     if len(seconds) > 1:
         share = f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s"
-        notes.append(
-            f"{len(seconds)} people walk at different times: the one who walks most is read, {share}."
-        )
+        notes.append(f"{len(seconds)} people walk one after another: who walks most is read, {share}.")
     why = max(tracks, key=lambda track: (track.num_people, bool(track.reason))).reason
     if any((track.bouts >= 0).any() for track in tracks):
         why = f"nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."

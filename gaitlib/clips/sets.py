@@ -41,7 +41,7 @@ def find_clips(video: PreparedVideo, config: RunConfig) -> np.ndarray:
 
 @lru_cache(4096)
 def walk_on(video: PreparedVideo, bout: Bout, num_frames: int) -> np.ndarray:
-    """Return the rows of a bout, `num_frames` at least: it goes on from where the walker moved alike."""
+    """Return the rows of a bout, at least `num_frames`: a short one goes on from the matching gait phase."""
     rows = bout.rows
     if len(rows) >= num_frames:
         return rows

@@ -15,20 +15,3 @@ from gaitlib.data.rundata import (
     prepare_test,
 )
 from gaitlib.data.splits import assign_folds, inner_folds
-
-__all__ = [
-    "Fit",
-    "RunData",
-    "VideoSet",
-    "assign_folds",
-    "describe_skipped",
-    "find_data",
-    "inner_folds",
-    "list_fits",
-    "load_data",
-    "make_demo_folders",
-    "make_fit",
-    "prepare_data",
-    "prepare_test",
-    "prepared_rows",
-]

@@ -199,10 +199,8 @@ def _reference_places(rows: pd.DataFrame, references: pd.DataFrame) -> tuple[np.
     """Return for each of `rows` the places, among rows and then references, of what it is compared with."""
     by_digest = {digest: len(rows) + place for place, digest in enumerate(references["digest"])}
     by_walker = {walker: np.flatnonzero(rows["walker"] == walker) for walker in rows["walker"].unique()}
-    return tuple(
-        np.array([by_digest[row.reference]]) if row.reference else by_walker[row.walker]
-        for row in rows.itertuples()
-    )
+    pairs = zip(rows["reference"], rows["walker"], strict=True)
+    return tuple(np.array([by_digest[one]]) if one else by_walker[walker] for one, walker in pairs)
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,3 @@ one again from its row.
 from gaitlib.demo.dataset import DEMO_VERSION, TRUTH_NAME, make_demo, read_truth, sample_truth
 from gaitlib.demo.kinematics import WalkParameters, pose_walker
 from gaitlib.demo.rendering import SYNTHETIC_COMMENT, render_video, write_video
-
-__all__ = [
-    "DEMO_VERSION",
-    "SYNTHETIC_COMMENT",
-    "TRUTH_NAME",
-    "WalkParameters",
-    "make_demo",
-    "pose_walker",
-    "read_truth",
-    "render_video",
-    "sample_truth",
-    "write_video",
-]

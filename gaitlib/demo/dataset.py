@@ -17,7 +17,7 @@ from gaitlib.errors import InputError
 from gaitlib.files import make_folder, temporary_folder
 
 # Raise when the same seed draws other videos: drawn ones are kept and used again.
-DEMO_VERSION = 4
+DEMO_VERSION = 5
 TRUTH_NAME = "truth.csv"
 CLIP_SECONDS = (2.4, 3.6)
 _KEPT_NAMES = ("README.md", ".gitkeep")

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from gaitlib.demo.kinematics import EMOTIONS, FLAT_CYCLE, WalkParameters, pose_walker
 
 SOUND_RATE_HZ, WATCH_RATE_HZ, WATCH_SECONDS = 16_000, 50, 24.0
-GRAVITY_M_S2 = np.array([0.0, 0.0, 9.81])
+GRAVITY_M_S2, _PULSE_RATE_HZ = np.array([0.0, 0.0, 9.81]), 200
 # How much an emotion changes the pulse, beats a minute, if acted: little beside the spread of people.
 _PULSE_CHANGES = dict(zip(EMOTIONS, (8.0, 5.0, 0.0, -3.0), strict=True))
 
@@ -108,11 +108,21 @@ def watch_signals(walk: WalkParameters, senses: SenseParameters) -> pd.DataFrame
     turned = Rotation.from_matrix(axes)
     turning = (turned[:-1].inv() * turned[1:]).as_rotvec(degrees=True) * WATCH_RATE_HZ
     rotation = np.vstack([turning, turning[-1:]]) @ worn
-    pulse = senses.heart_rate_bpm + 1.5 * np.sin(2 * np.pi * times / 4.3 + rng.uniform(0, 6))
     columns = {"time_seconds": times}
     for place, axis in enumerate("xyz"):
         columns[f"acc_{axis}_m_s2"] = acceleration[:, place] + rng.normal(0, 0.15, len(times))
     for place, axis in enumerate("xyz"):
         columns[f"gyro_{axis}_deg_s"] = rotation[:, place] + rng.normal(0, 3, len(times))
-    columns["heart_rate_bpm"] = np.round(pulse + np.cumsum(rng.normal(0, 0.05, len(times))))
+    columns["heart_rate_bpm"] = _pulse(senses, len(times))
     return pd.DataFrame(columns).round(3)
+
+
+def _pulse(senses: SenseParameters, num_samples: int) -> np.ndarray:
+    """Return the heart rate from beat to beat, as a watch finds it in a pulse wave, beats per minute."""
+    import neurokit2  # takes seconds to load
+
+    options = {"heart_rate": senses.heart_rate_bpm, "ibi_randomness": 0.05, "random_state": senses.noise_seed}
+    wave = neurokit2.ppg_simulate(WATCH_SECONDS, _PULSE_RATE_HZ, frequency_modulation=0.1, **options)
+    beats = neurokit2.ppg_findpeaks(wave, sampling_rate=_PULSE_RATE_HZ)["PPG_Peaks"]
+    rate = neurokit2.signal_rate(beats, sampling_rate=_PULSE_RATE_HZ, desired_length=len(wave))
+    return np.round(signal.resample_poly(rate, num_samples, len(wave), padtype="line"))

@@ -1,6 +1,5 @@
 """Scores as typed objects with intervals over walkers, baselines, calibration, and what a leak is worth."""
 
-# ruff: noqa: F401
 from gaitlib.evaluation.intervals import compare_rights, holm
 from gaitlib.evaluation.judging import Evaluation, evaluate, judge_model, leak_lesson
 from gaitlib.evaluation.results import (

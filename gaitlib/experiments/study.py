@@ -174,9 +174,8 @@ def answer_fit(fit: Fit) -> list[dict[str, Any]]:
     Returns `video`, `walker`, `emotion`, `predicted` and its share of the `training_seconds` by video.
     """
     train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
-    name, emotions = fit.config.model, fit.data.emotions
-    if name == "auto":
-        name = choose_model(train, fit.config, emotions).name
+    emotions, is_open = fit.data.emotions, fit.config.model == "auto"
+    name = choose_model(train, fit.config, emotions).name if is_open else fit.config.model
     result = train_model(name, train, validation, fit.config, emotions)
     table = judge_model(result.model, fit).to_table()
     if result.model.kind != "gait":  # layers of finished models would pile up over hundreds of trainings

@@ -1,6 +1,5 @@
 """Why a model gives its answer: gait parameters that speak for it, saliency, sweeps of drawn walkers."""
 
-# ruff: noqa: F401
 from gaitlib.explain.pages import (
     explain_video,
     figure_html,

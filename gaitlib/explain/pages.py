@@ -50,9 +50,7 @@ def explain_video(path: Path, model: TrainedModel, out: Path) -> Path:
     """
     check_output(out, (".html", ".htm"))
     if model.config.relative_to != "none":
-        raise InputError(
-            f"{model.name} compares walks, which one video does not show: use `gaitlib predict`."
-        )
+        raise InputError(f"{model.name} compares walks, and one video shows one: use gaitlib predict.")
     video, name = prepare_video(path, model.config), show_name(path.name)
     if not video.bouts:
         raise InputError(f"{name}: {video.meta['why_empty']}")
@@ -120,15 +118,12 @@ def plot_reasons(reasons: pd.DataFrame, emotion: str) -> Figure:
     ax.barh(range(len(shown)), shown["distance"], color=colors, height=0.7)
     ax.axvspan(-2, 2, color="0.92", zorder=0)
     ax.axvline(0, color="0.3", lw=0.8)
-    names = [
-        title if unit == "1" else f"{title}, {unit}"
-        for title, unit in zip(shown["title"], shown["unit"], strict=True)
-    ]
+    names = (shown["title"] + ", " + shown["unit"]).str.removesuffix(", 1")
     ax.set_yticks(range(len(shown)), names, fontsize=8)
     ax.set_xlabel("Standard deviations from the neutral walks of the training walkers")
     figure.set_label(
-        f"The walk against neutral walks: orange bars speak for {emotion}, blue ones against; the grey band "
-        "holds 95 % of neutral walks."
+        f"The walk against neutral walks: orange bars speak for {emotion}, blue ones against, grey ones for "
+        "neither; the grey band holds 95 % of neutral walks."
     )
     return figure
 

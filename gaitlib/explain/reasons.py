@@ -72,7 +72,7 @@ def reason_sentence(reasons: pd.DataFrame, emotion: str) -> str:
         for row in told.to_dict("records")
     ]
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"For {emotion} speaks {listed}."
+    return f"Evidence for {emotion}: {listed}."
 
 
 def explain_network(
@@ -207,4 +207,7 @@ def _sentence(name: str, ends: pd.DataFrame) -> str:
         for emotion, (first, last) in ends.items()
         if abs(last - first) >= _SMALLEST_CHANGE
     ]
-    return f"More {name} {', '.join(parts) or f'changes nothing beyond {100 * _SMALLEST_CHANGE:.0f} points'}."
+    low, high = ends.index
+    nothing = f"changes nothing beyond {100 * _SMALLEST_CHANGE:.0f} points"
+    reach = f"{name} from {low:.2g} to {high:.2g} {MOVEMENTS[name][0]}"
+    return f"Raising {reach} {', '.join(parts) or nothing}."

@@ -8,15 +8,3 @@ from gaitlib.gait.features import (
     gait_features,
 )
 from gaitlib.gait.measuring import GAIT_PARAMETERS, gait_parameters, measure_gait, step_events
-
-__all__ = [
-    "GAIT_PARAMETERS",
-    "bout_features",
-    "box_features",
-    "feature_families",
-    "gait_feature_names",
-    "gait_features",
-    "gait_parameters",
-    "measure_gait",
-    "step_events",
-]

@@ -188,13 +188,15 @@ def find_step_seconds(
     if not len(peaks):
         return np.nan
     peak = peaks[curve[peaks] >= _FIRST_PEAK_SHARE * curve[peaks].max()][0]
-    return float(lags[peak] + _peak_shift(curve, peak) * frame_seconds)
+    return float(lags[peak] + peak_shift(curve, peak) * frame_seconds)
 
 
-def _peak_shift(values: np.ndarray, peak: int) -> float:
-    """Return where the parabola through a peak is highest, from its place, in steps."""
+def peak_shift(values: np.ndarray, peak: int) -> float:
+    """Return where the parabola through a peak is highest, from its place, in steps; 0 at the ends."""
+    if not 0 < peak < len(values) - 1:
+        return 0.0
     before, top, after = values[peak - 1 : peak + 2]
-    return float((before - after) / (2 * (before - 2 * top + after) - 1e-12))
+    return float(np.clip((before - after) / (2 * (before - 2 * top + after) - 1e-12), -1, 1))
 
 
 def wave_size(times: np.ndarray, values: np.ndarray, passes: np.ndarray, frequency_hz: float) -> float:
@@ -224,7 +226,7 @@ def find_peak_times(
         at, values = times[passes == number], signal[passes == number]
         frame_seconds = float(np.median(np.diff(at))) if len(at) > 2 else np.inf
         for peak in find_peaks(values, height=0, distance=max(1.0, apart_seconds / frame_seconds))[0]:
-            found.append(at[peak] + _peak_shift(values, peak) * frame_seconds)
+            found.append(at[peak] + peak_shift(values, peak) * frame_seconds)
     return np.array(found)
 
 

@@ -3,14 +3,3 @@
 from gaitlib.labels.finding import LabelledVideos, find_videos, list_videos
 from gaitlib.labels.naming import check_emotions, check_enough_walkers, inspect_labels
 from gaitlib.labels.tables import normal_name, read_labels
-
-__all__ = [
-    "LabelledVideos",
-    "check_emotions",
-    "check_enough_walkers",
-    "find_videos",
-    "inspect_labels",
-    "list_videos",
-    "normal_name",
-    "read_labels",
-]

@@ -86,9 +86,7 @@ def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.
     for column in needed:
         if list(table.columns).count(column) != 1:
             found = show_name(", ".join(table.columns))[:200]
-            wanted = (
-                f"expected a header row with {', '.join(needed)} and optionally walker, or a rating sheet."
-            )
+            wanted = f"expected a header with {', '.join(needed)} and optionally walker, or a rating sheet."
             raise InputError(f"{name} must have one column {column!r}, found {found}: {wanted}")
         for number in table.index[table[column] == ""]:
             raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")

@@ -10,7 +10,6 @@ from gaitlib.models.classifiers import (
 )
 from gaitlib.models.networks import (
     GAIT_NAMES,
-    MODEL_NAMES,
     NETWORK_NAMES,
     PUBLISHED,
     SKELETON_NAMES,
@@ -21,28 +20,3 @@ from gaitlib.models.networks import (
 )
 from gaitlib.models.storage import INDEX_NAME, load_trained, save_model
 from gaitlib.models.trained import ClipAnswers, TrainedModel, apply_temperature, make_clips
-
-__all__ = [
-    "BASELINES",
-    "GAIT_NAMES",
-    "INDEX_NAME",
-    "MODEL_NAMES",
-    "NETWORK_NAMES",
-    "PUBLISHED",
-    "SKELETON_NAMES",
-    "ClipAnswers",
-    "TrainedModel",
-    "apply_temperature",
-    "build_model",
-    "copy_weights",
-    "describe_each",
-    "fit_classifier",
-    "gait_inputs",
-    "label_shares",
-    "list_gpus",
-    "load_keras",
-    "load_trained",
-    "make_clips",
-    "predict_classes",
-    "save_model",
-]

@@ -11,9 +11,9 @@ import os
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from gaitlib.config import RunConfig
+from gaitlib.config import GaitName, NetworkName, RunConfig, SkeletonName
 from gaitlib.errors import InputError
 from gaitlib.files import stderr_to
 
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = "cnn_lstm"
 _PUBLISHED_LAYERING = "cnn_lstm_timedistributed"
-NETWORK_NAMES = (PUBLISHED, _PUBLISHED_LAYERING, "cnn_gru", "cnn_tcn")
-SKELETON_NAMES = ("skeleton_gru", "skeleton_tcn")
-GAIT_NAMES = ("gait_logistic", "gait_forest", "gait_ensemble")
-MODEL_NAMES = (*NETWORK_NAMES, *SKELETON_NAMES, *GAIT_NAMES)
+NETWORK_NAMES, SKELETON_NAMES, GAIT_NAMES = map(get_args, (NetworkName, SkeletonName, GaitName))
 
 # Numbers that describe the pose in one frame, and steps of the dilated convolutions, in frames.
 _NUM_KEYPOINTS, _POSE_FEATURES, _DILATIONS = 33, 64, (1, 2, 4, 8)
@@ -134,10 +131,9 @@ def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
         return layers.GRU(48, name=_FEATURES)(values)
     for step in _DILATIONS:  # ever longer spans of time: Bai, Kolter & Koltun 2018, arXiv:1803.01271
         more = layers.LayerNormalization(name=f"normalise_{step}")(values)
-        convolution = layers.Conv1D(
-            64, 3, padding="same", dilation_rate=step, activation="relu", name=f"every_{step}"
-        )
-        more = layers.Dense(_POSE_FEATURES, name=f"mix_{step}")(convolution(more))
+        options = {"padding": "same", "dilation_rate": step, "activation": "relu"}
+        more = layers.Conv1D(64, 3, name=f"every_{step}", **options)(more)
+        more = layers.Dense(_POSE_FEATURES, name=f"mix_{step}")(more)
         values = layers.Add(name=f"add_{step}")([values, more])
     return layers.GlobalAveragePooling1D(name=_FEATURES)(values)
 

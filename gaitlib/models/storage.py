@@ -18,7 +18,7 @@ from gaitlib.errors import InputError
 from gaitlib.files import read_json, show_name, write_aside
 from gaitlib.gait import gait_feature_names
 from gaitlib.models.classifiers import predict_classes
-from gaitlib.models.networks import MODEL_NAMES, copy_weights, network_for
+from gaitlib.models.networks import GAIT_NAMES, NETWORK_NAMES, SKELETON_NAMES, copy_weights, network_for
 from gaitlib.models.trained import TrainedModel
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def load_trained(path: str | Path) -> TrainedModel:
 def _read(path: Path) -> TrainedModel:
     card, architecture = _read_texts(path)
     model = TrainedModel.model_validate_json(card)
-    if model.name not in MODEL_NAMES or (path.suffix == ".skops") != (model.kind == "gait"):
+    is_known = model.name in (*NETWORK_NAMES, *SKELETON_NAMES, *GAIT_NAMES)
+    if not is_known or (path.suffix == ".skops") != (model.kind == "gait"):
         raise ValueError(f"a {path.suffix} file cannot hold the model {model.name!r}")
     if len(set(model.emotions)) < len(model.emotions) or not isinstance(model.about.get("is_demo"), bool):
         raise ValueError("its card does not say what it was trained on")

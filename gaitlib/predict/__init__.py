@@ -13,20 +13,3 @@ from gaitlib.predict.writing import (
     write_page,
     write_verdicts,
 )
-
-__all__ = [
-    "Verdict",
-    "VideoPicker",
-    "about_model",
-    "describe_verdicts",
-    "draw_walker",
-    "judge_files",
-    "judge_video",
-    "plot_walk",
-    "show_verdict",
-    "verdict_table",
-    "write_annotated",
-    "write_keypoints",
-    "write_page",
-    "write_verdicts",
-]

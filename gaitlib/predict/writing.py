@@ -22,9 +22,7 @@ from gaitlib.video import VideoReader, write_film
 from gaitlib.walker import SKELETON_EDGES
 
 _SCHEMA_VERSION = 2
-_FIELDS = (
-    "status emotion confidence probabilities seconds_used frames_read corrupt_frames notes senses".split()
-)
+_FIELDS = "status emotion confidence probabilities seconds_used frames_read corrupt_frames".split()
 # Colour-blind-safe (Okabe & Ito 2008), by place in the alphabet of emotions.
 _COLORS = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#F0E442", "#999999")
 _NEAR, _FAR, _INK = (230, 159, 0), (0, 114, 178), (20, 20, 20)
@@ -64,7 +62,7 @@ def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path)
     videos = [
         {
             "video": verdict.video,
-            **{name: getattr(verdict, name) for name in _FIELDS},
+            **{name: getattr(verdict, name) for name in (*_FIELDS, "notes", "senses")},
             "timeline": [asdict(moment) for moment in verdict.timeline],
             "gait": verdict.gait.to_dict("records"),
         }
@@ -127,9 +125,8 @@ def plot_walk(verdict: Verdict) -> Figure:
 def _shares(timeline: Sequence[Moment], seconds: float, num_bins: int) -> np.ndarray:
     """Return mean probabilities at even times, of shape (num_bins, num_classes); zero where there is none."""
     times = (np.arange(num_bins) + 0.5) / num_bins * seconds
-    covers = np.array(
-        [(each.start_seconds <= times) & (times < each.end_seconds) for each in timeline], float
-    )
+    begins, ends = np.array([(each.start_seconds, each.end_seconds) for each in timeline]).T[..., None]
+    covers = ((begins <= times) & (times < ends)).astype(float)
     shares = np.array([list(each.probabilities.values()) for each in timeline])
     return covers.T @ shares / np.maximum(covers.sum(axis=0), 1)[:, None]
 

@@ -10,18 +10,3 @@ from gaitlib.report.run import (
     train_run,
 )
 from gaitlib.report.step import Step, first_screen, show_figure, show_table, show_text
-
-__all__ = [
-    "RunRequest",
-    "Step",
-    "check_setup",
-    "evaluate_run",
-    "first_screen",
-    "make_experiment",
-    "make_report",
-    "ready_model",
-    "show_figure",
-    "show_table",
-    "show_text",
-    "train_run",
-]

@@ -136,7 +136,8 @@ def plot_strips(strips: Mapping[str, np.ndarray], columns: Sequence[str], captio
     ax.set_yticks((np.arange(num_rows) + 0.5) * height, list(strips))
     ax.tick_params(length=0, labelsize=8)
     ax.spines[:].set_visible(False)
-    figure.set_label(f"{caption}: one row a video: {'; '.join(strips).replace(chr(10), ', ')}.")
+    names = "; ".join(columns if list(strips) == [""] else strips).replace("\n", ", ")
+    figure.set_label(f"{caption}: {names}.")
     return figure
 
 
@@ -165,7 +166,8 @@ def moving_clips(
         row, shares = rows.iloc[place], pd.Series(predictions.calibrated[place], predictions.emotions)
         said = "recognised" if is_right else f"taken for {shares.idxmax()}"
         words = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-        caption = f"{show_name(Path(row['video']).stem)[:40]} shows {row['emotion']}, {said} ({words})."
+        name = show_name(Path(row["video"]).with_suffix(""))[-40:]
+        caption = f"{name} shows {row['emotion']}, {said} (calibrated: {words})."
         model = load_fit(run_dir, fits[int(predictions.videos["fold"].iloc[place]) or 1], "chosen")
         one = data.video_set("judged", config).chosen([place])
         rate_hz = one.videos[0].meta["frame_rate_hz"]

@@ -109,17 +109,19 @@ class _Progress(io.TextIOBase):
 def export_notebook(path: Path, hide_code: bool) -> Page:
     """Return title and HTML body of an executed notebook, cleaned of whatever could run or ask a host.
 
-    With the code, cells with the tag ``exercise`` are left out: they are for who works with the notebook.
+    Left out: progress and messages of libraries; with the code, cells with the tag ``exercise``.
     """
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     if hide_code:
         notebook.cells = [cell for cell in notebook.cells if "exercise" not in cell.metadata.get("tags", [])]
     # nbconvert's barest template: it loads no MathJax, RequireJS or Mermaid from other hosts.
     exporter = HTMLExporter(template_name="basic", exclude_input=hide_code, exclude_input_prompt=True)
     body, _ = exporter.from_notebook_node(notebook)
-    body = nh3.clean(
-        body, _TAGS, attributes=_ATTRIBUTES, attribute_filter=_keep_attribute, url_schemes=_SCHEMES
-    )
+    allowed: Any = {"tags": _TAGS, "attributes": _ATTRIBUTES, "url_schemes": _SCHEMES}
+    body = nh3.clean(body, attribute_filter=_keep_attribute, **allowed)
     return notebook.cells[0].source.partition("\n")[0].removeprefix("# "), body
 
 

@@ -53,10 +53,7 @@ def write_page(
     names = ["page.js"] + ["compare.js"] * bool(runs)
     script = "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in names)
     css += HtmlFormatter(style="xcode").get_style_defs(".highlight")
-    html = {
-        name: Markup(text)
-        for name, text in (("body", body), ("css", css), ("script", script), ("runs", runs))
-    }
+    html = {"body": Markup(body), "css": Markup(css), "script": Markup(script), "runs": Markup(runs)}
     texts = {"title": title, "links": links, "here": path.name, "banners": banners, "footer": footer}
     with write_aside(path) as aside:
         page = environment.get_template("page.html.j2").render(**html, **texts)

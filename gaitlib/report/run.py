@@ -34,15 +34,13 @@ from gaitlib.files import (
     write_json,
 )
 from gaitlib.labels import list_videos
-from gaitlib.models import INDEX_NAME, MODEL_NAMES, list_gpus, load_trained
+from gaitlib.models import INDEX_NAME, list_gpus, load_trained
 from gaitlib.report.pages import Page, write_index, write_pages
 from gaitlib.report.sentences import console_text, listed
 from gaitlib.training import run_many, train_fits
 from gaitlib.walker import weights_dir, weights_problem
 
-NOTEBOOKS = (
-    *("01_preprocessing", "02_model", "03_training", "04_evaluation", "08_other_senses", "05_results"),
-)
+NOTEBOOKS = "01_preprocessing 02_model 03_training 04_evaluation 08_other_senses 05_results".split()
 # Begins the ``error.txt`` of a failed run, whose folder gives way to the next one.
 _ERROR_MARK = "A run of gaitlib failed here; the next one into this folder takes its place."
 
@@ -61,12 +59,9 @@ class RunRequest:
     def config(self) -> RunConfig:
         """Return the validated settings; raise a UsageError if one cannot be."""
         try:
-            config = make_config(self.profile, **parse_settings(self.settings))
+            return make_config(self.profile, **parse_settings(self.settings))
         except InputError as error:
             raise UsageError(str(error)) from None
-        if config.model not in ("auto", *MODEL_NAMES):
-            raise UsageError(f"There is no model {config.model!r}: expected auto, {', '.join(MODEL_NAMES)}.")
-        return config
 
     def folder(self, name: str = "") -> Path:
         """Return the run folder, by default in ``reports/``, by name, or date and time."""
@@ -79,7 +74,7 @@ class RunRequest:
 
 @contextmanager
 def new_run(out: Path) -> Iterator[Path]:
-    """Give a hidden folder that becomes `out` when the block succeeds, or its notebooks fail."""
+    """Yield a hidden folder that is renamed to `out` on success, or when a notebook fails."""
     failure = None
     with hold_lock(out, f"Another run is writing {out} at this moment: choose another --out."):
         note = out / "error.txt"

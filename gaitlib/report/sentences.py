@@ -14,7 +14,7 @@ from gaitlib.models import GAIT_NAMES, SKELETON_NAMES
 _WHAT_IT_READS = {
     **dict.fromkeys(SKELETON_NAMES, "keypoints over time"),
     **dict.fromkeys(GAIT_NAMES, "gait parameters of the whole walk"),
-    "chance": "nothing: one emotion as likely as the other",
+    "chance": "nothing: a random guess",
     "majority": "nothing: always the most frequent emotion",
     "speed_only": "how fast the walker moves",
     "box_forest": "13 features of the box around the walker",
@@ -102,7 +102,7 @@ def what_it_reads(evaluation: Evaluation) -> str:
     if evaluation.ablation:
         changes = {family: one.difference for family, one in evaluation.ablation.items()}
         most = min(changes, key=changes.__getitem__)
-        lost = f"Without {most} parameters a gait classifier loses {-100 * changes[most]:.0f} points."
+        lost = f"Without {most} parameters a gait classifier loses {-100 * changes[most]:.1f} points."
         few = "No single family of gait parameters carries the score alone."
         sentences.append(lost if changes[most] < -0.005 else few)
     return " ".join(sentences) or "No gait parameters could be measured in these videos."
@@ -115,14 +115,15 @@ def leak_sentence(evaluation: Evaluation) -> str:
         return "This was left out of this run."
     points = f"{100 * leak.difference:+.1f} points ({interval(leak.difference_ci95, '')})"
     return (
-        f"{spelled(leak.model)} reaches {percent(leak.held_out.accuracy)} on held-out walkers, and "
-        f"{percent(leak.leaking.accuracy)} where other videos of theirs are in training: {points}."
+        f"On {leak.num_videos} of the test videos {spelled(leak.model)} reaches "
+        f"{percent(leak.held_out.accuracy)} with the walkers held out, and {percent(leak.leaking.accuracy)} "
+        f"where other videos of theirs are in training: {points}."
     )
 
 
 def choice_sentence(evaluation: Evaluation) -> str:
     """Say which model was chosen and why."""
-    reasons = dict.fromkeys(fit.reason for fit in evaluation.folds or evaluation.fits[:1])
+    reasons = dict.fromkeys(spelled(fit.reason) for fit in evaluation.folds or evaluation.fits[:1])
     return " ".join([f"The scores are those of {spelled(evaluation.chosen)}.", *reasons])
 
 
@@ -145,7 +146,8 @@ def ladder_table(evaluation: Evaluation) -> pd.DataFrame:
 def score_table(evaluation: Evaluation) -> pd.DataFrame:
     """Return precision, recall and F-score, a row an emotion."""
     rows = [{"emotion": name, **one.model_dump()} for name, one in evaluation.test.per_class.items()]
-    return pd.DataFrame(rows, columns=["emotion", "precision", "recall", "f1", "num_videos"])
+    table = pd.DataFrame(rows, columns=["emotion", "precision", "recall", "f1", "num_videos"])
+    return table.rename(columns={"f1": "F-score", "num_videos": "videos"})
 
 
 def run_table(results: Mapping[str, Any]) -> pd.DataFrame:

@@ -120,7 +120,7 @@ def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_d
     """Return what a reader sees first: the answer, three things to know, the ladder, the walkers."""
     shown = _shown(run_dir)
     texts = data_sentence(data, config), caution(evaluation, data), what_it_reads(evaluation)
-    things = zip(("Data", "Caution", "What it reads"), texts, strict=True)
+    things = zip(("Data", "Caution", "What differs"), texts, strict=True)
     items = "".join(f"<li><strong>{name}.</strong> {escape(text)}</li>" for name, text in things)
     ladder = ladder_table(evaluation).drop(columns="what it reads")
     ladder["model's lead, points"] = ladder["model's lead, points"].str.partition(" ")[0]

@@ -14,24 +14,3 @@ from gaitlib.senses.fusion import (
 from gaitlib.senses.measuring import SENSE_PARAMETERS
 from gaitlib.senses.recordings import Recording, read_recording, read_sound
 from gaitlib.senses.walks import clock_shift, find_walks, measure_walk, measure_walks, with_recordings
-
-__all__ = [
-    "SENSES_NAME",
-    "SENSE_PARAMETERS",
-    "TOGETHER",
-    "Recording",
-    "SensesModel",
-    "clock_shift",
-    "find_walks",
-    "fit_senses",
-    "gain_of_each",
-    "judge_senses",
-    "load_senses",
-    "measure_walk",
-    "measure_walks",
-    "order_leak",
-    "read_recording",
-    "read_sound",
-    "senses_of",
-    "with_recordings",
-]

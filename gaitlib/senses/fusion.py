@@ -70,9 +70,7 @@ def load_senses(path: Path) -> SensesModel:
     try:
         return SensesModel(**skops.io.load(path, trusted=["numpy.dtype"]))
     except Exception as error:  # skops has no common class of errors for damaged or foreign files
-        raise InputError(
-            f"{path} is no model of the senses ({type(error).__name__}): train it anew."
-        ) from error
+        raise InputError(f"{path} is no model of the senses ({error}): run notebook 08 anew.") from error
 
 
 def columns_of(walks: pd.DataFrame, sense: str) -> list[str]:
@@ -125,20 +123,23 @@ def fit_senses(
             f"{walks['walker'].nunique()} walkers who show {', '.join(emotions) or 'nothing'} are too few to "
             f"compare senses: record at least {_FEWEST_WALKERS} people in two emotions each."
         )
-    labels, shares = _labels(walks, emotions), np.eye(len(emotions))[_labels(walks, emotions)]
-    columns, pipelines, said = {sense: columns_of(walks, sense) for sense in senses}, {}, {}
+    labels, walkers = _labels(walks, emotions), walks["walker"].to_numpy()
+    shares, columns = np.eye(len(emotions))[labels], {sense: columns_of(walks, sense) for sense in senses}
+    pipelines, said = dict[str, Pipeline](), dict[str, np.ndarray]()
     for sense in senses:
         features = sense_features(walks, columns[sense], config.relative_to)
+
+        def fitted(rows: np.ndarray, features: np.ndarray = features) -> Pipeline:
+            return fit_classifier("gait_logistic", features[rows], shares[rows], config.seed)
+
         has = np.flatnonzero(np.isfinite(features).any(axis=1))
         if len(set(labels[has])) < 2:
             continue  # in these folds nothing can be learnt from it
-        said[sense] = np.full(shares.shape, np.nan)
-        folds = inner_folds(labels[has], walks["walker"].to_numpy()[has], _NUM_FOLDS, config.seed)
-        for known, held in folds:
+        said[sense], pipelines[sense] = np.full(shares.shape, np.nan), fitted(has)
+        for known, held in inner_folds(labels[has], walkers[has], _NUM_FOLDS, config.seed):
             if len(set(labels[has[known]])) > 1:
-                inner = fit_classifier("gait_logistic", features[has[known]], shares[has[known]], config.seed)
-                said[sense][has[held]] = predict_classes(inner, features[has[held]], len(emotions))
-        pipelines[sense] = fit_classifier("gait_logistic", features[has], shares[has], config.seed)
+                answers = predict_classes(fitted(has[known]), features[has[held]], len(emotions))
+                said[sense][has[held]] = answers
     weights = _fit_weights(_evidence(said), labels)
     return SensesModel(emotions, columns, pipelines, weights, config.relative_to)
 
@@ -150,9 +151,8 @@ def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) 
     judged by folds of walkers.
     """
     emotions = tuple(sorted(walks["emotion"].unique()))
-    said: dict[str, np.ndarray] = {
-        name: np.full((len(walks), len(emotions)), np.nan) for name in (*senses, TOGETHER)
-    }
+    shape, names = (len(walks), len(emotions)), (*senses, TOGETHER)
+    said: dict[str, np.ndarray] = {name: np.full(shape, np.nan) for name in names}
     is_test = walks["split"].to_numpy() == "test" if "split" in walks else np.zeros(len(walks), bool)
     folds = [(np.flatnonzero(~is_test), np.flatnonzero(is_test))]
     if not is_test.any():
@@ -184,13 +184,8 @@ def order_leak(walks: pd.DataFrame, config: RunConfig, column: str = "order") ->
     """Tell how well the order of a walker's walks (or the hour) alone gives the emotion, on held-out walkers.
 
     Pulse, warmth and fatigue follow the order: where it explains the emotion, a sense that reads them would
-    seem to read the emotion.
-
-    Returns
-    -------
-    dict
-        `accuracy`, `majority`, `p` (labels shuffled within walkers) and `is_explained`; empty where the
-        labels have no such `column`.
+    seem to read the emotion. Returns `accuracy`, `majority`, `p` (labels shuffled within walkers) and
+    `is_explained`; nothing where the labels have no such `column`.
     """
     if column not in walks or walks[column].replace("", np.nan).isna().all():
         return {}

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import signal
 from scipy.ndimage import distance_transform_edt
 
+from gaitlib.gait.motion import peak_shift
 from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording
 
 # A row a parameter: name, sense, unit, whether classifiers read it, definition, source.
@@ -22,13 +23,8 @@ _PART_SECONDS, _MIN_CLEARNESS = 5.0, 0.5
 def footsteps(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Find the footsteps in a sound of shape (num_samples,) at `SOUND_RATE_HZ`.
 
-    Returns
-    -------
-    times : ndarray of shape (num_steps,), seconds
-    loudness : ndarray of shape (num_moments,), dB
-        200 a second.
-    step_seconds, sureness : float
-        Time of a step; how well the loudness repeats with it, 0 to 1.
+    Returns when they fall, shape (num_steps,), seconds; the loudness in dB, 200 times a second; the time of a
+    step in seconds; and how well the loudness repeats with it, 0 to 1.
     """
     # The blow of a heel is short and broad: wind and hum lie below, hiss of the microphone above.
     loudness = 10 * np.log10(np.convolve(_power(sound, (80, 4000)), np.ones(5) / 5, "same") + 1e-10)
@@ -42,10 +38,9 @@ def footsteps(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
     # Left and right sound alike: the first clear peak is the step, the next ones are two and more.
     clear = [peak for peak in peaks if similar[lags[peak]] > 0.7 * similar[lags[peaks]].max()]
     lag = int(lags[clear[0]]) if clear else int(lags[similar[lags].argmax()])
-    step_seconds = (lag + _peak_shift(similar, lag)) / _LOUDNESS_RATE_HZ
-    found = signal.find_peaks(rise, height=0.4 * np.percentile(rise, 98), distance=max(1, round(0.6 * lag)))[
-        0
-    ]
+    step_seconds = (lag + peak_shift(similar, lag)) / _LOUDNESS_RATE_HZ
+    least = 0.4 * np.percentile(rise, 98)
+    found = signal.find_peaks(rise, height=least, distance=max(1, round(0.6 * lag)))[0]
     if len(found) > 3:  # a line through the steps tells the pace better than one lag
         numbers = np.round((found - found[0]) / lag)
         step_seconds = float(np.polyfit(numbers, found, 1)[0]) / _LOUDNESS_RATE_HZ
@@ -62,12 +57,9 @@ def measure_sound(sound: np.ndarray) -> tuple[dict[str, float], str]:
     later = np.arange(round(0.05 * _LOUDNESS_RATE_HZ), round(0.3 * _LOUDNESS_RATE_HZ))
     seconds = []
     for place in places[places + later[-1] < len(loudness)]:
-        second = signal.find_peaks(loudness[place + later], prominence=2)[0]
-        seconds += (
-            [later[second[loudness[place + later[second]].argmax()]] / _LOUDNESS_RATE_HZ]
-            if len(second)
-            else []
-        )
+        after = loudness[place + later]
+        if len(second := signal.find_peaks(after, prominence=2)[0]):
+            seconds.append(later[second[after[second].argmax()]] / _LOUDNESS_RATE_HZ)
     hiss = _power(sound, (2000, 6000))
     is_step = np.zeros(len(hiss), bool)
     is_step[places] = True
@@ -85,9 +77,7 @@ def measure_sound(sound: np.ndarray) -> tuple[dict[str, float], str]:
 
 def _power(sound: np.ndarray, band_hz: tuple[float, float]) -> np.ndarray:
     """Return the mean power of a band of the sound, 200 times a second."""
-    band = signal.butter(4, band_hz, "bandpass", fs=SOUND_RATE_HZ, output="sos")
-    block = SOUND_RATE_HZ // _LOUDNESS_RATE_HZ
-    power = signal.sosfiltfilt(band, sound) ** 2
+    block, power = SOUND_RATE_HZ // _LOUDNESS_RATE_HZ, band_pass(sound, band_hz, SOUND_RATE_HZ, 4) ** 2
     return power[: len(power) // block * block].reshape(-1, block).mean(axis=1)
 
 
@@ -142,18 +132,14 @@ def _neurokit(name: str, values: pd.Series) -> dict[str, float]:
     minutes = len(even) / rate_hz / 60
     try:
         if name == "eda_us":
-            found = neurokit2.eda_process(even, sampling_rate=rate_hz)[1]
-            return {
-                "skin_conductance_us": float(even.mean()),
-                "skin_responses_per_min": len(found["SCR_Peaks"]) / minutes,
-            }
+            responses = neurokit2.eda_process(even, sampling_rate=rate_hz)[1]["SCR_Peaks"]
+            level = {"skin_conductance_us": float(even.mean())}
+            return level | {"skin_responses_per_min": len(responses) / minutes}
         process = neurokit2.ecg_process if name == "ecg_mv" else neurokit2.ppg_process
         table, found = process(even, sampling_rate=rate_hz)
         beats = found["ECG_R_Peaks" if name == "ecg_mv" else "PPG_Peaks"]
         pulse = table["ECG_Rate" if name == "ecg_mv" else "PPG_Rate"].to_numpy()
-        breaths = neurokit2.signal_findpeaks(
-            signal.sosfiltfilt(signal.butter(2, (0.1, 0.5), "bandpass", fs=rate_hz, output="sos"), pulse)
-        )
+        breaths = neurokit2.signal_findpeaks(band_pass(pulse, (0.1, 0.5), rate_hz))
     except (ValueError, IndexError, KeyError, ZeroDivisionError):  # too few beats to tell anything
         return {}
     between_ms = np.diff(beats) / rate_hz * 1000
@@ -175,9 +161,8 @@ def _step_cycle(
         turned = np.zeros(length) if rotation is None else rotation[start : start + length]
         turning.append(_autocorrelation(turned))
     alike, turned = np.mean(similar, axis=0), np.mean(turning, axis=0)
-    lags = np.arange(round(_STEP_SECONDS[0] * rate_hz), min(_STEP_SECONDS[1] * rate_hz, 0.4 * length)).astype(
-        int
-    )
+    shortest, longest = np.multiply(_STEP_SECONDS, rate_hz)
+    lags = np.arange(round(shortest), round(min(longest, 0.4 * length)))
     if len(lags) < 3:
         return np.nan, (np.nan, np.nan)
     # Both feet shake the body alike, but an arm swings forth with one and back with the other.
@@ -187,7 +172,7 @@ def _step_cycle(
     peaks = [peak for peak in signal.find_peaks(clearness)[0] if lags[0] <= peak <= lags[-1]]
     highest = max((clearness[peak] for peak in peaks), default=np.inf)
     lag = next((peak for peak in peaks if clearness[peak] > 0.85 * highest), int(lags[0]))
-    step_seconds = (lag + _peak_shift(clearness, lag)) / rate_hz
+    step_seconds = (lag + peak_shift(clearness, lag)) / rate_hz
     is_clear = clearness[lag] > _MIN_CLEARNESS
     return step_seconds if is_clear else np.nan, (float(alike[lag]), float(alike[2 * lag]))
 
@@ -196,10 +181,9 @@ def _stride_variation(rotation: np.ndarray, stride_seconds: float, rate_hz: floa
     """Return how the time from one forward swing of the arm to the next varies, per cent."""
     if not np.isfinite(stride_seconds):
         return np.nan
-    band = signal.butter(2, np.array([0.5, 1.5]) / stride_seconds, "bandpass", fs=rate_hz, output="sos")
-    swing = signal.sosfiltfilt(band, rotation)
+    swing = band_pass(rotation, (0.5 / stride_seconds, 1.5 / stride_seconds), rate_hz)
     peaks = signal.find_peaks(swing, distance=max(1, round(0.6 * stride_seconds * rate_hz)))[0]
-    times = np.diff([peak + _peak_shift(swing, peak) for peak in peaks]) / rate_hz
+    times = np.diff([peak + peak_shift(swing, peak) for peak in peaks]) / rate_hz
     times = times[np.abs(times / stride_seconds - 1) < 0.3]  # a turn or a stop is no stride
     return float(100 * times.std() / times.mean()) if len(times) >= 3 else np.nan
 
@@ -211,12 +195,10 @@ def _autocorrelation(values: np.ndarray) -> np.ndarray:
     return full / np.arange(len(values), 0, -1) / (full[0] / len(values) + 1e-12)
 
 
-def _peak_shift(curve: np.ndarray, peak: int) -> float:
-    """Return where the parabola through a peak is highest, from its place."""
-    if not 0 < peak < len(curve) - 1:
-        return 0.0
-    before, top, after = curve[peak - 1 : peak + 2]
-    return float(np.clip((before - after) / (2 * (before - 2 * top + after) - 1e-12), -1, 1))
+def band_pass(values: np.ndarray, band_hz: tuple[float, float], rate_hz: float, order: int = 2) -> np.ndarray:
+    """Return what lies in a band of frequencies, without a delay."""
+    sections = signal.butter(order, band_hz, "bandpass", fs=rate_hz, output="sos")
+    return signal.sosfiltfilt(sections, values)
 
 
 def _usual_size(vectors: np.ndarray, rate_hz: float) -> float:

@@ -41,6 +41,11 @@ class Recording:
     signals: dict[str, pd.Series]
     notes: tuple[str, ...] = ()
 
+    @property
+    def seconds(self) -> float:
+        """How long the recording lasts."""
+        return max(float(one.index[-1]) for one in self.signals.values())
+
     def vector(self, kind: str) -> tuple[np.ndarray, float] | None:
         """Return ``acc`` or ``gyro``, shape (num_samples, 3), at its even rate in hertz; None without it."""
         names = [f"{kind}_{axis}{_VECTORS[kind]}" for axis in "xyz"]
@@ -58,12 +63,8 @@ def read_recording(path: Path | str) -> Recording:
 
     Comma, semicolon or tab; seconds, Unix times to the nanosecond or ISO dates; sensors in columns (empty
     cells where one has no sample) or in rows (columns ``sensor``, ``x``, ``y``, ``z``, ``value``).
-    Accelerations in g and rotations in radians are told by the header or the range, and converted.
-
-    Raises
-    ------
-    InputError
-        If it is no table, has no times or no signal that could be used.
+    Accelerations in g and rotations in radians are told by the header or the range, and converted. Raises an
+    `InputError` if it is no table, has no times or no signal that could be used.
     """
     path, notes = Path(path), list[str]()
     table = _read_csv(path)
@@ -94,14 +95,9 @@ def read_recording(path: Path | str) -> Recording:
 
 
 def read_sound(path: Path | str) -> tuple[np.ndarray, str]:
-    """Read the sound of a video as one channel at `SOUND_RATE_HZ`; and why there is none.
+    """Return the sound of a video as one channel at `SOUND_RATE_HZ`, and why there is none (else nothing).
 
-    Returns
-    -------
-    samples : ndarray of shape (num_samples,), float32
-        -1 to 1, of the first ten minutes; empty where there is no sound.
-    note : str
-        Empty where the sound could be read.
+    The samples, shape (num_samples,), float32, -1 to 1, are those of the first ten minutes; none without.
     """
     samples, note = [np.zeros(0, np.float32)], ""
     try:

@@ -1,21 +1,26 @@
 """Walks with all that was recorded of them: the picture, its sound, and a file of signals beside it."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
-from scipy import signal
 from tqdm import tqdm
 
 from gaitlib.clips import PreparedVideo, prepare_video
 from gaitlib.config import RunConfig, resolve_body
 from gaitlib.errors import InputError
+from gaitlib.files import cache_dir, file_digest
 from gaitlib.gait import gait_feature_names, gait_features, gait_parameters, step_events
 from gaitlib.labels import find_videos, list_videos
-from gaitlib.senses.measuring import measure_body, measure_motion, measure_sound
-from gaitlib.senses.recordings import Recording, read_recording, read_sound
+from gaitlib.senses.measuring import band_pass, measure_body, measure_motion, measure_sound
+from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording, read_recording, read_sound
 from gaitlib.walker import weights_problem
 
+# Raise when the same files are measured otherwise than before.
+_VERSION = 1
 _MAX_DIFFERENCE = 0.08  # of cadences that belong to one walk
 _CLOCK_RATE_HZ, _STEP_SD_SECONDS = 50.0, 0.06
 
@@ -23,13 +28,9 @@ _CLOCK_RATE_HZ, _STEP_SD_SECONDS = 50.0, 0.06
 def find_walks(folder: Path | str, labels_path: Path | str | None = None) -> pd.DataFrame:
     """Find the walks of a folder: videos with the ``.csv`` of the same name beside each, or ``.csv`` alone.
 
-    Emotions and walkers come from folders, file names or a label file, as for videos.
-
-    Returns
-    -------
-    DataFrame
-        A row a walk: ``video`` (the name), ``emotion``, ``walker``, ``path`` (of the video, empty without),
-        ``recording`` (path, empty without), further columns of the label file such as ``order``.
+    Emotions and walkers come from folders, file names or a label file, as for videos. Returns a row a walk:
+    ``video`` (the name), ``emotion``, ``walker``, ``path`` (of the video, empty without), ``recording``
+    (path, empty without), further columns of the label file such as ``order``.
     """
     has_videos = bool(list_videos(folder))
     found = with_recordings(find_videos(folder, labels_path, *([] if has_videos else [(".csv",)])).videos)
@@ -46,49 +47,55 @@ def with_recordings(videos: pd.DataFrame) -> pd.DataFrame:
 def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure everything that was recorded of the walks.
 
-    Returns
-    -------
-    measured : DataFrame
-        The rows of `walks` with a column for each of `SENSE_PARAMETERS`, ``seen_cadence_steps_per_min``,
-        ``clock_shift_seconds`` (see `clock_shift`) and the gait features of the picture, ``picture_*``.
-    notes : DataFrame
-        ``video`` and ``note``: what was converted or left out, and why.
+    Returns the rows of `walks` with a column for each of `SENSE_PARAMETERS`, ``seen_cadence_steps_per_min``,
+    ``clock_shift_seconds`` (see `clock_shift`) and the gait features of the picture, ``picture_*``; and a
+    table of what was converted or left out, ``video`` and ``note``.
     """
     if config.body == "auto":
         config = resolve_body(config, "silhouette" if weights_problem() else "keypoints")
     rows, notes = [], []
+    kept = joblib.Memory(cache_dir() / "senses", verbose=0).cache(_measure, ignore=["places", "config"])
     for walk in tqdm(walks.to_dict("records"), "Listening and measuring", unit="walk", mininterval=1.0):
-        values, told = measure_walk(walk["path"], walk["recording"], config)
+        places = [walk["path"], walk["recording"]]
+        digests = [file_digest(Path(place)) if place else "" for place in places]
+        values, told = kept([_VERSION, *digests, config.body, config.frame_rate_hz], places, config)
         rows.append(walk | values)
         notes += [(walk["video"], note) for note in told]
     return pd.DataFrame(rows), pd.DataFrame(notes, columns=["video", "note"])
 
 
+def _measure(key: list, places: list[str], config: RunConfig) -> tuple[dict[str, float], list[str]]:
+    """Measure what `key` describes: files by their content, settings, a version."""
+    return measure_walk(places[0], places[1], config)
+
+
 def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str, float], list[str]]:
     """Measure one walk, see `measure_walks`; `config` has `body` decided, and either path may be empty."""
-    values, notes, known = dict[str, float](), list[str](), None
+    values, notes = dict[str, float](), list[str]()
+    video = _try(notes, prepare_video, Path(path), config) if path else None
+    known = _try(notes, read_recording, recording) if recording else None
     if path:
         sound, note = read_sound(path)
+        picture_seconds = video.meta["duration_seconds"] if video else np.inf
+        if len(sound) > (picture_seconds + 1) * SOUND_RATE_HZ:
+            sound = sound[: round(picture_seconds * SOUND_RATE_HZ)]
+            notes.append("The sound goes on after the picture: that part is left out.")
         heard, note = ({}, note) if note else measure_sound(sound)
         values |= heard
         notes += [note] if note else []
-    try:
-        if recording:
-            known = read_recording(recording)
-            values |= measure_motion(known) | measure_body(known)
-            notes += known.notes
-    except InputError as error:
-        notes.append(str(error))
-    try:
-        video = prepare_video(Path(path), config) if path else None
-    except InputError as error:
-        video, notes = None, [*notes, str(error)]
+    if known is not None:
+        values |= measure_motion(known) | measure_body(known)
+        notes += known.notes
     if video is not None and video.own_bouts:
         names, features = gait_feature_names(config.body), gait_features([video])[0]
         values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
         values["seen_cadence_steps_per_min"] = gait_parameters(video)["cadence_steps_per_min"]
         if known is not None:
             values["clock_shift_seconds"], values["clock_similarity"] = clock_shift(video, known)
+            walk = video.own_bouts[-1].end_seconds - video.own_bouts[0].start_seconds
+            if known.seconds < walk:
+                lengths = f"{known.seconds:.0f} s, the walk {walk:.0f} s"
+                notes.append(f"The recording lasts {lengths}: a file of another walk?")
     told = (f"{sense}_cadence_steps_per_min" for sense in ("seen", "sound", "motion"))
     cadences = [values[name] for name in told if name in values]
     cadences = [value for value in cadences if np.isfinite(value)]
@@ -98,29 +105,30 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
     return values, notes
 
 
-def clock_shift(video: PreparedVideo, recording: Recording) -> tuple[float, float]:
-    """Find by how much the clock of a recording is ahead of the video's, from the steps in both.
+def _try(notes: list[str], function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function; what it refuses becomes a note."""
+    try:
+        return function(*arguments)
+    except InputError as error:
+        notes.append(str(error))
+        return None
 
-    Returns
-    -------
-    shift_seconds : float
-        What to take from the recording's times; NaN without acceleration or steps. Steps resemble one
-        another, so that a short video may be placed a step or two wrongly.
-    similarity : float
-        Correlation of the steps in both at this shift, -1 to 1.
+
+def clock_shift(video: PreparedVideo, recording: Recording) -> tuple[float, float]:
+    """Find by how many seconds the clock of a recording is ahead of the video's, from the steps in both.
+
+    Steps resemble one another, so that a short video may be placed a step or two wrongly. Returns what to
+    take from the recording's times, and how well the steps in both correlate then, -1 to 1; NaN without
+    acceleration or steps, or where the recording is shorter than the walk.
     """
     known = recording.vector("acc")
     found = [step_events(video, bout)["time_seconds"].to_numpy() for bout in video.own_bouts]
     times = np.concatenate([np.zeros(0), *found])
     if known is None or len(times) < 3:
         return np.nan, np.nan
-    size = np.linalg.norm(known[0], axis=1)
-    shaken = np.interp(
-        np.arange(0, len(size) / known[1], 1 / _CLOCK_RATE_HZ), np.arange(len(size)) / known[1], size
-    )
-    shaken = signal.sosfiltfilt(
-        signal.butter(2, (0.7, 8), "bandpass", fs=_CLOCK_RATE_HZ, output="sos"), shaken
-    )
+    size, rate_hz = np.linalg.norm(known[0], axis=1), known[1]
+    even = np.arange(0, len(size) / rate_hz, 1 / _CLOCK_RATE_HZ)
+    shaken = band_pass(np.interp(even, np.arange(len(size)) / rate_hz, size), (0.7, 8), _CLOCK_RATE_HZ)
     moments = np.arange(times.min() - 0.5, times.max() + 0.5, 1 / _CLOCK_RATE_HZ)
     steps = np.exp(-0.5 * ((moments[:, None] - times) / _STEP_SD_SECONDS) ** 2).sum(axis=1)
     steps -= steps.mean()

@@ -1,40 +1,24 @@
 """All trainings of a run: the models of each fold and seed, and which of them the run is judged by."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import joblib
 import pandas as pd
-from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from gaitlib.config import RunConfig
-from gaitlib.data import Fit, RunData, VideoSet, list_fits
+from gaitlib.data import Fit, RunData, list_fits
 from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_csv, write_json
-from gaitlib.models import GAIT_NAMES, INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
+from gaitlib.models import INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
+from gaitlib.training.choosing import Choice, choose_model, with_network
 from gaitlib.training.cluster import run_many
-from gaitlib.training.fitting import TrainingResult, join_sets, out_of_fold, train_model
+from gaitlib.training.fitting import TrainingResult, join_sets, train_model
 
 Which = Literal["chosen", "published"]
 # Settings that do not shape what a model learns.
 _OTHER_SETTINGS = {"scheduler", "sweep_walkers", "leak_lesson", "num_resamples", "seeds"}
-# With fewer walkers, what inner folds say is chance.
-_FEWEST_WALKERS = 4
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The chosen model, a table of all candidates and the reason as a sentence.
-
-    The table has the columns `model`, `accuracy`, `balanced_accuracy` and `log_loss` (on inner folds), the
-    best first; it is empty where there were too few walkers to choose by.
-    """
-
-    name: str
-    table: pd.DataFrame
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -49,29 +33,6 @@ class FitResult:
     chosen: TrainingResult
     published: TrainingResult | None = None
     choice: Choice | None = None
-
-
-def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) -> Choice:
-    """Choose the model with the highest accuracy on inner folds, plain and balanced; of equals the surer one.
-
-    `train` holds all walkers who train or choose the epoch, and nobody of the test.
-    """
-    num_walkers, scores = len(set(train.walkers)), []
-    for name in GAIT_NAMES if num_walkers >= _FEWEST_WALKERS else ():
-        says = out_of_fold(name, train, config, len(emotions))
-        answers, loss = says.argmax(axis=1), log_loss(train.labels, says, labels=range(len(emotions)))
-        balanced = balanced_accuracy_score(train.labels, answers)
-        scores.append((name, (answers == train.labels).mean(), balanced, loss))
-    scores.sort(key=lambda row: (-row[1] - row[2], row[3]))
-    table = pd.DataFrame(scores, columns=["model", "accuracy", "balanced_accuracy", "log_loss"])
-    if not scores:
-        reason = f"{num_walkers} training walkers are too few to choose by: the published network is used."
-        return Choice(PUBLISHED, table, reason)
-    reason = (
-        f"{scores[0][0]} was best of {len(scores)} models on inner folds of {num_walkers} training walkers, "
-        f"right in {scores[0][1]:.0%} of their videos."
-    )
-    return Choice(scores[0][0], table, reason)
 
 
 def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[FitResult]:
@@ -108,11 +69,12 @@ def _train_fit(fit: Fit) -> FitResult:
         return FitResult(fit, trained(fit.config.model))
     choice = choose_model(join_sets(train, validation), fit.config, fit.data.emotions)
     published = trained(PUBLISHED)
+    choice = with_network(choice, published.model, train, validation)
     return FitResult(fit, published if choice.name == PUBLISHED else trained(choice.name), published, choice)
 
 
 def fit_folder(run_dir: Path, fit: Fit) -> Path:
-    """Return where the models of a fit lie; those of the first, which are there to be used, at the top."""
+    """Return where the models of a fit lie: those of the first, used for prediction, at the top."""
     is_first = fit.fold == 1 and fit.seed == fit.data.config.seed
     return run_dir if is_first else run_dir / "fits" / f"fold{fit.fold}_seed{fit.seed}"
 

@@ -3,5 +3,3 @@
 from gaitlib.video.decoding import ReadReport, open_regular
 from gaitlib.video.frames import write_film
 from gaitlib.video.reading import FrameChunk, VideoReader, read_video
-
-__all__ = ["FrameChunk", "ReadReport", "VideoReader", "open_regular", "read_video", "write_film"]

@@ -5,20 +5,3 @@ from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, SKELETON_EDGES, K
 from gaitlib.walker.silhouettes import SHAPE_NAMES, measure_shapes
 from gaitlib.walker.walking import BODY_SHARE, path_speed
 from gaitlib.walker.weights import ensure_weights, weights_dir, weights_problem
-
-__all__ = [
-    "BODY_SHARE",
-    "KEYPOINT_NAMES",
-    "MIRRORED",
-    "SHAPE_NAMES",
-    "SKELETON_EDGES",
-    "Keypoints",
-    "WalkerFinder",
-    "WalkerTrack",
-    "cut_frames",
-    "ensure_weights",
-    "measure_shapes",
-    "path_speed",
-    "weights_dir",
-    "weights_problem",
-]

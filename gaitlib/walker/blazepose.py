@@ -118,7 +118,8 @@ class _Network:
         from ai_edge_litert.interpreter import Interpreter
 
         with stderr_to(Path(os.devnull)):  # LiteRT greets
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            # As many threads as OpenCV may use: one where videos are read in parallel.
+            self._interpreter = Interpreter(model_path=str(path), num_threads=min(4, cv2.getNumThreads()))
             self._interpreter.allocate_tensors()
 
     def run(self, picture: np.ndarray) -> dict[int, np.ndarray]:

@@ -148,9 +148,8 @@ def smooth(keypoints: Keypoints) -> Keypoints:
 
 def unbroken_runs(keypoints: Keypoints) -> list[np.ndarray]:
     """Return the rows of each run of frames in which the person is found and moves on without a jump."""
-    shoulders, hips, ankles = (
-        keypoints.image_px[:, pair].mean(axis=1) for pair in ([11, 12], [23, 24], [27, 28])
-    )
+    pairs = [11, 12], [23, 24], [27, 28]
+    shoulders, hips, ankles = (keypoints.image_px[:, pair].mean(axis=1) for pair in pairs)
     lengths = np.linalg.norm([shoulders - hips, hips - ankles], axis=2) + 1e-6
     moved = np.linalg.norm(np.diff(hips, axis=0), axis=1) / lengths.sum(axis=0)[1:]
     growth = np.diff(np.log(lengths), axis=1)
@@ -173,9 +172,8 @@ def growth_per_s(keypoints: Keypoints) -> float:
 def _close_gaps(keypoints: Keypoints) -> Keypoints:
     """Return a copy in which short gaps are interpolated."""
     is_found, longest = keypoints.is_found, int(_MAX_GAP_SECONDS * keypoints.frame_rate_hz)
-    is_closed = binary_closing(np.pad(is_found, longest + 1), np.ones(longest + 1))[
-        longest + 1 : -longest - 1
-    ]
+    around = longest + 1
+    is_closed = binary_closing(np.pad(is_found, around), np.ones(around))[around:-around]
     found, rows = np.flatnonzero(is_found), np.flatnonzero(is_closed & ~is_found)
     closed = keypoints.part(np.arange(len(keypoints)))
     if len(rows):

@@ -95,9 +95,8 @@ def _learn_scene(frames: np.ndarray, threshold: float, lag: int) -> np.ndarray:
             moving = _clean(cv2.absdiff(frames[row], frames[other]), threshold)
             for left, top, width, height in _find_blobs(moving)[:, :4].astype(int):
                 edge = 2 + height // 20
-                still[max(0, top - edge) : top + height + edge, max(0, left - edge) : left + width + edge] = (
-                    False
-                )
+                above, before = max(0, top - edge), max(0, left - edge)
+                still[above : top + height + edge, before : left + width + edge] = False
     median = np.median(some, axis=0).astype(np.uint8)
     agrees = is_still & (cv2.absdiff(some, np.broadcast_to(median, some.shape).copy()) < 2 * threshold)
     use = np.where(agrees.sum(axis=0) >= 0.5 * is_still.sum(axis=0), agrees, is_still)
@@ -197,9 +196,8 @@ def _judge(
     centres = steady(usual[:, :2] + usual[:, 2:] / 2, _PATH_SECONDS * frame_rate_hz, 2)
     sides = np.maximum(steady(usual[:, 3:], _SIZE_SECONDS * frame_rate_hz, 1), 1) / BODY_SHARE
     is_slow = path_speed(np.hstack([centres, sides]), frame_rate_hz) < _MIN_SPEED
-    is_beyond = np.hstack(
-        [seen[:, :1] < view[0] + _EDGE_PX, seen[:, :2] + seen[:, 2:] > np.array(view[2:]) - _EDGE_PX]
-    )
+    ends = seen[:, :2] + seen[:, 2:] > np.array(view[2:]) - _EDGE_PX
+    is_beyond = np.hstack([seen[:, :1] < view[0] + _EDGE_PX, ends])
     boxes, squares = (np.full((len(changes), width), np.nan, np.float32) for width in (4, 3))
     boxes[rows], squares[rows] = seen, np.hstack([centres, sides])
     states = np.full(len(changes), State.GONE)
@@ -225,9 +223,8 @@ def measure_shapes(masks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         right, bottom = int(np.ceil(left + width + _MARGIN * height)), int(top + height) + 1
         part = masks[place, row:bottom, column:right].astype(np.float32) / 255
         if part.sum() >= 1:
-            shapes[place] = _measure(part, height) + np.array(
-                [0, 0, row, column, row, *[column] * 4, 0, 0, 0]
-            )
+            corner = [0, 0, row, column, row, *[column] * 4, 0, 0, 0]
+            shapes[place] = _measure(part, height) + np.array(corner)
     return shapes
 
 
