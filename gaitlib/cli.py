@@ -44,7 +44,7 @@ def check(
     videos: Videos = Path("videos"), videos_test: VideosTest = Path("videosTest"), labels: Labels = None
 ) -> None:
     """Say what is installed, what the folders hold, and how to mend what is missing."""
-    from gaitlib.report import check_setup
+    from gaitlib.report.direct import check_setup
 
     lines, is_ready = check_setup(videos, videos_test, labels)
     typer.echo("\n".join(lines))
@@ -95,12 +95,16 @@ def _add_run_command(name: str, about: str) -> None:
         allow_shared_walkers: Shared = False,
         parameters: Annotated[list[str] | None, Option("-p", metavar="NAME=VALUE", help="A setting.")] = None,
     ) -> None:
-        from gaitlib import report
+        from gaitlib.report import RunRequest
 
         options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
         settings = _settings({**options, "allow_shared_walkers": allow_shared_walkers}, parameters or ())
-        request = report.RunRequest(videos, videos_test, out, labels, profile, settings)
-        typer.echo({"report": report.make_report, "train": report.train_run}[name](request))
+        request = RunRequest(videos, videos_test, out, labels, profile, settings)
+        if name == "report":
+            from gaitlib.report import make_report as make
+        else:
+            from gaitlib.report.direct import train_run as make
+        typer.echo(make(request))
 
 
 _add_run_command("report", "Do the whole job: run the notebooks and write the HTML report.")
@@ -118,12 +122,12 @@ def evaluate(
     allow_shared_walkers: Shared = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
-    from gaitlib import report
+    from gaitlib.report.direct import RunRequest, evaluate_run
 
     options = {"relative_to": relative_to, "scheduler": scheduler}
     settings = _settings({**options, "allow_shared_walkers": allow_shared_walkers})
-    request = report.RunRequest(Path(), videos_test, out, labels, settings=settings)
-    typer.echo(report.evaluate_run(model, request))
+    request = RunRequest(Path(), videos_test, out, labels, settings=settings)
+    typer.echo(evaluate_run(model, request))
 
 
 @app.command()
@@ -164,11 +168,8 @@ def explain(
     model: Model,
     out: Annotated[Path, Option(help="HTML page to write.")] = Path("explained.html"),
 ) -> None:
-    """Write a page that shows why the model gave its answer for one video."""
-    from gaitlib.explain import explain_video
-    from gaitlib.models import load_trained
-
-    typer.echo(f"Page: {explain_video(video, load_trained(model), out)}")
+    """Write the page of one video, which shows why the model gave its answer: as predict --html."""
+    predict([video], model, html=out)
 
 
 @app.command()

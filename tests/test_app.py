@@ -11,7 +11,6 @@ import psutil
 import pytest
 from commands import PROJECT
 
-pytestmark = pytest.mark.xdist_group("browser")
 DROP = """(node, [name, text]) => {
   const data = new DataTransfer();
   data.items.add(new File([text], name));
@@ -66,7 +65,8 @@ def open_page(browser, address: str):
 
 
 def num_kernels(process: subprocess.Popen) -> int:
-    return sum("ipykernel" in " ".join(child.cmdline()) for child in psutil.Process(process.pid).children())
+    children = [child for child in psutil.Process(process.pid).children() if child.status() != "zombie"]
+    return sum("ipykernel" in " ".join(child.cmdline()) for child in children)
 
 
 def test_own_videos_are_read_and_bad_files_refused(served, browser, demo_video, tmp_path):

@@ -10,8 +10,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_report import EVIL_EMOTION, user_report  # noqa: F401
 
+from gaitlib.explain import figure_html
 from gaitlib.files import read_json, write_json
-from gaitlib.report.figures import figure_html
 from gaitlib.report.notebooks import export_notebook
 from gaitlib.report.pages import write_index, write_page
 from gaitlib.report.run import NOTEBOOKS

@@ -106,7 +106,7 @@ def test_demo_writes_walkers_once(tmp_path):
 
 
 def test_train_prints_layers_and_scores_and_writes_the_run(trained):
-    for words in ("lstm", "held-out walkers", "precision", "recall", "f1", "majority", "p "):
+    for words in ("lstm", "held-out walkers", "precision", "recall", "F-score", "majority", "p "):
         assert words in trained.stdout
     assert "Confusion matrix (rows: true, columns: predicted):" in trained.stdout
     assert "synthetic" in trained.stdout
@@ -149,7 +149,7 @@ def test_evaluate_repeats_the_scores(trained, demo_folders, tmp_path, model):
         *("--out", tmp_path / "again"),
     )
     assert process.returncode == 0, process.stderr
-    for words in ("precision", "recall", "f1", "Confusion matrix", "Baselines"):
+    for words in ("precision", "recall", "F-score", "Confusion matrix", "Baselines"):
         assert words in process.stdout
     first, again = (read_json(folder / "results.json") for folder in (trained.folder, tmp_path / "again"))
     if not model:

@@ -11,8 +11,7 @@ import pytest
 from commands import is_one_sentence, run_gaitlib
 
 from gaitlib.clips import prepare_video
-from gaitlib.errors import InputError
-from gaitlib.explain import describe_sweeps, explain_video, plot_sweeps
+from gaitlib.explain import describe_sweeps, plot_sweeps
 from gaitlib.explain.reasons import clip_saliency
 from gaitlib.files import read_json
 from gaitlib.models import load_keras, load_trained
@@ -174,16 +173,12 @@ def test_annotated_copy_shows_the_walker_and_keypoints_load(model, demo_video, t
     assert {"x", "y", "likelihood"} == set(keypoints.columns.get_level_values(2))
 
 
-def test_explained_page_names_reasons(model, demo_video, tmp_path):
-    page = explain_video(demo_video, model, tmp_path / "why.html").read_text()
-    assert "neutral" in page
-    assert "data:image/png" in page
-
-
-def test_explaining_nothing_is_refused(model, tmp_path):
-    (tmp_path / "a.mp4").write_bytes(b"")
-    with pytest.raises(InputError, match=r"a\.mp4"):
-        explain_video(tmp_path / "a.mp4", model, tmp_path / "why.html")
+def test_page_names_reasons(model, demo_video, tmp_path):
+    verdicts = judge_files([demo_video], model)
+    write_page(verdicts, model, tmp_path / "why.html")
+    page = (tmp_path / "why.html").read_text()
+    assert f"Evidence for {verdicts[0].emotion}: " in page or "No single gait parameter" in page
+    assert page.count("data:image/png") == 2
 
 
 def test_command_predicts_a_folder(trained, demo_video, tmp_path):

@@ -16,8 +16,8 @@ from gaitlib.data import prepare_data
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_json
-from gaitlib.report import Step
 from gaitlib.report.run import NOTEBOOKS
+from gaitlib.report.step import Step
 
 PAGES = ["index.html", *(f"{name}.html" for name in NOTEBOOKS)]
 # Names that would do harm in a page, a formula or a spreadsheet.

@@ -1,7 +1,7 @@
 """Why a model gives its answer: gait parameters that speak for it, saliency, sweeps of drawn walkers."""
 
 from gaitlib.explain.pages import (
-    explain_video,
+    explain_verdict,
     figure_html,
     paragraph,
     plot_reasons,

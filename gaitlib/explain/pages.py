@@ -12,26 +12,29 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaitlib.clips import prepare_video
+from gaitlib.clips import PreparedVideo
 from gaitlib.clips.skeleton import draw_sequence
 from gaitlib.data import VideoSet
-from gaitlib.errors import InputError
 from gaitlib.explain.reasons import MOVEMENTS, explain_network, gait_reasons, reason_sentence
-from gaitlib.files import check_output, show_name, write_aside
+from gaitlib.files import write_aside
 from gaitlib.models import TrainedModel
 
 _NUM_FRAMES, _NUM_BARS = 8, 12
+_PRINT_DPI, _SCREEN_DPI = 150, 100
+# A wider picture scrolls on a phone, where its words would be too small to read.
+_WIDE_PX = 640
 _FOR, _AGAINST, _AS_USUAL = "#D55E00", "#0072B2", "#bbbbbb"
 _ORANGE = (213, 94, 0)
 _LINES = ["-", "--", ":", "-."] * 5
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; width: 100%; }} .scroll {{ overflow-x: auto; }} img {{ max-width: 100%; }}
 td, th {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc; vertical-align: top; }}
 .headline {{ font-size: 1.2rem; }} .banner {{ background: #fff3cd; padding: .5rem 1rem; }}
-figure {{ margin: 1rem 0; break-inside: avoid; }}
+figure {{ margin: 1rem 0; break-inside: avoid; }} img {{ height: auto; }}
+figcaption {{ color: #444; font-size: .9rem; }}
 </style></head><body><main>
 <h1>{title}</h1>
 {body}
@@ -43,32 +46,17 @@ _BANNER = (
 )
 
 
-def explain_video(path: Path, model: TrainedModel, out: Path) -> Path:
-    """Write a page that shows why a model, one that compares walks with nothing, gave its answer for a video.
-
-    Raises `InputError` if there is no walk to explain, or the model compares walks with others.
-    """
-    check_output(out, (".html", ".htm"))
-    if model.config.relative_to != "none":
-        raise InputError(f"{model.name} compares walks, and one video shows one: use gaitlib predict.")
-    video, name = prepare_video(path, model.config), show_name(path.name)
-    if not video.bouts:
-        raise InputError(f"{name}: {video.meta['why_empty']}")
-    videos = VideoSet((video,), np.zeros(1, int), np.zeros(1, str))
-    shares = model.calibrated(model.predict(videos))[0]
-    label = int(shares.argmax())
-    emotion = model.emotions[label]
+def explain_verdict(video: PreparedVideo, model: TrainedModel, emotion: str) -> list[str]:
+    """Say in HTML why a model has answered with an emotion: parameters and, of a network, where it looked."""
     reasons = gait_reasons(video, model, emotion)
-    says = f"The model {model.name} reads this walk as {emotion} ({shares[label]:.0%})."
-    parts = [paragraph(f"{says} {reason_sentence(reasons, emotion)}", "headline")]
+    parts = [paragraph(reason_sentence(reasons, emotion))]
     if len(reasons):
-        parts += ["<h2>Against neutral walks</h2>", figure_html(plot_reasons(reasons, emotion))]
+        parts.append(figure_html(plot_reasons(reasons, emotion))[0])
     if model.kind == "network":
-        figure = plot_saliency(*explain_network(model, videos, 0, label), emotion, model.config.frame_rate_hz)
-        parts += ["<h2>Where the network looked</h2>", figure_html(figure)]
-    parts.append(paragraph("This shows what the answer depends on, not what the person feels."))
-    write_html(out, f"Why {emotion}? {name}", parts, bool(model.about.get("is_demo")))
-    return out
+        videos, label = VideoSet((video,), np.zeros(1, int), np.zeros(1, str)), model.emotions.index(emotion)
+        clip, saliency = explain_network(model, videos, 0, label)
+        parts.append(figure_html(plot_saliency(clip, saliency, emotion, model.config.frame_rate_hz))[0])
+    return parts
 
 
 def plot_saliency(clip: np.ndarray, saliency: np.ndarray, text: str, frame_rate_hz: float) -> Figure:
@@ -155,10 +143,26 @@ def paragraph(text: str, kind: str = "") -> str:
     return f"<p{f' class={kind}' if kind else ''}>{escape(text)}</p>"
 
 
-def figure_html(figure: Figure) -> str:
-    """Return a figure as an image whose alternative text is the figure's label, and close it."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110, bbox_inches="tight")
+def figure_html(figure: Figure, alt: str = "") -> tuple[str, bytes]:
+    """Draw a figure sharp enough for print and close it; return it as HTML and as PNG.
+
+    `alt` describes it in words, by default by its label; the beginning, up to a colon, is its caption.
+    """
+    stream, alt = io.BytesIO(), alt or str(figure.get_label()) or "Figure"
+    figure.savefig(stream, format="png", dpi=_PRINT_DPI, bbox_inches="tight", facecolor="white")
     plt.close(figure)
-    data, alt = base64.b64encode(stream.getvalue()).decode(), escape(str(figure.get_label()))
-    return f'<figure><img src="data:image/png;base64,{data}" alt="{alt}"></figure>'
+    png, caption = stream.getvalue(), alt.split(": ")[0].split(". ")[0].rstrip(".") + "."
+    width = int.from_bytes(png[16:20], "big") * _SCREEN_DPI // _PRINT_DPI
+    wide = ' class="wide"' if width > _WIDE_PX else ""
+    image = f'<img src="{data_uri(stream, "png")}"{wide} width="{width}" alt="{escape(alt)}">'
+    return captioned(image, caption), png
+
+
+def captioned(image: str, caption: str) -> str:
+    """Return an image, HTML already, with a caption."""
+    return f'<figure class="numbered">{image}<figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def data_uri(stream: io.BytesIO, kind: str) -> str:
+    """Return a picture as an address that holds all of it."""
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"

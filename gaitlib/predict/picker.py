@@ -13,7 +13,7 @@ import traitlets
 from IPython.display import HTML, Video, display
 
 from gaitlib.errors import sentence_of
-from gaitlib.explain import figure_html, gait_reasons, paragraph, plot_reasons, reason_sentence
+from gaitlib.explain import explain_verdict, paragraph
 from gaitlib.models import TrainedModel
 from gaitlib.predict.verdict import Verdict, judge_video
 from gaitlib.predict.writing import write_annotated
@@ -75,8 +75,5 @@ def show_verdict(path: Path, model: TrainedModel) -> Verdict:
         for copy in Path(folder).glob("*.mp4"):
             display(Video(copy.read_bytes(), embed=True, mimetype="video/mp4", width=480))
     if verdict.emotion and verdict.prepared is not None:
-        reasons = gait_reasons(verdict.prepared, model, verdict.emotion)
-        display(HTML(paragraph(reason_sentence(reasons, verdict.emotion))))
-        if len(reasons):
-            display(HTML(figure_html(plot_reasons(reasons, verdict.emotion))))
+        display(HTML("".join(explain_verdict(verdict.prepared, model, verdict.emotion))))
     return verdict

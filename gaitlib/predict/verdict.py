@@ -29,6 +29,8 @@ _MIN_CADENCE, _MAX_CADENCE = 45.0, 190.0
 # Step length in leg lengths per (steps per minute): people keep this ratio at all speeds and moods (walk
 # ratio, Sekiya & Nagasaki 1998); slow motion and sped-up film change it with the square of the speed.
 _MIN_WALK_RATIO, _MAX_WALK_RATIO = 0.0046, 0.0112
+# So long a walk has steps that can be found, at any pace of a person.
+_LONG_SECONDS = 6.0
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,9 @@ def doubt_speed(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -
         cadence, length_legs = 2 * cadence, length_legs / 2
     ratio = length_legs / cadence
     if math.isnan(cadence):
+        seconds = max(bout.distinct_seconds for bout in video.own_bouts)
+        if seconds >= _LONG_SECONDS:
+            return f"{seconds:.0f} s of walking show no regular steps: the film may be slowed down.", True
         return "No regular steps were found, so that the speed of the film could not be checked.", False
     is_slow = cadence < _MIN_CADENCE or ratio > _MAX_WALK_RATIO
     if is_slow or cadence > _MAX_CADENCE or ratio < _MIN_WALK_RATIO:

@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.explain import figure_html, paragraph, write_html
+from gaitlib.explain import explain_verdict, figure_html, paragraph, write_html
 from gaitlib.files import make_folder, show_name, write_aside, write_json
 from gaitlib.models import TrainedModel
 from gaitlib.predict.verdict import Moment, Verdict
@@ -73,7 +73,7 @@ def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path)
 
 
 def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> None:
-    """Write a page that opens offline: a table, then frames and probabilities over time of each video."""
+    """Write a page that opens offline: a table, then for each video frames, probabilities and reasons."""
     statuses = [verdict.status for verdict in verdicts]
     num_read = statuses.count("ok") + statuses.count("warned")
     parts = [
@@ -92,7 +92,9 @@ def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> 
         parts.append(f"<h2>{escape(show_name(Path(verdict.video).name))}: {escape(verdict.word)}</h2>")
         parts += [paragraph(show_name(note)) for note in verdict.notes]
         if verdict.prepared is not None and verdict.prepared.bouts:
-            parts.append(figure_html(plot_walk(verdict)))
+            parts.append(figure_html(plot_walk(verdict))[0])
+            if verdict.emotion:
+                parts += explain_verdict(verdict.prepared, model, verdict.emotion)
     write_html(path, "What the walks show", parts, bool(model.about.get("is_demo")))
 
 

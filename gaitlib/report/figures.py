@@ -1,8 +1,8 @@
-"""Scores and walkers become figures, each with its description as label, and figures become HTML."""
+"""Scores and walkers become figures, each with its description as label."""
 
-import base64
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -19,44 +19,20 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData, list_fits, prepared_rows
 from gaitlib.evaluation import Evaluation
+from gaitlib.explain.pages import captioned, data_uri
 from gaitlib.files import show_name
 from gaitlib.models import ClipAnswers
 from gaitlib.predict import draw_walker
-from gaitlib.report.sentences import spelled
+from gaitlib.report.pages import spelled
 from gaitlib.training import load_fit
 from gaitlib.video import VideoReader
 
 _MODEL_COLOR, _BASELINE_COLOR = "#0072B2", "#767676"
-_WIDTH_INCHES, _PRINT_DPI, _SCREEN_DPI = 8.4, 150, 100
-# A wider picture scrolls on a phone, where its words would be too small to read.
-_WIDE_PX = 640
+_WIDTH_INCHES = 8.4
 _CLIP_PX, _BARS_PX = 200, 90  # six moving clips of three seconds stay below 3 MB
 # Names come from users: a dollar sign in one is no formula.
 plt.rcParams.update({"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False})
 plt.rcParams.update({"legend.frameon": False, "figure.figsize": (_WIDTH_INCHES, 2.8)})
-
-
-def figure_html(figure: Figure, alt: str = "") -> tuple[str, bytes]:
-    """Draw a figure sharp enough for print and close it; return it as HTML and as PNG.
-
-    `alt` describes it in words, by default by its label; the beginning, up to a colon, is its caption.
-    """
-    stream, alt = io.BytesIO(), alt or str(figure.get_label()) or "Figure"
-    figure.savefig(stream, format="png", dpi=_PRINT_DPI, bbox_inches="tight", facecolor="white")
-    plt.close(figure)
-    png, caption = stream.getvalue(), alt.split(": ")[0].split(". ")[0].rstrip(".") + "."
-    width = int.from_bytes(png[16:20], "big") * _SCREEN_DPI // _PRINT_DPI
-    wide = ' class="wide"' if width > _WIDE_PX else ""
-    image = f'<img src="{_data_uri(stream, "png")}"{wide} width="{width}" alt="{escape(alt)}">'
-    return _captioned(image, caption), png
-
-
-def _captioned(image: str, caption: str) -> str:
-    return f'<figure class="numbered">{image}<figcaption>{escape(caption)}</figcaption></figure>'
-
-
-def _data_uri(stream: io.BytesIO, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def plot_intervals(
@@ -161,6 +137,7 @@ def moving_clips(
     """
     predictions, rows, clips = evaluation.predictions, data.rows("judged"), ""
     fits = {fit.fold: fit for fit in list_fits(data, config)}
+    model_of = cache(lambda fold: load_fit(run_dir, fits[fold], "chosen"))
     order = np.argsort(-predictions.calibrated.max(axis=1), kind="stable")
     for place in order[predictions.is_right[order] == is_right][:3]:
         row, shares = rows.iloc[place], pd.Series(predictions.calibrated[place], predictions.emotions)
@@ -168,7 +145,7 @@ def moving_clips(
         words = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         name = show_name(Path(row["video"]).with_suffix(""))[-40:]
         caption = f"{name} shows {row['emotion']}, {said} (calibrated: {words})."
-        model = load_fit(run_dir, fits[int(predictions.videos["fold"].iloc[place]) or 1], "chosen")
+        model = model_of(int(predictions.videos["fold"].iloc[place]) or 1)
         one = data.video_set("judged", config).chosen([place])
         rate_hz = one.videos[0].meta["frame_rate_hz"]
         every = max(1, round(rate_hz / 10))
@@ -202,9 +179,9 @@ def _clip_html(frames: Sequence[Image.Image], pause_ms: int, caption: str) -> st
     frames[0].save(moving, "WEBP", save_all=True, append_images=frames[1:], **timing)
     frames[len(frames) // 2].save(still, "WEBP")
     alt = escape(f"Moving clip of a walker. {caption}")
-    image = f'<img src="{_data_uri(moving, "webp")}" width="{_CLIP_PX + _BARS_PX}" alt="{alt}">'
-    calm = f'media="print, (prefers-reduced-motion: reduce)" srcset="{_data_uri(still, "webp")}"'
-    return _captioned(f"<picture><source {calm}>{image}</picture>", caption)
+    image = f'<img src="{data_uri(moving, "webp")}" width="{_CLIP_PX + _BARS_PX}" alt="{alt}">'
+    calm = f'media="print, (prefers-reduced-motion: reduce)" srcset="{data_uri(still, "webp")}"'
+    return captioned(f"<picture><source {calm}>{image}</picture>", caption)
 
 
 def _walker_frames(

@@ -18,7 +18,6 @@ from pygments.formatters import HtmlFormatter
 from gaitlib.config import CEILINGS, make_config
 from gaitlib.errors import InputError
 from gaitlib.files import hold_lock, read_json, show_name, write_aside
-from gaitlib.report.sentences import spelled
 
 Page = tuple[str, str]  # title and HTML body
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -33,6 +32,11 @@ _COMPARISON = """<h2>Compare two runs</h2>
 <p><label>First <select id="one"></select></label> <label>Second <select id="other"></select></label></p>
 <div id="comparison" class="output_subarea" aria-live="polite"></div>"""
 _CAPTION = "All finished runs: accuracy per video on held-out walkers, and settings other than the defaults"
+
+
+def spelled(name: str) -> str:
+    """Return a name with blanks in the place of underscores."""
+    return name.replace("_", " ")
 
 
 def write_page(

@@ -10,6 +10,7 @@ from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData
 from gaitlib.evaluation import Evaluation
 from gaitlib.models import GAIT_NAMES, SKELETON_NAMES
+from gaitlib.report.pages import spelled
 
 _WHAT_IT_READS = {
     **dict.fromkeys(SKELETON_NAMES, "keypoints over time"),
@@ -22,11 +23,6 @@ _WHAT_IT_READS = {
     "rater_ceiling": "ceiling: one rater against the others",
     "oracle": "ceiling: the parameters that the walkers were drawn with",
 }
-
-
-def spelled(name: str) -> str:
-    """Return a name with blanks in the place of underscores."""
-    return name.replace("_", " ")
 
 
 def percent(value: float) -> str:

@@ -15,10 +15,11 @@ from gaitlib.config import RunConfig, make_config
 from gaitlib.data import RunData, load_data
 from gaitlib.errors import InputError
 from gaitlib.evaluation import Evaluation, record_step, versions
+from gaitlib.explain import figure_html
 from gaitlib.files import make_folder, project_path, read_json, write_aside, write_json
 from gaitlib.models import list_gpus
-from gaitlib.report.figures import figure_html
-from gaitlib.report.run import RunRequest, prepare_run
+from gaitlib.report.direct import prepare_run
+from gaitlib.report.run import RunRequest
 from gaitlib.report.sentences import caution, data_sentence, headline, ladder_table, percent, what_it_reads
 
 _NEEDED = ("run_dir", "videos", "videos_test")
