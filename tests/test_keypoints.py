@@ -11,7 +11,7 @@ from gaitlib.demo import render_video, sample_truth
 from gaitlib.errors import InputError
 from gaitlib.walker import WalkerFinder
 from gaitlib.walker.blazepose import PoseEstimator
-from gaitlib.walker.finding import find_cuts, find_view
+from gaitlib.walker.finding import find_cuts, find_view, make_thumbs
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, Keypoints, smooth, unbroken_runs
 from gaitlib.walker.walking import State, find_bouts, judge_frames, level
 from gaitlib.walker.weights import ensure_weights, weights_dir, weights_problem
@@ -314,7 +314,7 @@ class TestFinding:
 
     def test_a_jump_within_a_shot_begins_another_bout(self, people):
         frames = np.concatenate([people[0], people[0]])
-        assert not find_cuts(frames).any()
+        assert not find_cuts(make_thumbs(frames)).any()
         track, middle = find(frames), len(people[0])
         assert track.bouts[middle - 1] >= 0 and track.bouts[middle] not in (-1, track.bouts[middle - 1])
 
@@ -342,7 +342,7 @@ class TestScene:
 
     def test_cuts_but_not_light_begin_a_shot(self, scene):
         other, darker = scene[:, ::-1, ::-1], (scene * 0.8).astype(np.uint8)
-        is_cut = find_cuts(np.concatenate([scene, darker, other, scene]))
+        is_cut = find_cuts(make_thumbs(np.concatenate([scene, darker, other, scene])))
         assert np.flatnonzero(is_cut).tolist() == [60, 90]
 
     def test_bars_and_pillars(self, scene):

@@ -213,10 +213,9 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path) -> dict[str, Any
         track = finder.find(chunk)
         tables.append(_tabulate(track))
         pictures.append(_pictures(chunk.frames, track, config))
-        small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA) for frame in chunk.frames]
-        thumbs += [cv2.cvtColor(thumb, cv2.COLOR_RGB2GRAY) for thumb in small] if color else small
+        thumbs.append(track.thumbs)
         tracks.append(replace(track, masks=None))
-    repeats, period = find_repeats(np.stack(thumbs), rate)
+    repeats, period = find_repeats(np.concatenate(thumbs), rate)
     table = pd.concat(tables, ignore_index=True).assign(is_repeat=repeats)
     bouts = _find_walks(table, period, config)
     if config.body == "keypoints":
@@ -226,7 +225,7 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path) -> dict[str, Any
     for name in [*_PIXELS, *table.filter(like="shape_")]:
         table[name] *= scale ** (2 if name.endswith("area") else 1)
     np.save(folder / "track.npy", table.to_records(index=False))
-    np.save(folder / "thumbs.npy", np.stack(thumbs))
+    np.save(folder / "thumbs.npy", np.concatenate(thumbs))
     np.save(folder / "pictures.npy", np.concatenate(pictures))
     meta = _describe(tracks, bouts, period, config)
     notes = [*reader.report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]

@@ -117,17 +117,18 @@ def box_features(video: PreparedVideo) -> np.ndarray:
         np.median(speed),
         *(width.mean(), width.std(), *np.quantile(width, (0.1, 0.9))),
         *(sway.std(), tall.std(), np.diff(tall).std()),
-        *_box_cadence(pd.Series(width), video.meta["frame_rate_hz"]),
+        *_box_cadence(width, video.meta["frame_rate_hz"]),
         *(np.abs(np.diff(width)).mean(), np.quantile(speed, 0.9), speed.std()),
     ]
     return np.nan_to_num(np.array(features))
 
 
-def _box_cadence(width: pd.Series, rate_hz: float) -> tuple[float, float]:
+def _box_cadence(width: np.ndarray, rate_hz: float) -> tuple[float, float]:
     """Return steps per second and how regular they are: the box is widest once a step."""
     lags = np.arange(max(2, round(0.3 * rate_hz)), min(round(1.3 * rate_hz), len(width) // 2) + 1)
     if not len(lags) or width.std() == 0:
         return 0.0, 0.0
-    correlation = np.nan_to_num([width.autocorr(int(lag)) for lag in lags])
+    with np.errstate(invalid="ignore"):  # where the width stays the same for a while
+        correlation = np.nan_to_num([np.corrcoef(width[lag:], width[:-lag])[0, 1] for lag in lags])
     best = int(np.argmax(correlation))
     return rate_hz / lags[best], float(correlation[best])

@@ -82,8 +82,9 @@ class PoseEstimator:
         small = cv2.warpAffine(frame, matrix, (_DETECTOR_PX, _DETECTOR_PX), flags=cv2.INTER_AREA)
         answers = self._detector.run(small.astype(np.float32) / 127.5 - 1)
         scores = _sigmoid(answers[_NUM_ANCHORS].ravel())
-        points = answers[12 * _NUM_ANCHORS].reshape(-1, 6, 2)  # centre and size of the box, four points
-        points[:, [0, 2, 3]] += self._anchors[:, None] * _DETECTOR_PX
+        likely, scores = scores >= MIN_SCORE, scores[scores >= MIN_SCORE]
+        points = answers[12 * _NUM_ANCHORS].reshape(-1, 6, 2)[likely]  # centre and size of box, four points
+        points[:, [0, 2, 3]] += self._anchors[likely, None] * _DETECTOR_PX
         boxes = np.hstack([points[:, 0] - points[:, 1] / 2, points[:, 1]])
         best = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), MIN_SCORE, _MAX_OVERLAP)
         return [_square(*(points[place, 2:4] - shift) / scale) for place in best]

@@ -1,7 +1,7 @@
 """Finds the walker in a video, chunk by chunk: by keypoints, or by silhouettes where the run says so."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -37,7 +37,8 @@ class WalkerTrack:
     square around the walker) are NaN where nobody is found. `bouts` numbers the walking bouts of this chunk,
     `person` who is followed; -1 for none. `num_people` are seen at the same time at most. `method` is
     "keypoints", "background" or "nobody"; `reason` says why nobody walks in full view, empty where somebody
-    does. `masks` (num_frames, height, width), uint8, are the walker's silhouettes, 0 to 255.
+    does. `masks` (num_frames, height, width), uint8, are the walker's silhouettes, 0 to 255, and `thumbs`
+    (num_frames, 32, 32), uint8, the whole frames in small, grey.
     """
 
     boxes: np.ndarray
@@ -50,6 +51,7 @@ class WalkerTrack:
     keypoints: Keypoints | None = None
     masks: np.ndarray | None = None
     reason: str = ""
+    thumbs: np.ndarray = field(default_factory=lambda: np.empty((0, _THUMB_PX, _THUMB_PX), np.uint8))
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -72,14 +74,14 @@ class WalkerFinder:
 
     def find(self, chunk: "FrameChunk") -> WalkerTrack:
         """Return where the walker is in each frame of a chunk; chunks come in order."""
-        frames, notes, reason = chunk.frames, list[str](), ""
+        frames, notes, reason, thumbs = chunk.frames, list[str](), "", make_thumbs(chunk.frames)
         shape, view = frames.shape[:3], find_view(frames)
         nobody = Keypoints.empty(chunk.times_seconds, self._size_px)
         if self._tracker is None:
             walks, reason = find_silhouettes(_grey(frames), self._rate, view)
         else:
-            is_cut = find_cuts([*self._last, *frames])[len(self._last) :]
-            self._last = [frames[-1].copy()]
+            is_cut = find_cuts([*self._last, *thumbs])[len(self._last) :]
+            self._last = [thumbs[-1]]
             people = self._tracker.follow(frames, is_cut)
             walks = [_judge(each, nobody, shape, view) for each in people]
             notes += [_CUT_NOTE] if is_cut.any() else []
@@ -107,6 +109,7 @@ class WalkerFinder:
             keypoints=nobody if self._tracker else None,
             masks=None if masks is None else np.stack(masks),
             reason="" if is_walking else f"nobody walks in full view: {reason or reason_of(walks)}.",
+            thumbs=_grey(thumbs),
         )
 
 
@@ -172,10 +175,15 @@ def cut_frames(frames: Iterable[np.ndarray], squares: np.ndarray, size: int) -> 
     return np.stack(cut) if cut else np.empty((0, size, size), np.uint8)
 
 
-def find_cuts(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """Return which RGB frames begin another shot than the frame before shows, (num_frames,), bool."""
-    thumbs = [cv2.resize(frame, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA) for frame in frames]
-    flat = np.reshape(thumbs, (len(frames), -1)).astype(np.float32)
+def make_thumbs(frames: Iterable[np.ndarray]) -> np.ndarray:
+    """Return frames in small, (num_frames, 32, 32[, 3]), uint8."""
+    size = (_THUMB_PX, _THUMB_PX)
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+
+
+def find_cuts(thumbs: Sequence[np.ndarray]) -> np.ndarray:
+    """Tell which frames, in small, begin another shot than the one before them, (num_frames,), bool."""
+    flat = np.reshape(thumbs, (len(thumbs), -1)).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     alike = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
     likeness = (alike[1:] * alike[:-1]).sum(axis=1)
