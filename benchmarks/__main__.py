@@ -5,6 +5,7 @@ in one run, and medians are given.
 """
 
 import argparse
+import inspect
 import json
 import os
 import platform
@@ -280,7 +281,7 @@ def main() -> None:
     parts = PARTS | {"beside_mediapipe": partial(beside_mediapipe, given.footage)}
     for name in given.only or [part for part in PARTS if part != "beside_mediapipe"]:
         title = name.replace("_", " ").capitalize()
-        texts.append(f"\n## {title}\n\n{PARTS[name].__doc__}\n\n{parts[name]()}")
+        texts.append(f"\n## {title}\n\n{inspect.getdoc(PARTS[name])}\n\n{parts[name]()}")
         print(texts[-1], flush=True)
     if given.write:
         given.write.write_text("\n".join(texts) + "\n", encoding="utf-8")

@@ -330,6 +330,23 @@ def test_cut_off_file_is_read_as_far_as_it_goes_and_the_loss_said(tmp_path, kind
     assert all(abs(one - two) <= (kind == "gif") for one, two in zip(codes[:-3], EVERY_SECOND, strict=False))
 
 
+@pytest.mark.parametrize("kind", ["mp4 index last", "mp4 index first", "mkv"])
+def test_a_second_film_in_the_file_is_told(tmp_path, kind):
+    path = make_kind(tmp_path, kind)
+    path.write_bytes(2 * path.read_bytes())
+    chunk, report = read_grey(path)
+    assert read_codes(chunk.frames)[:30] == EVERY_SECOND
+    assert report.notes, len(chunk.frames)
+
+
+def test_frames_missing_midway_are_told(tmp_path):
+    numbers = [number for number in range(60) if not 20 <= number < 30]
+    path = write_video(tmp_path / "a.mp4", [number / 30 for number in numbers])
+    assert "Frames are missing midway: 0.3 s" in read_grey(path)[1].notes[0]
+    now_and_then = [number / 30 for number in range(60) if number % 7]
+    assert not read_grey(write_video(tmp_path / "b.mp4", now_and_then))[1].notes
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in UNMARKED])
 def test_damage_is_said_and_the_rest_read(tmp_path, kind, capfd):
     path, content, num_silent = make_kind(tmp_path, kind), kind_content(kind, 60), 0

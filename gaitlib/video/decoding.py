@@ -26,6 +26,7 @@ _FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,gif,flv,ogg,as
 _OPTIONS = {"max_pixels": str(8192 * 8192)}
 _MAX_SECONDS = 6 * 3600.0  # far more than a walk takes; time stamps can claim years
 _MAX_ERRORS_IN_A_ROW, _MAX_READINGS = 100, 50
+_MIN_GAP_STEPS, _MIN_GAP_SECONDS, _MAX_UNREAD_SHARE = 3.5, 0.1, 0.05
 _MAX_GAP_SECONDS, _MIN_STEP_SECONDS = 10.0, 0.9e-3  # of more than 1000 frames a second none is believed
 _ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1", "libdav1d"}
 # FFmpeg's errors come to `Decoder._call`, none to the terminal.
@@ -51,24 +52,32 @@ class LimitedFile:
 
     def __init__(self, file: io.FileIO) -> None:
         self._file, self.seek, self.tell = file, file.seek, file.tell
-        self._num_left = _MAX_READINGS * (file.seek(0, io.SEEK_END) + (1 << 20))
+        self._size = file.seek(0, io.SEEK_END)
+        self._num_left = _MAX_READINGS * (self._size + (1 << 20))
+        self._block, self._seen = max(1024, self._size // 1000), set[int]()
         file.seek(0)
+
+    @property
+    def unread_share(self) -> float:
+        """The share of the file that has never been read."""
+        return max(0.0, 1 - len(self._seen) * self._block / max(self._size, 1))
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes; `OSError` where all is read too often."""
-        content = self._file.read(size) or b""
+        start, content = self._file.tell(), self._file.read(size) or b""
         self._num_left -= len(content)
+        self._seen.update(range(start // self._block, -(-(start + len(content)) // self._block)))
         if self._num_left < 0:
             raise OSError("damage sends the reader back and forth")
         return content
 
 
-def open_container(file: io.FileIO, name: str) -> InputContainer:
+def open_container(file: LimitedFile, name: str) -> InputContainer:
     """Open a file as one of the known containers, else raise an `InputError`."""
     # FFmpeg opens nothing itself: no protocol is allowed, bytes come from the file object alone.
     safe = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
     try:
-        return av.open(LimitedFile(file), "r", None, _OPTIONS, safe, metadata_errors="replace")
+        return av.open(file, "r", None, _OPTIONS, safe, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -115,6 +124,12 @@ class Timeline:
         median = np.quantile(steps, 0.5, method="lower")
         return float(steps[np.abs(steps - median) <= 0.25 * median].mean())
 
+    def missing_seconds(self) -> float:
+        """Return how long frames are missing midway, more than a camera leaves out now and then."""
+        steps, usual = np.array(self._steps or [0.0]), self.step_seconds()
+        gaps = steps[steps > max(_MIN_GAP_STEPS * usual, _MIN_GAP_SECONDS)]
+        return float((gaps - usual).sum())
+
     def end_seconds(self) -> float:
         """Return when the last frame leaves the screen."""
         return self._time + self.step_seconds()
@@ -143,9 +158,9 @@ class ReadReport:
 class Decoder:
     """All decodable frames of a container with their times at the true pace, in order; fills `report`."""
 
-    def __init__(self, container: InputContainer, name: str) -> None:
+    def __init__(self, container: InputContainer, file: LimitedFile, name: str) -> None:
         self.report = ReadReport(comment=container.metadata.get("comment", ""))
-        self._container, self._name = container, name
+        self._container, self._file, self._name = container, file, name
         self.stream = self._main_stream()
         self._timeline = Timeline(float(self.stream.average_rate or 0))
         self._stretch = _find_stretch(container, self.stream, self.report)
@@ -250,6 +265,10 @@ class Decoder:
             notes.append(f"Damaged or cut off (first of {len(self._faults)} faults: {self._faults[0]}).")
         elif num_promised > report.frames_read + report.corrupt_frames:
             notes.append(f"The header counts {self.stream.frames} frames, {report.frames_read} are there.")
+        elif (missing := self._timeline.missing_seconds()) > 0:
+            notes.append(f"Frames are missing midway: {missing:.1f} s in all.")
+        if (share := self._file.unread_share) > _MAX_UNREAD_SHARE:
+            notes.append(f"{share:.0%} of the file are no part of the film: damage, or a second film?")
 
     def _promised_seconds(self) -> float:
         """Return how long the frames last by the header, 0 if it does not say."""

@@ -7,12 +7,13 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 from av.video.stream import VideoStream
 
 from gaitlib.errors import InputError
 from gaitlib.files import show_name
-from gaitlib.video.decoding import Decoder, ReadReport, open_container, open_regular
+from gaitlib.video.decoding import Decoder, LimitedFile, ReadReport, open_container, open_regular
 from gaitlib.video.frames import Geometry
 
 _EPSILON_SECONDS = 1e-3  # Matroska rounds stamps to milliseconds: 2/30 s is stored as 0.067
@@ -57,8 +58,8 @@ class VideoReader:
     def __iter__(self) -> Iterator[FrameChunk]:
         """Read the file from its start and yield `FrameChunk` after `FrameChunk`."""
         name = show_name(self.path)
-        with open_regular(self.path) as file, open_container(file, name) as container:
-            decoder = Decoder(container, name)
+        with open_regular(self.path) as file, open_container(limited := LimitedFile(file), name) as container:
+            decoder = Decoder(container, limited, name)
             self.report = decoder.report
             with closing(decoder.frames()) as decoded:  # before the container is
                 yield from self._chunks(self._pictures(self._on_ticks(decoded, decoder), decoder.stream))
@@ -80,13 +81,19 @@ class VideoReader:
 
     def _pictures(self, ticks: Iterator[av.VideoFrame], stream: VideoStream) -> Iterator[np.ndarray]:
         """Yield the picture for each tick; a frame that stays on screen is converted once."""
-        geometry = None
+        geometry, picture = None, None
         for frame, shown in groupby(ticks):
             if geometry is None:
                 ratio = float(stream.sample_aspect_ratio or 1)
                 geometry = Geometry.of(frame, ratio, self._max_side_px, self.report.notes)
                 self.report.width, self.report.height = geometry.width, geometry.height
-            picture = geometry.picture(frame, self._color)
+            try:
+                picture = geometry.picture(frame, self._color)
+            except av.error.FFmpegError as error:  # damage can make up a format
+                self.report.corrupt_frames += 1
+                if picture is None:
+                    name = show_name(self.path)
+                    raise InputError(f"{name} cannot be shown ({error.strerror}): convert it.") from None
             yield from (picture for _ in shown)
 
     def _chunks(self, pictures: Iterator[np.ndarray]) -> Iterator[FrameChunk]:
