@@ -11,6 +11,7 @@ import pytest
 from commands import is_one_sentence, run_gaitlib
 
 from gaitlib.clips import prepare_video
+from gaitlib.demo import render_video, sample_truth
 from gaitlib.explain import describe_sweeps, plot_sweeps
 from gaitlib.explain.reasons import clip_saliency
 from gaitlib.files import read_json
@@ -92,6 +93,14 @@ def test_film_at_another_speed_gets_a_note_or_no_verdict(model, at_speed, factor
     assert verdict.status in {"abstained", "warned"}
     doubts = (word, "slowed down or sped up", "could not be checked")
     assert any(doubt in note for note in verdict.notes for doubt in doubts)
+
+
+def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):
+    row = sample_truth(range(1, 2), 1, seconds=(3.0, 3.0), seed=9).query("emotion == 'neutral'").iloc[0]
+    write_film(tmp_path / "slow.mp4", float(row["frame_rate_hz"]) / 4, render_video(row))
+    verdict = judge_video(tmp_path / "slow.mp4", model)
+    assert verdict.emotion is None and verdict.status == "abstained", verdict.notes
+    assert any("slowed down" in note for note in verdict.notes)
 
 
 def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp_path):
