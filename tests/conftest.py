@@ -33,19 +33,6 @@ TINY = {
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-# What takes long to make: the tests that need it go to one worker, so that the other need not wait for it.
-GROUPS = {"demo_report": "reports", "user_report": "reports", "trained": "trained"}
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items) -> None:
-    """Put tests that share something costly into one group."""
-    for item in items:
-        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        for name in {*item.fixturenames, *map(str, values)} & set(GROUPS):
-            item.add_marker(pytest.mark.xdist_group(GROUPS[name]))
-
-
 @dataclass(frozen=True)
 class FinishedRun:
     """A run of a command: its folder and what it printed."""
