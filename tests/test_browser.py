@@ -87,7 +87,7 @@ def test_page_is_quiet_whole_and_fits(request, browser, run, name):
     for width in (1280, 400):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width + 1
-        if run == "demo_report":
+        if run == "demo_report" and (width == 400 or name == "index.html"):
             found = axe.Axe().run(page, options=RULES).response["violations"]
             assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found] == []
     page.close()

@@ -52,7 +52,13 @@ def user_report(once, demo_folders) -> FinishedRun:
         write_json(spec, {"argv": command, "display_name": "other", "language": "python"})
         folders, out = videos_of((videos, folder / "none")), folder / "reports" / "run"
         process = run_gaitlib(
-            *("report", *folders, "--out", out, *options(**TINY | {"epochs": 1}, leak_lesson="false")),
+            *(
+                "report",
+                *folders,
+                "--out",
+                out,
+                *options(**TINY | {"epochs": 1, "body": "silhouette"}, leak_lesson="false"),
+            ),
             JUPYTER_PATH=str(folder / "jupyter"),
             JUPYTER_PREFER_ENV_PATH="0",
         )

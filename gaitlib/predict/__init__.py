@@ -1,6 +1,5 @@
 """One video to one verdict; its table, JSON, page and annotated copy all show that one result."""
 
-from gaitlib.predict.picker import VideoPicker, show_verdict
 from gaitlib.predict.verdict import Verdict, judge_files, judge_video
 from gaitlib.predict.writing import (
     about_model,
