@@ -1,5 +1,7 @@
-"""Running the project as users do: in processes of its own."""
+"""Running the project as users do: in processes of its own, or where that adds nothing in this one."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -27,6 +29,26 @@ def run_python(
 def run_gaitlib(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m gaitlib``."""
     return run_python("-m", "gaitlib", *arguments, **settings)
+
+
+def run_here(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process, which has its libraries at hand, as ``python -m gaitlib`` would."""
+    from gaitlib.cli import main
+
+    out, err, code, before = io.StringIO(), io.StringIO(), None, sys.argv
+    with contextlib.chdir(PROJECT), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        sys.argv = ["gaitlib", *map(str, arguments)]
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+        finally:
+            sys.argv = before
+    if isinstance(code, str):
+        err.write(f"{code}\n")
+    return subprocess.CompletedProcess(
+        arguments, 1 if isinstance(code, str) else code or 0, out.getvalue(), err.getvalue()
+    )
 
 
 def start_python(code: str, *arguments: object, **settings: str) -> subprocess.Popen[str]:

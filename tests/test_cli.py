@@ -5,7 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from commands import is_one_sentence, run_gaitlib, run_python
+from commands import is_one_sentence, run_gaitlib, run_here, run_python
 from conftest import TINY, options
 
 from gaitlib.files import read_json
@@ -50,13 +50,13 @@ def test_report_and_train_take_the_same_options():
     ],
 )
 def test_wrong_usage_exits_with_2(arguments):
-    process = run_gaitlib(*arguments)
+    process = run_here(*arguments)
     assert process.returncode == 2
     assert "Traceback" not in process.stderr
 
 
 def test_check_describes_the_set_up(demo_folders):
-    process = run_gaitlib("check", "--videos", demo_folders[0], "--videos-test", demo_folders[1])
+    process = run_here("check", "--videos", demo_folders[0], "--videos-test", demo_folders[1])
     assert process.returncode == 0, process.stderr
     for words in ("python 3.", "tensorflow ", "Cache:", "of 4 walkers", "of 2 walkers"):
         assert words in process.stdout
@@ -65,7 +65,7 @@ def test_check_describes_the_set_up(demo_folders):
 
 
 def test_check_says_how_to_mend(tmp_path):
-    process = run_gaitlib("check", "--videos", tmp_path / "none", "--videos-test", tmp_path / "none")
+    process = run_here("check", "--videos", tmp_path / "none", "--videos-test", tmp_path / "none")
     assert process.returncode == 1
     assert "To mend: " in process.stdout and "--videos" in process.stdout
     assert "Not ready" in process.stdout.splitlines()[-1]
@@ -78,7 +78,7 @@ def test_check_and_train_give_the_same_warnings(demo_folders, tmp_path):
     (videos / "hapy").mkdir()
     content = (videos / "happy" / "walker01_1.mp4").read_bytes()
     (videos / "hapy" / "walker01_7.mp4").write_bytes(content + b"\0\0\0\x08free")
-    process = run_gaitlib("check", "--videos", videos, "--videos-test", demo_folders[1])
+    process = run_here("check", "--videos", videos, "--videos-test", demo_folders[1])
     assert "Warning: " in process.stdout and "'hapy'" in process.stdout
 
 
@@ -86,7 +86,7 @@ def test_check_takes_a_label_file(demo_folders, tmp_path):
     names = sorted(path.relative_to(demo_folders[0]).as_posix() for path in demo_folders[0].glob("*/*.mp4"))
     rows = [(name, "calm" if "neutral" in name else "moved") for name in names]
     pd.DataFrame(rows, columns=["video", "emotion"]).to_csv(tmp_path / "mine.csv", index=False)
-    process = run_gaitlib(
+    process = run_here(
         *("check", "--videos", demo_folders[0], "--videos-test", tmp_path, "--labels", tmp_path / "mine.csv")
     )
     assert process.returncode == 0, process.stdout + process.stderr
@@ -95,11 +95,11 @@ def test_check_takes_a_label_file(demo_folders, tmp_path):
 
 def test_demo_writes_walkers_once(tmp_path):
     arguments = ("demo", "--videos", tmp_path / "a", "--videos-test", tmp_path / "b", "--walkers", 2)
-    process = run_gaitlib(*arguments)
+    process = run_here(*arguments)
     assert process.returncode == 0, process.stderr
     assert "synthetic videos of 2 walkers" in process.stdout
     assert len(list((tmp_path / "a").glob("*/*.mp4"))) >= 8
-    again = run_gaitlib(*arguments)
+    again = run_here(*arguments)
     assert again.returncode == 1
     assert is_one_sentence(again)
     assert "already holds" in again.stderr
@@ -119,7 +119,7 @@ def test_train_prints_layers_and_scores_and_writes_the_run(trained):
 
 def test_train_does_not_touch_an_older_run(trained, demo_folders):
     before = (trained.folder / "model.keras").read_bytes()
-    process = run_gaitlib("train", "--videos", demo_folders[0], "--out", trained.folder)
+    process = run_here("train", "--videos", demo_folders[0], "--out", trained.folder)
     assert process.returncode == 1
     assert is_one_sentence(process)
     assert "choose another --out" in process.stderr
@@ -130,7 +130,7 @@ def test_train_refuses_shared_walkers_before_it_decodes_and_writes_nothing(demo_
     (tmp_path / "test" / "sad").mkdir(parents=True)
     content = (demo_folders[0] / "sad" / "walker01_1.mp4").read_bytes()
     (tmp_path / "test" / "sad" / "walker01_9.mp4").write_bytes(content + b"\0\0\0\x08free")
-    process = run_gaitlib(
+    process = run_here(
         *("train", "--videos", demo_folders[0], "--videos-test", tmp_path / "test"),
         *("--out", tmp_path / "run", *options(**TINY)),
     )
@@ -144,7 +144,7 @@ def test_train_refuses_shared_walkers_before_it_decodes_and_writes_nothing(demo_
 @pytest.mark.parametrize("model", ["", "model.h5"])
 def test_evaluate_repeats_the_scores(trained, demo_folders, tmp_path, model):
     """A run folder stands for its chosen model, which the run's own scores are of."""
-    process = run_gaitlib(
+    process = run_here(
         *("evaluate", "--videos-test", demo_folders[1], "--model", trained.folder / model),
         *("--out", tmp_path / "again"),
     )
@@ -161,7 +161,7 @@ def test_evaluate_repeats_the_scores(trained, demo_folders, tmp_path, model):
 @pytest.mark.parametrize("command", ["predict", "evaluate", "explain"])
 def test_missing_model_is_one_sentence(command, demo_folders, tmp_path):
     files = ["--videos-test", demo_folders[1]] if command == "evaluate" else [demo_folders[1]]
-    process = run_gaitlib(command, *files, "--model", tmp_path / "gone.keras")
+    process = run_here(command, *files, "--model", tmp_path / "gone.keras")
     assert process.returncode == 1
     assert is_one_sentence(process)
     assert "gone.keras" in process.stderr
@@ -178,10 +178,10 @@ def test_debug_shows_the_traceback(tmp_path):
 def test_predict_writes_json_whole_or_not_at_all(trained, demo_video, tmp_path):
     (tmp_path / "file").write_text("")
     arguments = ("predict", demo_video, "--model", trained.folder, "--json")
-    process = run_gaitlib(*arguments, tmp_path / "file" / "out.json")
+    process = run_here(*arguments, tmp_path / "file" / "out.json")
     assert process.returncode == 1
     assert str(tmp_path / "file") in process.stderr and "Traceback" not in process.stderr
-    process = run_gaitlib(*arguments, tmp_path / "out.json")
+    process = run_here(*arguments, tmp_path / "out.json")
     assert process.returncode == 0, process.stderr
     (entry,) = json.loads((tmp_path / "out.json").read_text())["videos"]
     assert entry["status"] in ("ok", "warned", "abstained")

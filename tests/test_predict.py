@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
-from commands import is_one_sentence, run_gaitlib
+from commands import is_one_sentence, run_here
 
 from gaitlib.clips import prepare_video
 from gaitlib.demo import render_video, sample_truth
@@ -192,9 +192,7 @@ def test_page_names_reasons(model, demo_video, tmp_path):
 
 def test_command_predicts_a_folder(trained, demo_video, tmp_path):
     shutil.copy(demo_video, demo_video.with_name("z.mp4"))
-    done = run_gaitlib(
-        "predict", demo_video.parent, "--model", trained.folder, "--json", tmp_path / "out.json"
-    )
+    done = run_here("predict", demo_video.parent, "--model", trained.folder, "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "out.json").read_text())
     assert len(content["videos"]) == 2
@@ -203,7 +201,7 @@ def test_command_predicts_a_folder(trained, demo_video, tmp_path):
 
 
 def test_command_without_a_model_says_so(demo_video, tmp_path):
-    done = run_gaitlib("predict", demo_video, "--model", tmp_path / "none")
+    done = run_here("predict", demo_video, "--model", tmp_path / "none")
     assert done.returncode == 1
     assert is_one_sentence(done)
 

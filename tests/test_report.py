@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from commands import is_one_sentence, run_gaitlib, run_python
+from commands import is_one_sentence, run_gaitlib, run_here, run_python
 from conftest import TINY, FinishedRun, options, videos_of
 
 from gaitlib.data import prepare_data
@@ -250,7 +250,7 @@ def test_broken_files_are_listed_with_reasons(user_report):
     ],
 )
 def test_wrong_setting_stops_before_anything_runs(tmp_path, given, words):
-    process = run_gaitlib("report", "--out", tmp_path / "reports" / "run", *given)
+    process = run_here("report", "--out", tmp_path / "reports" / "run", *given)
     assert process.returncode == 2
     assert is_one_sentence(process) and all(word in process.stderr for word in words)
     assert process.stdout == "" and list(tmp_path.iterdir()) == []
@@ -259,7 +259,7 @@ def test_wrong_setting_stops_before_anything_runs(tmp_path, given, words):
 def test_existing_run_is_refused_and_untouched(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "index.html").write_text("mine")
-    process = run_gaitlib("report", "--out", tmp_path / "run", "-p", "epochs=1")
+    process = run_here("report", "--out", tmp_path / "run", "-p", "epochs=1")
     assert process.returncode == 1
     assert is_one_sentence(process) and "already exists: choose another --out" in process.stderr
     assert (tmp_path / "run" / "index.html").read_text() == "mine"
