@@ -49,7 +49,7 @@ def plot_intervals(
         color = _MODEL_COLOR if name in marked else _BASELINE_COLOR
         ax.hlines(place, *limits, color=color, lw=2)
         ax.plot(value, place, "o", color=color, mfc="white" if name in CEILINGS else color, zorder=3)
-        text = f"{value:.0%}" if is_share else f"{100 * value:+.0f}"
+        text = f"{value:.0%}" if is_share else f"{100 * value:+.1f}"
         ax.text(value, place - 0.18, text, ha="center", va="bottom", fontsize=8)
     ax.set_yticks(range(len(table)), [spelled(row[0]) for row in rows])
     ax.set(ylim=(len(table) - 0.5, -0.75), xlabel=axis)
