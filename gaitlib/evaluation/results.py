@@ -17,7 +17,6 @@ from gaitlib.evaluation.judging import Evaluation, judge_gait
 from gaitlib.evaluation.scores import Predictions
 from gaitlib.files import project_dir, read_json, write_csv, write_json
 from gaitlib.gait import GAIT_PARAMETERS, feature_families, measure_gait
-from gaitlib.models import describe_each
 from gaitlib.training import update_about
 
 _PACKAGES = ("gaitlib", "tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "av")
@@ -73,7 +72,7 @@ def read_evaluation(run_dir: Path) -> Evaluation:
 def gait_table(data: RunData) -> pd.DataFrame:
     """Return what `measure_gait` says of all videos of a run, with `video`, `walker` and `emotion`."""
     rows, names = pd.concat([data.videos, data.references], ignore_index=True), ["video", "walker", "emotion"]
-    measured = describe_each(prepared_rows(rows), measure_gait)
+    measured = [measure_gait(video) for video in prepared_rows(rows)]
     tables = dict(zip(rows[names].itertuples(index=False, name=None), measured, strict=True))
     return pd.concat(tables, names=names).reset_index(names).sort_values(["video", "bout"], ignore_index=True)
 

@@ -1,6 +1,7 @@
 """What gait classifiers read of a video: few features with a physical meaning, and the plain box baseline."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -97,6 +98,7 @@ def outline_features(outline: pd.DataFrame) -> dict[str, float]:
     return found
 
 
+@lru_cache(1 << 15)
 def box_features(video: PreparedVideo) -> np.ndarray:
     """Describe a walk by the box around the walker: the least that any classifier should make use of.
 

@@ -58,6 +58,7 @@ def measure_gait(video: PreparedVideo) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys, *GAIT_PARAMETERS["name"]])
 
 
+@lru_cache(1 << 15)
 def gait_parameters(video: PreparedVideo) -> dict[str, float]:
     """Return the median of each parameter over the bouts of a video, by name; NaN where none shows it."""
     table = measure_gait(video)[list(GAIT_PARAMETERS["name"])].astype(float)

@@ -2,7 +2,6 @@
 
 from gaitlib.models.classifiers import (
     BASELINES,
-    describe_each,
     fit_classifier,
     gait_inputs,
     label_shares,

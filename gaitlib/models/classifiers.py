@@ -78,13 +78,14 @@ def bout_inputs(videos: VideoSet) -> tuple[np.ndarray, np.ndarray]:
     return _relative(np.concatenate(tables), numbers, videos, _describe_gait), numbers
 
 
+@lru_cache(1 << 15)
 def _describe_gait(video: PreparedVideo) -> np.ndarray:
     return gait_features([video])[0]
 
 
 def compare(videos: VideoSet, describe: Callable[[PreparedVideo], np.ndarray]) -> np.ndarray:
     """Return what `describe` says of each video, relative to its reference walks where there are any."""
-    features = np.stack(describe_each(videos.videos, describe))
+    features = np.stack([describe(video) for video in videos.videos])
     return _relative(features, range(len(videos)), videos, describe)
 
 
@@ -94,19 +95,9 @@ def _relative(
     """Subtract from the features of videos (by number) the mean of what is known of their references."""
     if not videos.references:
         return features
-    known = np.ma.masked_invalid(np.stack(describe_each(videos.reference_videos, describe)))
+    known = np.ma.masked_invalid(np.stack([describe(video) for video in videos.reference_videos]))
     means = [known[videos.references[number]].mean(axis=0).filled(np.nan) for number in numbers]
     return features - np.reshape(means, features.shape)
-
-
-def describe_each(videos: Iterable[PreparedVideo], describe: Callable[[PreparedVideo], Any]) -> list[Any]:
-    """Return what `describe` says of each video, from memory where it was asked before."""
-    return [_remembered(describe, video) for video in videos]
-
-
-@lru_cache(maxsize=1 << 15)
-def _remembered(describe: Callable[[PreparedVideo], Any], video: PreparedVideo) -> Any:
-    return describe(video)
 
 
 def majority(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
@@ -131,14 +122,15 @@ def box_forest(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> 
 
 def background_only(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
     """Look at the scene with the walker painted out (random forest)."""
-    known, unknown = (describe_each(part.videos, _describe_scene) for part in (train, test))
-    forest = RandomForestClassifier(200, random_state=seed).fit(np.stack(known), train.labels)
-    return predict_classes(forest, np.stack(unknown), num_classes)
+    known, unknown = (np.stack([_describe_scene(one) for one in part.videos]) for part in (train, test))
+    forest = RandomForestClassifier(200, random_state=seed).fit(known, train.labels)
+    return predict_classes(forest, unknown, num_classes)
 
 
 BASELINES = {baseline.__name__: baseline for baseline in (majority, speed_only, box_forest, background_only)}
 
 
+@lru_cache(1 << 15)
 def _describe_scene(video: PreparedVideo) -> np.ndarray:
     """Return median grey levels in a grid of 16 by 16, shape (256,), 0 to 255, without the walker.
 

@@ -25,7 +25,6 @@ from gaitlib.gait import gait_parameters
 from gaitlib.models import (
     GAIT_NAMES,
     TrainedModel,
-    describe_each,
     fit_classifier,
     gait_inputs,
     label_shares,
@@ -298,11 +297,11 @@ def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig)
     neutral = videos.chosen(is_neutral).videos
     if config.relative_to == "reference":
         neutral += tuple(videos.reference_videos[place] for place in set(np.concatenate(videos.references)))
-    table = pd.DataFrame(describe_each(neutral, gait_parameters), dtype=float)
+    table = pd.DataFrame([gait_parameters(video) for video in neutral], dtype=float)
     table = table.loc[:, table.count() >= _FEWEST_WALKS]
     spread = _NORMAL_SD * (table - table.median()).abs().median()
     described = pd.DataFrame({"mean": table.median(), "sd": spread, "num_walks": table.count()})
-    every = pd.DataFrame(describe_each(videos.videos, gait_parameters), dtype=float)
+    every = pd.DataFrame([gait_parameters(video) for video in videos.videos], dtype=float)
     shown = every.groupby(np.array(emotions)[videos.labels]).median()
     rows = described.to_dict("index")
     return {str(name): row | {"emotions": shown[name].to_dict()} for name, row in rows.items()}
@@ -310,6 +309,6 @@ def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig)
 
 def _cadence_range(videos: VideoSet) -> list[float]:
     """Return the least and the largest cadence of some walks, steps per minute; empty where none is known."""
-    cadence = [one["cadence_steps_per_min"] for one in describe_each(videos.videos, gait_parameters)]
+    cadence = [gait_parameters(video)["cadence_steps_per_min"] for video in videos.videos]
     known = np.array(cadence, float)[np.isfinite(cadence)]
     return [float(known.min()), float(known.max())] if len(known) else []
