@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 # Options that several commands share.
-Videos = Annotated[Path, Option(resolve_path=True, help="Training videos: a folder an emotion.")]
+Videos = Annotated[Path, Option(resolve_path=True, help="Videos: a folder an emotion, or labels.csv.")]
 VideosTest = Annotated[Path, Option(resolve_path=True, help="Test videos of other people; may be empty.")]
 Labels = Annotated[Path | None, Option(resolve_path=True, help="CSV (video,emotion[,walker]) or ratings.")]
 Out = Annotated[Path | None, Option(resolve_path=True, help="Run folder; by default in reports/.")]

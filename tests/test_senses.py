@@ -348,6 +348,18 @@ def test_sound_and_recording_of_another_length_are_told(tmp_path, walks):
     assert values["sound_cadence_steps_per_min"] == pytest.approx(walk.cadence_steps_per_min, rel=0.02)
 
 
+def test_what_is_kept_of_a_walk_goes_with_its_name_and_content(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        write(tmp_path / name, {"steps": [1, 2], "speed": [3, 4]})
+    rows = [{"video": name, "path": "", "recording": str(tmp_path / name)} for name in ("a.csv", "b.csv")]
+    config = make_config(body="silhouette")
+    notes = measure_walks(pd.DataFrame(rows), config)[1]["note"]
+    assert [name in note for name, note in zip(("a.csv", "b.csv"), notes, strict=True)] == [True, True]
+    write(tmp_path / "a.csv", {"time_seconds": TIMES, **walk_signals()})
+    measured, notes = measure_walks(pd.DataFrame(rows), config)
+    assert measured["motion_cadence_steps_per_min"].notna().tolist() == [True, False] and len(notes) == 1
+
+
 def test_folders_of_recordings_alone(tmp_path, walks):
     for row in walks[:6]:
         folder = tmp_path / row["emotion"]

@@ -70,7 +70,8 @@ def load_senses(path: Path) -> SensesModel:
     try:
         return SensesModel(**skops.io.load(path, trusted=["numpy.dtype"]))
     except Exception as error:  # skops has no common class of errors for damaged or foreign files
-        raise InputError(f"{path} is no model of the senses ({error}): run notebook 08 anew.") from error
+        cause = type(error).__name__
+        raise InputError(f"{path} is no model of the senses ({cause}): run notebook 08 anew.") from error
 
 
 def columns_of(walks: pd.DataFrame, sense: str) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from gaitlib.clips import PreparedVideo, prepare_video
+from gaitlib.clips.preparing import FORMAT_VERSION
 from gaitlib.config import RunConfig, resolve_body
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, file_digest
@@ -53,12 +54,13 @@ def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame,
     """
     if config.body == "auto":
         config = resolve_body(config, "silhouette" if weights_problem() else "keypoints")
+    how = [_VERSION, FORMAT_VERSION, weights_problem(), config.body, config.crop, config.frame_rate_hz]
     rows, notes = [], []
     kept = joblib.Memory(cache_dir() / "senses", verbose=0).cache(_measure, ignore=["places", "config"])
     for walk in tqdm(walks.to_dict("records"), "Listening and measuring", unit="walk", mininterval=1.0):
         places = [walk["path"], walk["recording"]]
-        digests = [file_digest(Path(place)) if place else "" for place in places]
-        values, told = kept([_VERSION, *digests, config.body, config.frame_rate_hz], places, config)
+        files = [(Path(place).name, file_digest(Path(place))) for place in filter(None, places)]
+        values, told = kept([files, *how], places, config)
         rows.append(walk | values)
         notes += [(walk["video"], note) for note in told]
     return pd.DataFrame(rows), pd.DataFrame(notes, columns=["video", "note"])

@@ -26,6 +26,7 @@ _FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,gif,flv,ogg,as
 _OPTIONS = {"max_pixels": str(8192 * 8192)}
 _MAX_SECONDS = 6 * 3600.0  # far more than a walk takes; time stamps can claim years
 _MAX_ERRORS_IN_A_ROW, _MAX_READINGS = 100, 50
+# Cameras leave out a frame or two in little light; headers and indexes are a small part of a file.
 _MIN_GAP_STEPS, _MIN_GAP_SECONDS, _MAX_UNREAD_SHARE = 3.5, 0.1, 0.05
 _MAX_GAP_SECONDS, _MIN_STEP_SECONDS = 10.0, 0.9e-3  # of more than 1000 frames a second none is believed
 _ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1", "libdav1d"}
