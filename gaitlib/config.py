@@ -24,7 +24,7 @@ CEILINGS = ("rater_ceiling", "oracle")
 PROFILES: dict[str, dict[str, Any]] = {
     "standard": {},
     # Enough to see the whole job work, too little to learn much.
-    "quick": {"demo_walkers": 6, "epochs": 3, "max_clips_per_video": 3, "sweep_walkers": 1},
+    "quick": {"demo_walkers": 6, "epochs": 3, "max_clips_per_video": 3},
     # The publication to the letter.
     "published": {
         **{"model": "cnn_lstm", "learning_rate": 7e-5, "epochs": 60, "patience": 60},
@@ -76,7 +76,6 @@ class RunConfig(BaseModel):
     seeds: int = Field(1, ge=1, le=50, description="trainings of each model, with seeds from seed upwards")
     label_form: Literal["hard", "soft"] = Field("hard", description="one emotion, or the shares of raters")
     # 04 evaluation
-    sweep_walkers: int = Field(2, ge=0, le=20, description="synthetic walkers whose movements are varied")
     leak_lesson: bool = Field(True, description="train once more on a leaking split, to show what it does")
     num_resamples: int = Field(2000, ge=100, le=100_000, description="bootstrap resamples of walkers")
 

@@ -27,7 +27,6 @@ TINY = {
     "epochs": 2,
     "max_clips_per_video": 2,
     "num_resamples": 100,
-    "sweep_walkers": 0,
 }
 # What Chromium is called on one system or another.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -126,7 +125,7 @@ def demo_report(once) -> FinishedRun:
             "report",
             *videos_of((folder / "videos", folder / "videosTest")),
             *("--out", folder / "reports" / "run"),
-            *options(**TINY | {"demo_walkers": 4, "num_frames": 12, "sweep_walkers": 1}),
+            *options(**TINY | {"demo_walkers": 4, "num_frames": 12}),
         )
 
     folder, printed = once("demo_report", make)

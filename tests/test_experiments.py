@@ -297,8 +297,7 @@ def test_real_models_are_ranked_on_real_videos(demo_folders, tmp_path):
     candidates = [{"model": "gait_logistic"}, {"model": "gait_forest"}]
     candidates.append({"model": "gait_forest", "relative_to": "reference"})
     content = {"name": "plain", "outer_folds": 2, "inner_folds": 0, "baseline": candidates[1]}
-    settings = {key: value for key, value in TINY.items() if key != "sweep_walkers"}
-    plan = make_plan({**content, "settings": settings, "candidates": candidates})
+    plan = make_plan({**content, "settings": TINY, "candidates": candidates})
     results = run_experiment(plan, *demo_folders, None, tmp_path / "out")
     scores = [entry["accuracy"] for entry in results["ranking"]]
     assert len(scores) == 3 and scores == sorted(scores, reverse=True)

@@ -12,7 +12,6 @@ from commands import is_one_sentence, run_here
 
 from gaitlib.clips import prepare_video
 from gaitlib.demo import render_video, sample_truth
-from gaitlib.explain import describe_sweeps, plot_sweeps
 from gaitlib.explain.reasons import clip_saliency
 from gaitlib.files import read_json
 from gaitlib.models import load_keras, load_trained
@@ -225,20 +224,6 @@ def test_saliency_finds_the_place_that_speaks():
     assert (found[:, 2:6, 2:6] > 0).all()
     found[:, 2:6, 2:6] = 0
     assert not found.any()
-
-
-def test_sweeps_are_told_the_strongest_first():
-    rows = [("speed", value, "a", value / 2, 1 - value / 2) for value in (0.2, 1.0)]
-    rows += [("bounce", value, "a", value, 1 - value) for value in (0.1, 0.9)]
-    rows += [("arm swing", value, "a", 0.5, 0.5) for value in (10.0, 40.0)]
-    table = pd.DataFrame(rows, columns=["parameter", "value", "walker", "p_happy", "p_sad"])
-    _, first, second, third = describe_sweeps(table)
-    assert (
-        first == "Raising bounce from 0.1 to 0.9 cm raises happy from 10% to 90%, lowers sad from 90% to 10%."
-    )
-    assert second.startswith("Raising speed from 0.2 to 1 m/s raises happy from 10% to 50%")
-    assert third == "Raising arm swing from 10 to 40 deg changes nothing beyond 5 points."
-    assert "arm swing" in plot_sweeps(table).get_label()
 
 
 def test_sound_and_recording_beside_a_video_are_used(model, demo_folders, tmp_path):

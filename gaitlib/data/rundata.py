@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,7 +101,7 @@ class RunData:
         """How walkers are found, ``"keypoints"`` or ``"silhouette"``."""
         return self.config.body
 
-    @property
+    @cached_property
     def emotions(self) -> tuple[str, ...]:
         """Class names in alphabetical order; a label is a place in it."""
         is_learnt = (self.videos["split"] != "test") | (self.videos["fold"] > 0)

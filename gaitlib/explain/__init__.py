@@ -1,4 +1,4 @@
-"""Why a model gives its answer: gait parameters that speak for it, saliency, sweeps of drawn walkers."""
+"""Why a model gives its answer: gait parameters that speak for it, and where a network looks."""
 
 from gaitlib.explain.pages import (
     explain_verdict,
@@ -6,13 +6,6 @@ from gaitlib.explain.pages import (
     paragraph,
     plot_reasons,
     plot_saliency,
-    plot_sweeps,
     write_html,
 )
-from gaitlib.explain.reasons import (
-    describe_sweeps,
-    explain_network,
-    gait_reasons,
-    reason_sentence,
-    sweep_movements,
-)
+from gaitlib.explain.reasons import explain_network, gait_reasons, reason_sentence

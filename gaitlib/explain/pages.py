@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from gaitlib.clips import PreparedVideo
 from gaitlib.clips.skeleton import draw_sequence
 from gaitlib.data import VideoSet
-from gaitlib.explain.reasons import MOVEMENTS, explain_network, gait_reasons, reason_sentence
+from gaitlib.explain.reasons import explain_network, gait_reasons, reason_sentence
 from gaitlib.files import write_aside
 from gaitlib.models import TrainedModel
 
@@ -25,7 +25,6 @@ _PRINT_DPI, _SCREEN_DPI = 150, 100
 _WIDE_PX = 640
 _FOR, _AGAINST, _AS_USUAL = "#D55E00", "#0072B2", "#bbbbbb"
 _ORANGE = (213, 94, 0)
-_LINES = ["-", "--", ":", "-."] * 5
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>
@@ -113,20 +112,6 @@ def plot_reasons(reasons: pd.DataFrame, emotion: str) -> Figure:
         f"The walk against neutral walks: orange bars speak for {emotion}, blue ones against, grey ones for "
         "neither; the grey band holds 95 % of neutral walks."
     )
-    return figure
-
-
-def plot_sweeps(table: pd.DataFrame) -> Figure:
-    """Show how the answer changes as one movement of a drawn walker is varied, one panel a movement."""
-    names = list(table["parameter"].unique())
-    figure, axes = plt.subplots(1, len(names), figsize=(8.4, 2.8), sharey=True, layout="constrained")
-    for ax, name in zip(axes, names, strict=True):
-        means = table[table["parameter"] == name].groupby("value").mean(numeric_only=True)
-        means.rename(columns=lambda column: column[2:]).plot(ax=ax, style=_LINES, legend=False)
-        ax.set(xlabel=f"{name.capitalize()}, {MOVEMENTS[name][0]}", ylim=(0, 1))
-    axes[0].set_ylabel("Mean probability")
-    axes[-1].legend(fontsize=8)
-    figure.set_label(f"Answers to drawn walkers: {', '.join(names)} varied one at a time.")
     return figure
 
 

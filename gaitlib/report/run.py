@@ -106,8 +106,7 @@ def _announce(request: RunRequest, config: RunConfig) -> list[float]:
     kind = "videos" if number else f"synthetic videos ({request.videos} holds no video)"
     number = number or 12 * config.demo_walkers
     training = 0.02 * number * config.epochs * max(config.folds, 1) * config.seeds
-    evaluation = 5 + 20 * config.sweep_walkers
-    estimates = [10 + 0.8 * number, 5, 5 + training, evaluation, 2 + 0.05 * number, 3]
+    estimates = [10 + 0.8 * number, 5, 5 + training, 20, 2 + 0.05 * number, 3]
     look = "less where videos were prepared before; for a first look, --profile quick"
     print(f"Report of {number} {kind}. About {_minutes(estimates)}, {look}.", flush=True)
     return estimates

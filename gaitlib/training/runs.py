@@ -18,7 +18,7 @@ from gaitlib.training.fitting import TrainingResult, join_sets, train_model
 
 Which = Literal["chosen", "published"]
 # Settings that do not shape what a model learns.
-_OTHER_SETTINGS = {"scheduler", "sweep_walkers", "leak_lesson", "num_resamples", "seeds"}
+_OTHER_SETTINGS = {"scheduler", "leak_lesson", "num_resamples", "seeds"}
 
 
 @dataclass(frozen=True)
