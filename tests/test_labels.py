@@ -135,7 +135,12 @@ def names_of(pattern, walkers=("ann1", "bob2", "cat3", "dan4"), takes=(1, 2)):
     fill = {"W": walkers, "E": ACTED, "T": takes}
     for walker, emotion, take in itertools.product(*fill.values()):
         yield pattern.format(
-            W=walker, E=emotion, T=take, Up=emotion.title(), code=emotion[:2].upper(), ing=emotion
+            W=walker,
+            E=emotion,
+            T=take,
+            Up=emotion.title(),
+            code=emotion[:2].upper(),
+            letter=emotion[0].upper(),
         )
 
 
@@ -148,7 +153,8 @@ def names_of(pattern, walkers=("ann1", "bob2", "cat3", "dan4"), takes=(1, 2)):
         "{E}/{W}_{T}_{E}.mp4",
         "{E}/{W}_{E}.mp4",
     ]
-    + ["{E}/{W}{Up}{T}.mp4", "{E}/{W}_{code}_{T}.mp4", "{E}/S{W}_{code}{T}.mp4", "{E}/{W} {E} ({T}).mp4"],
+    + ["{E}/{W}{Up}{T}.mp4", "{E}/{W}_{code}_{T}.mp4", "{E}/S{W}_{code}{T}.mp4", "{E}/{W} {E} ({T}).mp4"]
+    + ["{E}/S1{W}_{letter}_T{T}.mp4"],
 )
 def test_emotion_in_the_file_name_is_no_part_of_the_walker(tmp_path, pattern):
     found = find_videos(make_files(tmp_path, *names_of(pattern)))
@@ -174,11 +180,16 @@ def test_emotion_in_the_file_name_is_no_part_of_the_walker(tmp_path, pattern):
         ("{E}/IMG_{W}{T}.MOV", 8, "each name counts as a walker of its own"),
         ("{E}/WhatsApp Video 2024-05-{W} at 10.1{T}.05.mp4", 8, "each name counts as a walker of its own"),
         ("{E}/walk_{W}{T}.mp4", 8, "each name counts as a walker of its own"),
+        ("{E}/WIN_202405{W}_10_1{T}_05_Pro.mp4", 8, "each name counts as a walker of its own"),
+        ("{E}/{E}_{W}{T}.mp4", 8, "in angry_011 taken as '011'"),
+        ("{E}/{W}_{T}_side.mp4", 8, "may be one person, ann (4 in all)"),
+        ("{E}/2024-05-0{T}_{W}_1.mp4", 8, "may be one person, ann (4 in all)"),
+        ("{E}/{T}_{W}.mp4", 2, "Is 1_ann a video of 1 or of ann? 1 was taken"),
     ],
 )
 def test_walkers_by_other_patterns(tmp_path, pattern, num_walkers, warning):
-    is_phone = num_walkers == 8
-    walkers = ("01", "02", "03", "04") if is_phone else ("ann", "bob", "cat", "dan")
+    is_numbered = num_walkers > 4 and "one person" not in warning
+    walkers = ("01", "02", "03", "04") if is_numbered else ("ann", "bob", "cat", "dan")
     found = find_videos(make_files(tmp_path, *names_of(pattern, walkers)))
     assert found.videos["walker"].nunique() == num_walkers
     assert sorted(set(found.videos["emotion"])) == list(ACTED)
@@ -186,9 +197,21 @@ def test_walkers_by_other_patterns(tmp_path, pattern, num_walkers, warning):
 
 
 @pytest.mark.parametrize(
+    "pattern", ["{emotion}/{emotion}_{number}.mp4", "{emotion}/{emotion} ({number}).mp4"]
+)
+def test_an_emotion_is_no_walker(tmp_path, pattern):
+    places = enumerate(["happy"] * 4 + ["sad"] * 4, 1)
+    files = [pattern.format(emotion=emotion, number=number) for number, emotion in places]
+    found = find_videos(make_files(tmp_path, *files))
+    assert found.videos["walker"].nunique() == 8
+    assert "each name counts as a walker of its own" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
     ("pattern", "fault"),
     [
         ("train/{E}/{W}_{T}.mp4", "holds folders called train, which are no emotions"),
+        ("Train_set/{E}/{W}_{T}.mp4", "holds folders called train_set, which are no emotions"),
         ("{E}/test/{W}_{T}.mp4", "holds folders called test, which are no emotions: give them apart"),
         ("{W}/{E}_{T}.mp4", "look like people or days .ann1/angry_1.mp4.: make a folder an emotion"),
         ("{W}/walk{T}-{Up}.mp4", "look like people"),
@@ -212,6 +235,8 @@ def shown(**walkers):
         (shown(happy="ab", hapy="a", sad="ab"), ["'happy' and 'hapy'", "'hapy'"]),
         (shown(sad="abc", sadness="abc"), ["'sad' and 'sadness' may be the same"]),
         (shown(happy="abc", joy="abc"), ["'happy' and 'joy'"]),
+        (shown(fear="abc", scared="abc"), ["'fear' and 'scared'"]),
+        (shown(happy="abc", happy2="abc", level1="abc", level10="abc"), ["'happy' and 'happy2'"]),
         (shown(happy="aabb", sad="ccdd"), ["Each walker shows one emotion only"]),
         (shown(angry="abc", happy="abc", sad="abc", unhappy="abc", fear="abc"), []),
     ],
@@ -225,7 +250,9 @@ def test_doubtful_labels_are_told(rows, words):
 def test_too_few_walkers_and_emotions():
     train = pd.DataFrame({"video": ["a", "b"], "emotion": ["happy", "sad"], "walker": ["x", "y"]})
     check_enough_walkers(train, has_test=True)
-    with pytest.raises(InputError, match=r"^2 walkers; at least 3 are needed \(training, validation, test\)"):
+    with pytest.raises(
+        InputError, match=r"^2 walkers; at least 3 are needed \(training, validation, test\); found"
+    ):
         check_enough_walkers(train)
     with pytest.raises(InputError, match="^1 walker; at least 2 are needed"):
         check_enough_walkers(train[:1], has_test=True)

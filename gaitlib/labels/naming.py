@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
 from pathlib import PurePosixPath
@@ -14,13 +14,15 @@ from gaitlib.files import show_name
 from gaitlib.labels.tables import normal_name
 
 # Each group is one emotion under several names.
-_FAMILIES = """happy happiness joy; sad sadness; angry anger; neutral normal; calm; fear afraid;
-disgust disgusted; surprise surprised; proud pride; anxious anxiety; tired; excited; bored; relaxed"""
+_FAMILIES = """happy happiness joy joyful; sad sadness; angry anger mad; neutral normal; calm; fear afraid
+scared; disgust disgusted; surprise surprised; proud pride; anxious anxiety; tired; excited; bored; relaxed"""
 _FAMILY = {word: group.split()[0] for group in _FAMILIES.split(";") for word in group.split()}
-_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
-# Words of cameras, phones, takes and sessions: what holds no other word names nobody.
-_CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg whatsapp signal telegram recording clip
-camera cam final file at am pm take trial walk walking gait run front side back left right day session date"""
+_SPLITS = set("train training trainset test testing testset val valid validation dev eval".split())
+_BESIDE_SPLITS = {"set", "data", "split", "video", "videos"}
+# Words of cameras, phones, editors, takes and sessions: what holds no other word names nobody.
+_CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg win whatsapp signal telegram screen
+recording clip inshot lv capcut camera cam final file at am pm take trial walk walking gait run front side
+back left right day session date"""
 _COPY = re.compile(r"[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.IGNORECASE)
 
 
@@ -32,10 +34,16 @@ def _is_person(name: str) -> bool:
     return bool(_words_of(name) - set(_CAMERAS.split()) or re.fullmatch(r"\d{1,4}", name))
 
 
-def _walker_in(stem: str) -> str | None:
+def _walker_in(stem: str, emotion: str | None = None) -> str | None:
     """Return the part of a file's name before its last ``_``, None where that names nobody."""
     before = stem.rpartition("_")[0].strip()
-    return before if _is_person(before) else None
+    return before if _is_person(before) and normal_name(before) != emotion else None
+
+
+def _core(walker: str) -> str:
+    """Return what is left of a walker's name without takes, views and dates that stand by themselves."""
+    parts = [part for part in re.split(r"[\W_]+", walker) if not part.isdigit()]
+    return " ".join(part for part in parts if part.rstrip("0123456789") not in _CAMERAS.split()) or walker
 
 
 def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) -> pd.DataFrame:
@@ -48,7 +56,7 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     parts, paths = set().union(*folders.values()), [name for name in names if folders[name]]
     known = {folders[name][0] for name in paths if len(folders[name]) == 1} | set(_FAMILY)
     emotions = [next(filter(known.__contains__, folders[name]), None) for name in names]
-    if splits := sorted(parts & _SPLITS):
+    if splits := sorted(part for part in parts if set() < _words_of(part) - _BESIDE_SPLITS <= _SPLITS):
         raise InputError(
             f"{root} holds folders called {' and '.join(splits)}, which are no emotions: give them apart, as "
             f"--videos {root}/train --videos-test {root}/test, or add a labels.csv with video,emotion,walker."
@@ -69,10 +77,14 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
 
 def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     """Return the walkers of videos by their names; what was recognised or stays open is told."""
-    paths = [PurePosixPath(name) for name in videos["video"]]
-    stems = _cut_emotions([_COPY.sub("", path.stem) for path in paths], videos["emotion"], warnings)
-    walkers, folders = [_walker_in(stem) for stem in stems], []
-    for path, emotion in zip(paths, videos["emotion"], strict=True):
+    paths, emotions = [PurePosixPath(name) for name in videos["video"]], list(videos["emotion"])
+    named = [path.stem for path in paths]
+    for place, (stem, emotion) in enumerate(zip(named, emotions, strict=True)):
+        bare = _COPY.sub("", stem)
+        named[place] = bare if _is_person(bare) and normal_name(bare) != emotion else stem
+    stems, folders = _cut_emotions(named, emotions, warnings), []
+    walkers = [_walker_in(stem, emotion) for stem, emotion in zip(stems, emotions, strict=True)]
+    for path, emotion in zip(paths, emotions, strict=True):
         people = [part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part)]
         folders += people[:1]
     if walkers.count(None) > len(paths) / 2 and len(folders) == len(paths) and len(set(folders)) > 1:
@@ -87,26 +99,52 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
             f"own ({len(own)} in all, such as {show_name(own[0])!r}): name files WALKER_TAKE.mp4 or add a "
             "column 'walker', else the same person may stand in training and test."
         )
+    _doubt_walkers(stems, walkers, warnings)
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]
 
 
-def _cut_emotions(stems: list[str], emotions: Iterable[str | None], warnings: list[str]) -> list[str]:
+def _doubt_walkers(stems: Sequence[str], walkers: Sequence[str | None], warnings: list[str]) -> None:
+    """Warn where one person may bear several names, or the take is named before the person."""
+    alike, known = defaultdict(set), sorted({normal_name(walker) for walker in walkers if walker})
+    for walker in known:
+        alike[_core(walker)].add(walker)
+    several = next((core for core, names in alike.items() if len(names) > 1), None)
+    if several is not None and len(alike) > 1:
+        one, other = sorted(alike[several])[:2]
+        warnings.append(
+            f"Walkers such as {one!r} and {other!r} may be one person, {several} ({len(alike)} in all): "
+            "if so, add a column 'walker', else one may stand in training and test."
+        )
+    takes = [stem.rpartition("_")[2] for stem in stems]
+    if known and all(map(str.isdigit, known)) and all(_words_of(take) and _is_person(take) for take in takes):
+        doubt = f"Is {show_name(stems[0])} a video of {known[0]} or of {show_name(takes[0])}?"
+        warnings.append(
+            f"{doubt} {known[0]} was taken: if that is the take, name files WALKER_TAKE.mp4 or add a column "
+            "'walker'."
+        )
+
+
+def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: list[str]) -> list[str]:
     """Cut the emotion, or 1 to 3 letters of it, out of names if walkers then show several: ann_happy_2."""
-    cut, shown = [], defaultdict(set)
-    for stem, emotion in zip(stems, map(str, emotions), strict=True):
-        names = [word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)] + [emotion]
-        short = "|".join(re.escape(emotion[:length]) for length in (3, 2, 1))
-        pattern = rf"[\W_]*({'|'.join(map(re.escape, names))}|(?<![^\W\d_])({short})(?![^\W\d_]))[\W_]*"
-        name, num_found = re.subn(pattern, "_", stem, count=1, flags=re.IGNORECASE)
-        cut += [name.strip("_")] * num_found
-        shown[_walker_in(name.strip("_")) or name.strip("_")].add(emotion)
-    if len(cut) < len(stems) or sum(len(one) > 1 for one in shown.values()) < 2:
-        return stems
-    warnings.append(
-        f"File names hold the emotion beside the walker, in {show_name(stems[0])} taken as "
-        f"{show_name(next(iter(shown)))!r} ({len(shown)} in all): if not, add a column 'walker'."
-    )
-    return cut
+    # Whole words; codes that stand by themselves; codes beside numbers.
+    for beside in ("", r"[^\W_]", r"[^\W\d_]"):
+        cut, shown = [], defaultdict(set)
+        for stem, emotion in zip(stems, map(str, emotions), strict=True):
+            names = [word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)] + [emotion]
+            codes = [emotion[:length] for length in (3, 2, 1)]
+            either = "|".join(map(re.escape, codes if beside else names))
+            around = (f"(?<!{beside})", f"(?!{beside})") if beside else ("", "")
+            if parts := re.fullmatch(rf"(.*){around[0]}({either}){around[1]}(.*)", stem, re.I | re.S):
+                name = "_".join(part.strip(" _-.") for part in (parts[1], parts[3])).strip("_")
+                cut.append(name)
+                shown[_walker_in(name) or name].add(emotion)
+        if len(cut) == len(stems) and sum(len(one) > 1 for one in shown.values()) > 1:
+            warnings.append(
+                f"File names hold the emotion beside the walker, in {show_name(stems[0])} taken as "
+                f"{show_name(next(iter(shown)))!r} ({len(shown)} in all): if not, add a column 'walker'."
+            )
+            return cut
+    return stems
 
 
 def inspect_labels(videos: pd.DataFrame) -> list[str]:
@@ -134,6 +172,7 @@ def _are_near(one: str, other: str) -> bool:
     short, long = sorted((one, other), key=len)
     is_slip = not long.endswith(short) and not re.search(r"\d", one + other)
     is_near = is_slip and SequenceMatcher(None, one, other).ratio() > 0.8
+    is_near |= bool(re.match(rf"{re.escape(short)}[\W\d_]", long)) and not re.search(r"\d", short)
     return is_near or _FAMILY.get(one, one) == _FAMILY.get(other, other)
 
 
@@ -141,8 +180,10 @@ def check_enough_walkers(videos: pd.DataFrame, has_test: bool = False) -> None:
     """Raise an `InputError` unless there are walkers for training, validation and (unless apart) the test."""
     found, parts = videos["walker"].nunique(), ["training", "validation", "test"][: 2 if has_test else 3]
     if found < len(parts):
-        needed = f"at least {len(parts)} are needed ({', '.join(parts)})."
-        raise InputError(f"{found} walker{'s' * (found != 1)}; {needed}")
+        names = ", ".join(map(repr, sorted(set(videos["walker"]))))
+        needed = f"at least {len(parts)} are needed ({', '.join(parts)})"
+        hint = f"found {names}: if these are not the people, add a column 'walker'."
+        raise InputError(f"{found} walker{'s' * (found != 1)}; {needed}; {hint}")
 
 
 def check_emotions(train: pd.DataFrame, videos: pd.DataFrame) -> None:
