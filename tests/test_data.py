@@ -19,11 +19,12 @@ from gaitlib.data import (
     inner_folds,
     list_fits,
     load_data,
+    preparation,
     prepare_data,
     prepare_test,
-    rundata,
 )
-from gaitlib.data.rundata import make_demo_folders, set_references_apart, soft_targets
+from gaitlib.data.preparation import make_demo_folders, set_references_apart
+from gaitlib.data.rundata import soft_targets
 from gaitlib.data.splits import check_walkers_disjoint, hold_out_walkers
 from gaitlib.errors import InputError
 from gaitlib.walker import weights_problem
@@ -212,7 +213,7 @@ def undecoded(tmp_path, monkeypatch) -> Iterator[tuple[Path, Path]]:
     def decode(*_, **__):
         raise AssertionError("decoded before the checks")
 
-    monkeypatch.setattr(rundata, "prepare_videos", decode)
+    monkeypatch.setattr(preparation, "prepare_videos", decode)
     (tmp_path / "test").mkdir()
     return tmp_path / "videos", tmp_path / "test"
 
@@ -371,12 +372,12 @@ def test_skipped_reasons_do_not_repeat_the_name(folders, config):
 
 def test_keypoints_where_most_videos_show_a_person(undecoded, demo_folders, monkeypatch):
     found = find_data(*demo_folders, make_config())
-    monkeypatch.setattr(rundata, "ensure_weights", lambda: True)
-    monkeypatch.setattr(rundata, "prepare_videos", lambda *_, **__: [])
+    monkeypatch.setattr(preparation, "ensure_weights", lambda: True)
+    monkeypatch.setattr(preparation, "prepare_videos", lambda *_, **__: [])
     for seen, body in (([True, True, None], "keypoints"), ([True, False, None], "silhouette")):
         answers = iter(seen * 20)
-        monkeypatch.setattr(rundata, "recognises_person", lambda *_, answers=answers: next(answers))
-        data = rundata._with_body(found, None)
+        monkeypatch.setattr(preparation, "recognises_person", lambda *_, answers=answers: next(answers))
+        data = preparation._with_body(found, None)
         assert (data.body, data.config.crop) == (body, {"keypoints": "skeleton"}.get(body, body))
 
 

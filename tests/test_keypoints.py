@@ -10,11 +10,10 @@ import pytest
 from gaitlib.demo import render_video, sample_truth
 from gaitlib.errors import InputError
 from gaitlib.walker import WalkerFinder
-from gaitlib.walker.blazepose import PoseEstimator
+from gaitlib.walker.blazepose import PoseEstimator, ensure_weights, weights_dir, weights_problem
 from gaitlib.walker.finding import find_cuts, find_view, make_thumbs
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, Keypoints, smooth, unbroken_runs
 from gaitlib.walker.walking import State, find_bouts, judge_frames, level
-from gaitlib.walker.weights import ensure_weights, weights_dir, weights_problem
 
 RATE = 15.0
 LEG, ARM = ("knee", "ankle", "heel", "foot_index"), ("elbow", "wrist", "pinky", "index", "thumb")
