@@ -14,7 +14,6 @@ import pytest
 from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos
 from gaitlib.config import make_config, resolve_body
 from gaitlib.data.footage import check_footage_disjoint
-from gaitlib.data.splits import check_labels_in_place
 from gaitlib.demo import sample_truth, write_video
 from gaitlib.errors import InputError
 from gaitlib.walker import weights_problem
@@ -177,30 +176,3 @@ def test_footage_that_a_long_video_holds_is_found(drawn, body, tmp_path):
     assert len(videos[0].track) > 480
     with pytest.raises(InputError, match=r"shows the footage of long.mp4 of another walker \(excerpt"):
         check_footage_disjoint(table_of(paths, videos, ["a", "b"]), pd.DataFrame())
-
-
-def labelled_walks(num_walkers: int, seed: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw 13 features of four emotions in random file order; `strength` in standard deviations."""
-    rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.repeat(["angry", "happy", "neutral", "sad"], num_walkers))
-    means = {"angry": 1.0, "happy": 0.4, "neutral": -0.2, "sad": -1.2}
-    features = rng.normal(size=(len(labels), 13))
-    features[:, :3] += strength * np.array([means[label] for label in labels])[:, None]
-    return features, labels
-
-
-@pytest.mark.parametrize("offset", [1, -1, 3])
-def test_labels_moved_by_some_rows_are_refused(offset):
-    features, labels = labelled_walks(20, 0, 1.0)
-    check_labels_in_place(features, labels)
-    way = "up" if offset > 0 else "down"
-    with pytest.raises(InputError, match=rf"moved {way} by {abs(offset)} row"):
-        check_labels_in_place(features, np.roll(labels, offset))
-    order = np.argsort(labels, kind="stable")  # sorted by emotion: joined by folder, not by order
-    check_labels_in_place(features[order], np.roll(labels[order], offset))
-
-
-@pytest.mark.parametrize("strength", [0.0, 1.0])
-def test_labels_in_place_raise_no_alarm(strength):
-    for seed in range(15):
-        check_labels_in_place(*labelled_walks(12, seed, strength))

@@ -11,18 +11,11 @@ import pandas as pd
 
 from gaitlib.clips import PreparedVideo, find_clips, prepare_videos, recognises_person
 from gaitlib.config import RunConfig, resolve_body
-from gaitlib.data.footage import check_footage_disjoint, prepared_rows
+from gaitlib.data.footage import check_footage_disjoint
 from gaitlib.data.rundata import RunData, divide_training
-from gaitlib.data.splits import (
-    assign_folds,
-    check_labels_in_place,
-    check_walkers_disjoint,
-    hold_out_walkers,
-    name_some,
-)
+from gaitlib.data.splits import assign_folds, check_walkers_disjoint, hold_out_walkers, name_some
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, file_digest, hold_lock, make_folder, write_aside
-from gaitlib.gait import box_features
 from gaitlib.labels import (
     LabelledVideos,
     check_emotions,
@@ -199,8 +192,6 @@ def _finish(data: RunData, known: pd.DataFrame | None = None) -> RunData:
         if data.videos.empty:
             raise InputError(f"No video could be used: {data.skipped['reason'].iloc[-1]}")
         data = replace(data, videos=pd.concat([known, data.videos], ignore_index=True))
-        features = np.stack([box_features(video) for video in prepared_rows(data.videos)])
-        check_labels_in_place(features, data.videos["emotion"].to_numpy(), data.config.seed)
         data = _divide(data)
         is_test = (data.videos["split"] == "test") & (data.config.folds == 0)
         twice = check_footage_disjoint(data.with_references(~is_test), data.with_references(is_test))

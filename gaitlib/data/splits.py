@@ -12,8 +12,6 @@ from gaitlib.labels import normal_name
 
 # How often walkers are drawn anew until each emotion is where it is needed.
 _NUM_DRAWS = 30
-# With 499 permutations, of which none fits as well, one data set in 500 raises a false alarm.
-_MAX_OFFSET_ROWS, _MIN_VIDEOS, _NUM_PERMUTATIONS = 10, 20, 499
 
 
 def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
@@ -110,43 +108,6 @@ def check_walkers_disjoint(train: pd.DataFrame, test: pd.DataFrame, allow_shared
             "--allow-shared-walkers, which marks every page."
         )
     return shared
-
-
-def check_labels_in_place(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> None:
-    """Raise an `InputError` if labels 1 to 10 rows before or after fit the walks clearly better.
-
-    This happens where labels and videos are joined by their order and one list has a row more. The fit is
-    how alike the walks of one label are (kernel alignment); the gain of an offset must be larger than any
-    gain under 499 permutations of the labels.
-
-    `features`, (num_videos, num_features) in file order, go with `labels`, (num_videos,). Fewer than 20
-    videos, or videos sorted by emotion, are not judged.
-    """
-    from sklearn.metrics.pairwise import rbf_kernel
-    from sklearn.preprocessing import scale
-
-    classes = np.unique(labels)
-    if len(labels) < _MIN_VIDEOS or (labels[1:] != labels[:-1]).sum() <= 2 * len(classes):
-        return
-    alike = rbf_kernel(scale(np.nan_to_num(features)))
-    np.fill_diagonal(alike, 0)
-    shown = (labels[:, None] == classes).astype(float)
-    shown -= shown.mean(axis=0)
-    offsets = [offset for offset in range(-_MAX_OFFSET_ROWS, _MAX_OFFSET_ROWS + 1) if offset]
-
-    def gains(shown: np.ndarray) -> np.ndarray:
-        moved = np.stack([np.roll(shown, offset, axis=0) for offset in (0, *offsets)])
-        fits = (moved * (alike @ moved)).sum(axis=(1, 2))
-        return fits[1:] - fits[0]
-
-    rng, own = np.random.default_rng(seed), gains(shown)
-    if own.max() > max(gains(rng.permutation(shown)).max() for _ in range(_NUM_PERMUTATIONS)):
-        offset = offsets[int(own.argmax())]
-        raise InputError(
-            f"The labels fit the walks clearly better when all are moved {'down' if offset > 0 else 'up'} by "
-            f"{abs(offset)} row(s) (p < {2 / _NUM_PERMUTATIONS:.3f}): labels and videos are joined by order "
-            "and one list has a row too many or too few; check for a header or a missing file."
-        )
 
 
 def name_some(names: Iterable[str], limit: int = 5) -> str:
