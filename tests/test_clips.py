@@ -159,15 +159,17 @@ def test_refusal_is_cached_and_told_without_the_name(tmp_path, fresh_cache, monk
     path = tmp_path / "odd\nname.mp4"
     path.write_text("this is no video")
     (reason,) = prepare_videos([path], config_of())
-    assert "odd" not in reason
+    assert reason.startswith("Cannot be read as a video (")
     monkeypatch.setattr(preparing, "VideoReader", lambda *args: pytest.fail("decoded again"))
     other = tmp_path / "other.mp4"
     other.write_bytes(path.read_bytes())
-    with pytest.raises(InputError, match=r"^other\.mp4: "):
+    with pytest.raises(InputError, match=r"^other\.mp4 cannot be read as a video"):
         prepare_video(other, config_of())
     assert prepare_videos([path, other], config_of()) == [reason, reason]
     assert recognises_person(path, config_of()) is None
-    assert "no such file" in prepare_videos([tmp_path / "none.mp4"], config_of())[0]
+    (tmp_path / "film.mp4").mkdir()
+    missing = prepare_videos([tmp_path / "none.mp4", tmp_path / "film.mp4"], config_of())
+    assert missing == ["Is not there, or is no file that can be read.", "Is a folder without a video."]
 
 
 def test_nobody_walks_is_no_refusal_but_a_reason(tmp_path):

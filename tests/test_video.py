@@ -401,7 +401,7 @@ def test_content_that_is_no_video_is_refused(tmp_path, content):
     for wrong in (content, picture + content):
         (tmp_path / "walk.mp4").write_bytes(wrong)
         with pytest.raises(
-            InputError, match="walk.mp4 (is no video that can be read .*: give|holds no video)"
+            InputError, match="walk.mp4 (cannot be read as a video .*: it is none|holds no video)"
         ):
             read_video(tmp_path / "walk.mp4")
 
@@ -452,7 +452,7 @@ def test_scripts_reach_no_other_file_and_no_host(tmp_path, name):
             SCRIPTS, (f"http://127.0.0.1:{server.server_port}/a.ts", other)
         ):
             (tmp_path / name).write_text(script.format(target))
-            with pytest.raises(InputError, match="is no video that can be read"):
+            with pytest.raises(InputError, match="cannot be read as a video"):
                 read_video(tmp_path / name)
         server.shutdown()
     assert asked == []

@@ -36,7 +36,7 @@ from gaitlib.walker import (
 )
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
 # Who moves less than this between the ends of a bout, in sides of the square, gets nowhere.
@@ -120,7 +120,7 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
             if not video.folder.exists():
                 _make_entry(path, config, video.folder)
     if video.meta["refusal"]:
-        raise InputError(f"{name}: {video.meta['refusal']}")
+        raise InputError(f"{name} {video.meta['refusal']}")
     return video
 
 
@@ -170,14 +170,18 @@ def _prepare_or_reason(path: Path, config: RunConfig, is_alone: bool) -> Prepare
     try:
         video = prepare_video(path, config)
     except InputError as error:
-        return str(error).removeprefix(f"{show_name(path.name)}: ")
+        reason = str(error).removeprefix(f"{show_name(path.name)} ")
+        return reason[:1].upper() + reason[1:]
     return video if video.bouts else video.meta["why_empty"]
 
 
 def _find_entry(path: Path, config: RunConfig) -> PreparedVideo:
     """Return the cache entry of a file, be it there or not."""
     if not path.is_file() or not os.access(path, os.R_OK):
-        raise InputError(f"{show_name(path.name)}: there is no such file, or it cannot be read.")
+        fault = (
+            "is a folder without a video" if path.is_dir() else "is not there, or is no file that can be read"
+        )
+        raise InputError(f"{show_name(path.name)} {fault}.")
     shape = [] if config.crop == "skeleton" else [config.frame_size, config.num_channels]
     settings = [config.body, config.crop, config.frame_rate_hz, *shape]
     digest = file_digest(path)
@@ -191,12 +195,11 @@ def _make_entry(path: Path, config: RunConfig, folder: Path) -> None:
         try:
             meta = _follow_walker(path, config, aside)
         except InputError as error:
-            refusal = str(error).removeprefix(show_name(path)).lstrip(": ")
-            meta = {"refusal": refusal, "bouts": []}
+            meta = {"refusal": str(error).removeprefix(f"{show_name(path)} "), "bouts": []}
         except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
             # A frame of one pixel and the like: whatever it is, one video must not end a run.
             cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            meta = {"refusal": f"the walker cannot be followed ({cause}).", "bouts": []}
+            meta = {"refusal": f"cannot be searched for a walker ({cause}).", "bouts": []}
         (aside / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
