@@ -350,3 +350,16 @@ class TestScene:
         assert find_view(bars) == (0, 20, 160, 140)
         pillars = np.pad(scene, ((0, 0), (0, 0), (30, 30), (0, 0)), constant_values=180)
         assert find_view(pillars) == (30, 0, 190, 120)
+
+    def test_blurred_fill_is_no_picture(self, scene):
+        blurred = [cv2.GaussianBlur(cv2.resize(frame, (160, 180)), (0, 0), 12) for frame in scene]
+        filled = np.stack(blurred)
+        filled[:, 30:150] = scene
+        assert find_view(filled) == (0, 30, 160, 150)
+
+    def test_a_dark_floor_that_somebody_crosses_is_no_bar(self, scene):
+        scene[:, 80:] = 12
+        assert find_view(scene) == (0, 0, 160, 80)
+        for number, frame in enumerate(scene):
+            frame[70:105, 4 * number : 4 * number + 8] = 60
+        assert find_view(scene) == (0, 0, 160, 120)

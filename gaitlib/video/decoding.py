@@ -82,8 +82,8 @@ def open_container(file: LimitedFile, name: str) -> InputContainer:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"{name} cannot be read as a video ({reason}): it is none, or lacks its index, as when a recording "
-            "was cut off. Give a video, copied again or converted to H.264 MP4."
+            f"{name} cannot be read as a video ({reason}): it is none, or lacks its index, as when a "
+            "recording was cut off. Give a video, copied again or converted to H.264 MP4."
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import cv2
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 _CROWN_HEIGHTS, _PATH_SECONDS = 0.07, 1.2
 # Frames of one shot are alike, lighter or darker.
 _THUMB_PX, _MIN_LIKENESS, _MIN_CHANGE = 32, 0.65, 6.0
-# Bars: darkest grey levels; their edge is straight: share of its length, grey levels.
-_BLACK, _MIN_EDGE_SHARE, _MIN_STEP, _MIN_BAR = 28.0, 0.3, 5.0, 0.02
+# Bars: darkest grey levels; their edge is straight: share of its length, grey levels. Coding blurs a block.
+_BLACK, _MIN_EDGE_SHARE, _MIN_STEP, _MIN_BAR = 28.0, 0.2, 5.0, 0.02
+_MAX_STIR, _BLOCK_PX = 6.0, 8
 _CUT_NOTE = "The film cuts from one shot to another: each walking bout lies within one."
 _ARRAYS = ("image_px", "world_m", "visibility")
 _BARS_NOTE = "Bars or a frame surround the picture: a body that they cut off counts as cut off."
@@ -204,23 +206,32 @@ def find_view(frames: np.ndarray) -> tuple[int, int, int, int]:
 
 def _inner(grey: np.ndarray) -> tuple[int, int]:
     """Return the first row of the picture, and the first row after it."""
-    size = grey.shape[1]
-    is_edge = (np.abs(np.diff(grey, axis=1)).mean(axis=0) > _MIN_STEP).mean(axis=1) >= _MIN_EDGE_SHARE
-    spread = grey.std(axis=2).mean(axis=0)
+    size, spread = grey.shape[1], grey.std(axis=2).mean(axis=0)
+    edges = (np.abs(np.diff(grey, axis=1)).mean(axis=0) > _MIN_STEP).mean(axis=1)
+    # Nobody walks in a bar, as legs do on a dark floor, and what is blurred to fill shows nothing sharp.
+    change = np.quantile(np.ptp(grey, axis=0), 0.99, axis=1)
+    detail = np.quantile(np.abs(np.diff(grey, axis=2)), 0.995, axis=(0, 2))
     black = (grey.mean(axis=(0, 2)) < _BLACK) & (spread < 4)
-    first, last = (_bar(black[::way], is_edge[::way]) for way in (1, -1))
-    plain = [_bar((spread < 2)[::way], is_edge[::way]) for way in (1, -1)]
+
+    def ends(is_fill: np.ndarray, stir: np.ndarray, reach: int = 3) -> list[dict[int, float]]:
+        return [_bar_ends(is_fill[::way], edges[::way], stir[::way], reach) for way in (1, -1)]
+
+    first, last = (max(one, key=one.__getitem__, default=0) for one in ends(black, change))
     # Bars that are not black come in pairs.
-    if min(plain) and abs(plain[0] - plain[1]) <= max(2, 0.03 * size):
-        first, last = max(first, plain[0]), max(last, plain[1])
+    for one, other in (ends(spread < 2, change), ends(detail < _MAX_STIR, detail, size)):
+        pairs = [pair for pair in product(one, other) if abs(pair[0] - pair[1]) <= max(2, 0.03 * size)]
+        if pairs and not first:
+            first, last = max(pairs, key=lambda pair: one[pair[0]] + other[pair[1]])
     return (first, size - last) if first + last < 0.8 * size else (0, size)
 
 
-def _bar(is_fill: np.ndarray, is_edge: np.ndarray) -> int:
-    """Return how many rows from the border on are fill and end in a straight edge; 0 for none."""
+def _bar_ends(is_fill: np.ndarray, edges: np.ndarray, stir: np.ndarray, reach: int) -> dict[int, float]:
+    """Return after how many rows from the border calm fill may end, with how much of a straight edge."""
     width = int(np.argmin(np.append(is_fill, False)))
-    places = np.flatnonzero(is_edge[max(0, width - 3) : width + 3]) + max(0, width - 3)
-    return int(places[-1]) + 1 if width >= _MIN_BAR * len(is_fill) and len(places) else 0
+    ends = np.flatnonzero(edges[: width + 3] >= _MIN_EDGE_SHARE) + 1
+    ends = ends[ends > max(width - reach, _MIN_BAR * len(is_fill))]
+    is_calm = (stir[: max(0, width - _BLOCK_PX)] < _MAX_STIR).all()
+    return {int(end): float(edges[end - 1]) for end in ends} if is_calm else {}
 
 
 def _grey(frames: np.ndarray) -> np.ndarray:
