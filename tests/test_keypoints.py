@@ -323,6 +323,15 @@ class TestFinding:
         track = find(both)
         assert track.num_people == 2 and len(set(track.person)) == 1
 
+    def test_a_film_that_stops_is_no_walk_meanwhile(self, people):
+        track = find(
+            np.concatenate([people[0][:14], np.repeat(people[0][13:14], 12, axis=0), people[0][14:]])
+        )
+        assert any("stands still for a while" in note for note in track.notes)
+        assert (track.bouts[14:26] == -1).all() and set(track.bouts) == {-1, 0, 1}
+        slow = find(np.repeat(people[0][::3], 3, axis=0))  # five frames a second
+        assert (slow.bouts == 0).mean() > 0.85 and not slow.notes
+
     def test_numbers_go_on_from_chunk_to_chunk(self, people):
         finder = WalkerFinder("keypoints", RATE, (640, 240))
         parts = [people[0][:13], people[0][13:]]

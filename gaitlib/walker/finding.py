@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import binary_opening, median_filter
 
 from gaitlib.config import Body
 from gaitlib.walker.blazepose import PoseEstimator
@@ -26,7 +26,10 @@ _THUMB_PX, _MIN_LIKENESS, _MIN_CHANGE = 32, 0.65, 6.0
 # Bars: darkest grey levels; their edge is straight: share of its length, grey levels. Coding blurs a block.
 _BLACK, _MIN_EDGE_SHARE, _MIN_STEP, _MIN_BAR = 28.0, 0.2, 5.0, 0.02
 _MAX_STIR, _BLOCK_PX = 6.0, 8
+# A film that stops repeats a frame, but for traces of coding (grey levels); slow ones do so for a moment.
+_MAX_TRACE, _MIN_STILL_SECONDS = 12, 0.4
 _CUT_NOTE = "The film cuts from one shot to another: each walking bout lies within one."
+_STILL_NOTE = "The film stands still for a while and goes on: that is left out."
 _ARRAYS = ("image_px", "world_m", "visibility")
 _BARS_NOTE = "Bars or a frame surround the picture: a body that they cut off counts as cut off."
 
@@ -85,7 +88,9 @@ class WalkerFinder:
             is_cut = find_cuts([*self._last, *thumbs])[len(self._last) :]
             self._last = [thumbs[-1]]
             people = self._tracker.follow(frames, is_cut)
-            walks = [_judge(each, nobody, shape, view) for each in people]
+            is_still = find_still(frames, self._rate)
+            walks = [_judge(each, nobody, shape, view, is_still) for each in people]
+            notes += [_STILL_NOTE] if is_still.any() else []
             notes += [_CUT_NOTE] if is_cut.any() else []
             notes += [_BARS_NOTE] if view != (0, 0, shape[2], shape[1]) else []
         for walk in walks:
@@ -116,7 +121,11 @@ class WalkerFinder:
 
 
 def _judge(
-    person: Person, nobody: Keypoints, shape: tuple[int, ...], view: tuple[int, int, int, int]
+    person: Person,
+    nobody: Keypoints,
+    shape: tuple[int, ...],
+    view: tuple[int, int, int, int],
+    is_still: np.ndarray,
 ) -> Walk:
     """Return what somebody does whose poses are known; `shape` (num_frames, height, width) of the chunk."""
     keypoints, scale = nobody.part(np.arange(len(nobody))), nobody.frame_size_px[0] / shape[2]
@@ -125,6 +134,7 @@ def _judge(
         keypoints.visibility[row] = pose.visibility
     keypoints = smooth(keypoints)
     states = judge_frames(keypoints, tuple(edge * scale for edge in view))
+    states[is_still] = State.STANDING
     bouts = find_bouts(states, runs := unbroken_runs(keypoints), keypoints.frame_rate_hz)
     low, high = keypoints.image_px.min(axis=1) / scale, keypoints.image_px.max(axis=1) / scale
     low[:, 1] -= _CROWN_HEIGHTS * (high - low)[:, 1]
@@ -193,6 +203,12 @@ def find_cuts(thumbs: Sequence[np.ndarray]) -> np.ndarray:
     # A camera that swings round changes every frame.
     is_sudden = change > _MIN_CHANGE + 2 * median_filter(change, 9, mode="nearest")
     return np.append(False, (likeness < _MIN_LIKENESS) & is_sudden)
+
+
+def find_still(frames: np.ndarray, frame_rate_hz: float) -> np.ndarray:
+    """Tell in which frames a film has stopped, (num_frames,), bool: each repeats the one before."""
+    is_same = [cv2.absdiff(one, other).max() <= _MAX_TRACE for one, other in pairwise(frames)]
+    return binary_opening([False, *is_same], np.ones(round(_MIN_STILL_SECONDS * frame_rate_hz)))
 
 
 def find_view(frames: np.ndarray) -> tuple[int, int, int, int]:
