@@ -21,13 +21,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # An outside setting would reach the notebooks' kernels.
 os.environ.pop("MPLBACKEND", None)
 
-TINY = {
-    "num_frames": 8,
-    "frame_size": 32,
-    "epochs": 2,
-    "max_clips_per_video": 2,
-    "num_resamples": 100,
-}
+TINY = {"num_frames": 8, "frame_size": 32, "epochs": 2, "max_clips_per_video": 2, "num_resamples": 100}
 # What Chromium is called on one system or another.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -187,15 +187,7 @@ def test_only_synthetic_walkers_are_called_so(demo_report, user_report):
 def test_report_shows_what_the_evaluation_drew(demo_report):
     """Notebook 05 computes nothing again: it shows the pictures of the others."""
     shown = read_json(demo_report.folder / "figures" / "shown.json")
-    assert shown.keys() >= {
-        "answer",
-        "walkers",
-        "ladder",
-        "confusion_matrix",
-        "effects",
-        "ablation",
-        "leak",
-    }
+    assert shown.keys() >= {"answer", "walkers", "ladder", "confusion_matrix", "effects", "ablation", "leak"}
     cells = nbformat.read(demo_report.folder / "05_results.ipynb", as_version=4).cells
     assert all("evaluate(" not in cell.source for cell in cells)
     page = (demo_report.folder / "index.html").read_text(encoding="utf-8")

@@ -327,6 +327,9 @@ def _describe(
     if len(seconds) > 1:
         share = f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s"
         notes.append(f"{len(seconds)} people walk one after another: who walks most is read, {share}.")
+    num_people = max(track.num_people for track in tracks)
+    if num_people > 1 and bouts:
+        notes.append(f"{num_people} people are seen at the same time: who walks most is read.")
     why = max(tracks, key=lambda track: (track.num_people, bool(track.reason))).reason
     if any((track.bouts >= 0).any() for track in tracks):
         why = f"nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."
@@ -334,7 +337,6 @@ def _describe(
         **{name: getattr(config, name) for name in ("body", "crop", "frame_rate_hz")},
         "bouts": [asdict(bout) for bout in bouts],
         "main_person": main,
-        "num_people": max(track.num_people for track in tracks),
         "methods": sorted({track.method for track in tracks}),
         "notes": notes,
         "refusal": "",

@@ -90,7 +90,7 @@ class WalkerFinder:
             people = self._tracker.follow(frames, is_cut)
             is_still = find_still(frames, self._rate)
             walks = [_judge(each, nobody, shape, view, is_still) for each in people]
-            notes += [_STILL_NOTE] if is_still.any() else []
+            notes += [_STILL_NOTE] if any(np.isfinite(walk.boxes[is_still]).any() for walk in walks) else []
             notes += [_CUT_NOTE] if is_cut.any() else []
             notes += [_BARS_NOTE] if view != (0, 0, shape[2], shape[1]) else []
         for walk in walks:
