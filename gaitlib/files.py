@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -188,3 +189,17 @@ def _digest(path: Path, _size: int, _changed: int) -> str:
 def show_name(name: object) -> str:
     """Return a file's name as printable text: line breaks and undecodable bytes become escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
+
+
+def decode_text(content: bytes) -> str:
+    """Decode a text, UTF or the code page of a country, without Excel's line that names the separator."""
+    try:
+        text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        guessed = from_bytes(content).best()
+        if guessed is None:
+            raise
+        text = str(guessed)
+    return re.sub(r"\A\s*\"?sep=.*\n", "", text)

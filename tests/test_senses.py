@@ -71,6 +71,28 @@ class TestRecordings:
         assert len(recording.signals) == 6 and not recording.notes
 
     @pytest.mark.parametrize(
+        "before, names, clock, how",
+        [
+            ("sep=;\n", ["x", "y", "z"], ("timestamp", 1000), {"sep": ";", "decimal": ","}),
+            ("", ["gFx", "gFy", "gFz"], ("time", 1), {}),
+            ("", ["X [mg]", "Y [mg]", "Z [mg]"], ("t", 1_000_000), {"encoding": "utf-16"}),
+            ("# a watch\nSerial Number: 7\n", ["ax", "ay", "az"], ("Elapsed time (s)", 1), {"sep": "\t"}),
+        ],
+        ids=["sep line, ms without a unit", "g force", "mg, utf-16", "lines before"],
+    )
+    def test_other_exports_of_phones_and_watches(self, tmp_path, before, names, clock, how):
+        scale = {"g": 1 / 9.80665, "X": 1000 / 9.80665}.get(names[0][0], 1)
+        axes = [scale * walk_signals()[f"acc_{axis}_m_s2"] for axis in "xyz"]
+        table = pd.DataFrame({clock[0]: clock[1] * TIMES, **dict(zip(names, axes, strict=True))})
+        encoding, path = how.pop("encoding", "utf-8"), tmp_path / "a.csv"
+        path.write_bytes((before + table.to_csv(index=False, **how)).encode(encoding))
+        recording = read_recording(path)
+        assert recording.seconds == pytest.approx(TIMES[-1])
+        for axis, plain in zip("xyz", axes, strict=True):
+            assert np.abs(recording.signals[f"acc_{axis}_m_s2"] - plain / scale).max() < 1e-3
+        assert names[0] != "x" or "taken for acceleration" in recording.notes[0]
+
+    @pytest.mark.parametrize(
         "names, factor, words",
         [
             (["accelerationX(g)", "accelerationY(g)", "accelerationZ(g)"], 1 / 9.80665, "taken for g"),

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from charset_normalizer import from_bytes
 
 from gaitlib.errors import InputError
-from gaitlib.files import show_name
+from gaitlib.files import decode_text, show_name
 
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
 _SUMMARIES = {"mean", "average", "median", "sd", "std", "sum", "total", "count"}  # rows that are no rater's
@@ -61,13 +60,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(content: bytes) -> pd.DataFrame:
-    try:
-        text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except UnicodeDecodeError:
-        guessed = from_bytes(content).best()  # Excel writes the code page of its country
-        if guessed is None:
-            raise
-        text = str(guessed)
+    text = decode_text(content)
     separator = max(",;\t", key=re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0]).count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     return pd.DataFrame(zip_longest(*rows, fillvalue="")).T  # pandas itself takes no rows of unequal length

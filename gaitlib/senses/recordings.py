@@ -1,5 +1,6 @@
 """Recordings beside a walk: what watches and phones export as CSV, and the sound of a video."""
 
+import io
 import itertools
 import re
 from dataclasses import dataclass
@@ -10,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from gaitlib.errors import InputError
-from gaitlib.files import show_name
+from gaitlib.files import decode_text, show_name
 
 SOUND_RATE_HZ = 16_000
 STANDARD_GRAVITY_M_S2 = 9.80665
 _MIN_SECONDS, _MAX_GAP_SECONDS, _MAX_BYTES, _MAX_SOUND_SECONDS = 2.0, 1.0, 200_000_000, 600
 _VECTORS = {"acc": "_m_s2", "gyro": "_deg_s"}
-_AXIS = re.compile(r"(acc|gyr|rotation)[a-z_]*?_?([xyz])(_|$)")
+_AXIS = re.compile(r"(?:(acc|gyr|rotation)[a-z_]*?_?|^(?:a|g_f|(w))?_?)([xyz])(_|$)")
 _SCALARS = {
-    "heart_rate_bpm": re.compile(r"heart_?rate|(^|_)hr(_|$)|(^|_)bpm(_|$)"),
+    "heart_rate_bpm": re.compile(r"heart_?rate|beats_per_min|(^|_)(hr|bpm|pulse)(_|$)"),
     "eda_us": re.compile(r"(^|_)(eda|gsr)(_|$)|skin_?conduct"),
     "ecg_mv": re.compile(r"(^|_)e[ck]g(_|$)"),
     "ppg": re.compile(r"(^|_)(ppg|bvp)(_|$)"),
@@ -26,6 +27,8 @@ _SCALARS = {
 _TIME = re.compile(r"(^|_)(time|timestamp|seconds|t|date|datetime|epoch|unix)(_|$)")
 # Values of each signal that a living person can give; others count as missing.
 _RANGES = {"heart_rate_bpm": (25.0, 240.0), "eda_us": (0.01, 100.0)}
+# Times beyond are none of a recording in seconds; nobody shakes as much (root mean square).
+_LONGEST_SECONDS, _MOST_M_S2 = 3600.0, 200.0
 # Seconds in a unit of time, by the least value that a Unix time has in it.
 _TIME_UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))
 
@@ -62,9 +65,9 @@ def read_recording(path: Path | str) -> Recording:
     """Read a CSV file of signals: one row a moment, a column of times, and any of the signals of `Recording`.
 
     Comma, semicolon or tab; seconds, Unix times to the nanosecond or ISO dates; sensors in columns (empty
-    cells where one has no sample) or in rows (columns ``sensor``, ``x``, ``y``, ``z``, ``value``).
-    Accelerations in g and rotations in radians are told by the header or the range, and converted. Raises an
-    `InputError` if it is no table, has no times or no signal that could be used.
+    cells where one has no sample) or in rows (columns ``sensor``, ``x``, ``y``, ``z``, ``value``). g, mg and
+    radians are told by the header or the range, and converted. Raises an `InputError` if it is no table, has
+    no times or no signal that could be used.
     """
     path, notes = Path(path), list[str]()
     table = _read_csv(path)
@@ -82,6 +85,8 @@ def read_recording(path: Path | str) -> Recording:
     table = _widen(table[is_running.to_numpy()], clock)
     table.index = pd.Index(seconds[is_running].to_numpy() - float(seconds[is_running].iloc[0]))
     signals = dict[str, pd.Series]()
+    if {"x", "y", "z"} <= set(table.columns):
+        notes.append("Columns x, y and z are taken for acceleration.")
     for column in table.columns.drop(clock, errors="ignore"):
         name = _signal_of(column)
         if name and name not in signals:
@@ -122,9 +127,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if not path.is_file() or path.stat().st_size > _MAX_BYTES:
         raise InputError(f"{name} is not there, no regular file, or larger than any recording of a walk.")
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            separator = max(",;\t", key=file.readline().count)
-        table = pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig")
+        lines = decode_text(path.read_bytes()).splitlines()
+        # Some devices begin with lines about themselves.
+        start = next(place for place, line in enumerate(lines) if re.match(r"[^#].*[,;\t]", line))
+        separator = max(",;\t", key=lines[start].count)
+        table = pd.read_csv(io.StringIO("\n".join(lines[start:])), sep=separator, dtype=str)
+    except StopIteration:
+        table = pd.DataFrame()
     except Exception as error:  # pandas and the csv module have no common class of errors
         raise InputError(f"{name} cannot be read as a table ({show_name(error)}): save it as CSV.") from error
     if table.shape[1] < 2 or table.empty:
@@ -148,7 +157,9 @@ def _seconds_of(times: pd.Series, header: str) -> pd.Series:
         return (dates - dates.min()).dt.total_seconds()
     named = {"ms": 1e-3, "us": 1e-6, "ns": 1e-9, "millis": 1e-3, "milliseconds": 1e-3}
     scale = next((factor for word, factor in named.items() if word in header.split("_")), None)
-    largest = float(numbers.abs().max())
+    largest, step = float(numbers.abs().max()), float(numbers.diff().median())
+    if not scale and largest > _LONGEST_SECONDS and 5 <= step < 1e5:  # far too slow for seconds
+        scale = 1e-3 if step < 5e3 else 1e-6
     return numbers * (scale or next((factor for least, factor in _TIME_UNITS if largest > least), 1.0))
 
 
@@ -167,8 +178,8 @@ def _widen(table: pd.DataFrame, clock: str) -> pd.DataFrame:
 def _signal_of(column: str) -> str | None:
     """Return the name of the signal that a column holds, None for others."""
     if found := _AXIS.search(column):
-        kind = "acc" if found[1] == "acc" else "gyro"
-        return f"{kind}_{found[2]}{_VECTORS[kind]}"
+        kind = "gyro" if found[1] in ("gyr", "rotation") or found[2] else "acc"
+        return f"{kind}_{found[3]}{_VECTORS[kind]}"
     return next((name for name, pattern in _SCALARS.items() if pattern.search(column)), None)
 
 
@@ -210,9 +221,10 @@ def _convert(signals: dict[str, pd.Series], columns: list[str], notes: list[str]
         mean = np.sqrt(sum(np.square(signals[name].mean()) for name in own))
         if kind == "acc":
             # Walking shakes a wrist or a pocket by more than 1 m/s2; gravity is one g.
-            is_other = any(re.search(r"[xyz]_g$", name) for name in headers)
+            is_other = any(re.search(r"[xyz]_m?g$", name) for name in headers) or size > _MOST_M_S2
             is_other |= size < 0.7 or (size < 1.5 and mean > 0.6 * size)
-            factor, words = STANDARD_GRAVITY_M_S2, "g"
+            words, factor = ("mg", 1e-3) if size > _MOST_M_S2 else ("g", 1.0)
+            factor *= STANDARD_GRAVITY_M_S2
         else:
             is_other = any("rad" in name for name in headers) or size < 8
             factor, words = float(np.degrees(1)), "radians a second"
