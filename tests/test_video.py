@@ -339,6 +339,14 @@ def test_a_second_film_in_the_file_is_told(tmp_path, kind):
     assert report.notes, len(chunk.frames)
 
 
+def test_a_gif_that_breaks_off_at_a_fault_is_told(tmp_path):
+    path, content = make_kind(tmp_path, "gif"), kind_content("gif", 60)
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(4000) + content[middle + 4000 :])
+    report = read_grey(path)[1]
+    assert report.frames_read < 40 and report.notes[0].startswith("Damaged frames: 1")
+
+
 def test_frames_missing_midway_are_told(tmp_path):
     numbers = [number for number in range(60) if not 20 <= number < 30]
     path = write_video(tmp_path / "a.mp4", [number / 30 for number in numbers])

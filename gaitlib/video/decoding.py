@@ -211,7 +211,9 @@ class Decoder:
 
     def _packets(self) -> Iterator[av.Packet | None]:
         """Yield the stream's packets as far as the file goes, then None, which ends decoding."""
-        num_errors, packets = 0, self._container.demux(self.stream)
+        num_errors, packets, largest = 0, self._container.demux(self.stream), np.inf
+        if self._container.format.name == "gif":  # 12 bits a pixel at most: more is what follows a fault
+            largest = 2.0 * self.stream.width * self.stream.height + 4096
         while num_errors < _MAX_ERRORS_IN_A_ROW:
             try:
                 packet = self._call(next, packets)
@@ -226,7 +228,7 @@ class Decoder:
                 raise InputError(f"{self._name} is encrypted: give a copy without protection.")
             if packet.size:  # the demuxer's own end has none; ours comes below, whatever ended the loop
                 num_errors = 0
-                self._num_torn += packet.is_corrupt
+                self._num_torn += packet.is_corrupt or packet.size > largest
                 self._num_due += not packet.is_discard
                 yield packet
         yield None
