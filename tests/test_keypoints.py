@@ -11,7 +11,7 @@ from gaitlib.demo import render_video, sample_truth
 from gaitlib.errors import InputError
 from gaitlib.walker import WalkerFinder
 from gaitlib.walker.blazepose import PoseEstimator, ensure_weights, weights_dir, weights_problem
-from gaitlib.walker.finding import find_cuts, find_view, make_thumbs
+from gaitlib.walker.finding import find_cuts, find_still, find_view, make_thumbs
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, Keypoints, smooth, unbroken_runs
 from gaitlib.walker.walking import State, find_bouts, judge_frames, level
 
@@ -329,6 +329,7 @@ class TestFinding:
         )
         assert any("stands still for a while" in note for note in track.notes)
         assert (track.bouts[14:26] == -1).all() and set(track.bouts) == {-1, 0, 1}
+        assert find_still(people[0][:4], 1.0).tolist() == [False] * 4
         slow = find(np.repeat(people[0][::3], 3, axis=0))  # five frames a second
         assert (slow.bouts == 0).mean() > 0.85 and not slow.notes
 
@@ -361,10 +362,19 @@ class TestScene:
         assert find_view(pillars) == (30, 0, 190, 120)
 
     def test_blurred_fill_is_no_picture(self, scene):
+        for number, frame in enumerate(scene):
+            frame[:, 4 * number : 4 * number + 30] = 30
         blurred = [cv2.GaussianBlur(cv2.resize(frame, (160, 180)), (0, 0), 12) for frame in scene]
         filled = np.stack(blurred)
         filled[:, 30:150] = scene
         assert find_view(filled) == (0, 30, 160, 150)
+
+    def test_ceiling_and_mat_are_no_bars(self, scene):
+        scene[:, :15], scene[:, 105:] = 225, 110
+        assert find_view(scene) == (0, 15, 160, 105)  # plain to the last bit: an editor's frame
+        scene[:, :15, ::7] += 6
+        scene[:, 105:, ::7] += 6
+        assert find_view(scene) == (0, 0, 160, 120)
 
     def test_a_dark_floor_that_somebody_crosses_is_no_bar(self, scene):
         scene[:, 80:] = 12

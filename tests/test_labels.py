@@ -182,8 +182,9 @@ def test_emotion_in_the_file_name_is_no_part_of_the_walker(tmp_path, pattern):
         ("{E}/walk_{W}{T}.mp4", 8, "each name counts as a walker of its own"),
         ("{E}/WIN_202405{W}_10_1{T}_05_Pro.mp4", 8, "each name counts as a walker of its own"),
         ("{E}/{E}_{W}{T}.mp4", 8, "in angry_011 taken as '011'"),
-        ("{E}/{W}_{T}_side.mp4", 8, "may be one person, ann (4 in all)"),
-        ("{E}/2024-05-0{T}_{W}_1.mp4", 8, "may be one person, ann (4 in all)"),
+        ("{E}/{W}_{T}_side.mp4", 8, "may be one person, 'ann', of 4 in all"),
+        ("{E}/2024-05-0{T}_{W}_1.mp4", 8, "may be one person, 'ann', of 4 in all"),
+        ("{E}/dev/{W}_{T}.mp4", 4, ""),
         ("{E}/{T}_{W}.mp4", 2, "Is 1_ann a video of 1 or of ann? 1 was taken"),
     ],
 )
@@ -196,12 +197,24 @@ def test_walkers_by_other_patterns(tmp_path, pattern, num_walkers, warning):
     assert warning in " ".join(found.warnings) if warning else found.warnings == []
 
 
-@pytest.mark.parametrize(
-    "pattern", ["{emotion}/{emotion}_{number}.mp4", "{emotion}/{emotion} ({number}).mp4"]
-)
+@pytest.mark.parametrize("pattern", ["{E}/{E}_{W}_1.mp4", "{E}/{W}_{E}.mp4", "lab/{E}/{W}_{E}.mp4"])
+def test_people_whose_names_hold_an_emotion_stay_one(tmp_path, pattern):
+    walkers = ("mohammad", "madison", "joyce", "norma")
+    found = find_videos(make_files(tmp_path, *names_of(pattern, walkers, takes=(1,))))
+    assert set(found.videos["walker"]) == set(walkers) and len(found.warnings) == 1
+
+
+def test_numbered_people_of_two_groups_raise_no_doubt(tmp_path):
+    names = names_of("{E}/{W}_{T}.mp4", ("male_01", "female_02", "female_03"))
+    assert find_videos(make_files(tmp_path, *names)).warnings == []
+    names = names_of("{E}/{W}_{T}.mp4", ("01", "02", "03"), takes=("frontal", "lateral"))
+    assert find_videos(make_files(tmp_path / "views", *names)).warnings == []
+
+
+@pytest.mark.parametrize("pattern", ["{0}/{0}_{1}.mp4", "{0}/{0} ({1}).mp4", "{0}/{0}_walk_{1}.mp4"])
 def test_an_emotion_is_no_walker(tmp_path, pattern):
     places = enumerate(["happy"] * 4 + ["sad"] * 4, 1)
-    files = [pattern.format(emotion=emotion, number=number) for number, emotion in places]
+    files = [pattern.format(emotion, number) for number, emotion in places]
     found = find_videos(make_files(tmp_path, *files))
     assert found.videos["walker"].nunique() == 8
     assert "each name counts as a walker of its own" in found.warnings[0]
@@ -212,7 +225,7 @@ def test_an_emotion_is_no_walker(tmp_path, pattern):
     [
         ("train/{E}/{W}_{T}.mp4", "holds folders called train, which are no emotions"),
         ("Train_set/{E}/{W}_{T}.mp4", "holds folders called train_set, which are no emotions"),
-        ("{E}/test/{W}_{T}.mp4", "holds folders called test, which are no emotions: give them apart"),
+        ("{E}/test/{W}_{T}.mp4", "holds folders called test, which are no emotions: give one as --videos"),
         ("{W}/{E}_{T}.mp4", "look like people or days .ann1/angry_1.mp4.: make a folder an emotion"),
         ("{W}/walk{T}-{Up}.mp4", "look like people"),
         ("{W}/{code}/{T}.mp4", "look like people or days"),

@@ -76,7 +76,12 @@ class TestRecordings:
             ("sep=;\n", ["x", "y", "z"], ("timestamp", 1000), {"sep": ";", "decimal": ","}),
             ("", ["gFx", "gFy", "gFz"], ("time", 1), {}),
             ("", ["X [mg]", "Y [mg]", "Z [mg]"], ("t", 1_000_000), {"encoding": "utf-16"}),
-            ("# a watch\nSerial Number: 7\n", ["ax", "ay", "az"], ("Elapsed time (s)", 1), {"sep": "\t"}),
+            (
+                "Device,A watch\nRecorded at 10:00, room 3\n# ",
+                ["ax", "ay", "az"],
+                ("Elapsed time (s)", 1),
+                {"sep": "\t"},
+            ),
         ],
         ids=["sep line, ms without a unit", "g force", "mg, utf-16", "lines before"],
     )
@@ -91,6 +96,23 @@ class TestRecordings:
         for axis, plain in zip("xyz", axes, strict=True):
             assert np.abs(recording.signals[f"acc_{axis}_m_s2"] - plain / scale).max() < 1e-3
         assert names[0] != "x" or "taken for acceleration" in recording.notes[0]
+
+    def test_clocks_that_are_no_milliseconds_from_zero(self, tmp_path):
+        fast = {"timestamp": 1.7e15 + 4000 * np.arange(1000), "ecg": np.sin(np.arange(1000) / 20)}
+        assert read_recording(write(tmp_path / "a.csv", fast)).seconds == pytest.approx(3.996)
+        slow = {"timestamp": 1.7e9 + 5 * np.arange(20), "Pulse Ox": 97, "HR": 70 + np.arange(20)}
+        recording = read_recording(write(tmp_path / "b.csv", slow))
+        assert recording.seconds == 95 and recording.signals["heart_rate_bpm"].iloc[0] == 70
+
+    def test_axes_of_other_sensors_are_no_acceleration(self, tmp_path):
+        axes = {f"{axis}_{kind}": walk_signals()["acc_x_m_s2"] for axis in "xyz" for kind in ("mag", "pos")}
+        with pytest.raises(InputError, match="no signal that could be used"):
+            read_recording(write(tmp_path / "a.csv", {"time": TIMES, **axes}))
+
+    def test_small_accelerations_in_mg_by_their_header(self, tmp_path):
+        shaken = {f"acc_{axis}_mg": 150 * np.sin(9 * TIMES + place) for place, axis in enumerate("xyz")}
+        recording = read_recording(write(tmp_path / "a.csv", {"time": TIMES, **shaken}))
+        assert recording.signals["acc_x_m_s2"].max() == pytest.approx(0.15 * 9.80665, rel=0.01)
 
     @pytest.mark.parametrize(
         "names, factor, words",

@@ -326,13 +326,13 @@ def _describe(
         notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
     if len(seconds) > 1:
         share = f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s"
-        notes.append(f"{len(seconds)} people walk one after another: who walks most is read, {share}.")
+        notes.append(f"{len(seconds)} people walk one after another: only who walks most is read, {share}.")
     num_people = max(track.num_people for track in tracks)
     if num_people > 1 and bouts:
-        notes.append(f"{num_people} people are seen at the same time: who walks most is read.")
+        notes.append(f"{num_people} people are seen at the same time: only who walks most is read.")
     why = max(tracks, key=lambda track: (track.num_people, bool(track.reason))).reason
     if any((track.bouts >= 0).any() for track in tracks):
-        why = f"nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."
+        why = f"Nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."
     return {
         **{name: getattr(config, name) for name in ("body", "crop", "frame_rate_hz")},
         "bouts": [asdict(bout) for bout in bouts],

@@ -17,8 +17,8 @@ from gaitlib.labels.tables import normal_name
 _FAMILIES = """happy happiness joy joyful; sad sadness; angry anger mad; neutral normal; calm; fear afraid
 scared; disgust disgusted; surprise surprised; proud pride; anxious anxiety; tired; excited; bored; relaxed"""
 _FAMILY = {word: group.split()[0] for group in _FAMILIES.split(";") for word in group.split()}
-_SPLITS = set("train training trainset test testing testset val valid validation dev eval".split())
-_BESIDE_SPLITS = {"set", "data", "split", "video", "videos"}
+_SPLITS = set("train training trainset test testing testset".split())
+_BESIDE_SPLITS = set("val valid validation dev eval set data video videos".split())
 # Words of cameras, phones, editors, takes and sessions: what holds no other word names nobody.
 _CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg win whatsapp signal telegram screen
 recording clip inshot lv capcut camera cam final file at am pm take trial walk walking gait run front side
@@ -30,14 +30,16 @@ def _words_of(name: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]+", normal_name(name)))
 
 
-def _is_person(name: str) -> bool:
-    return bool(_words_of(name) - set(_CAMERAS.split()) or re.fullmatch(r"\d{1,4}", name))
+def _is_person(name: str, emotion: str | None = None) -> bool:
+    """Tell whether a name holds a word that is neither a camera's nor the emotion's, or is a number."""
+    nobody = {word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion or "")} | {emotion}
+    return bool(_words_of(name) - set(_CAMERAS.split()) - nobody or re.fullmatch(r"\d{1,4}", name))
 
 
 def _walker_in(stem: str, emotion: str | None = None) -> str | None:
-    """Return the part of a file's name before its last ``_``, None where that names nobody."""
+    """Return the part of a file's name before its last ``_``, None where that names nobody but an emotion."""
     before = stem.rpartition("_")[0].strip()
-    return before if _is_person(before) and normal_name(before) != emotion else None
+    return before if _is_person(before, emotion) else None
 
 
 def _core(walker: str) -> str:
@@ -56,10 +58,12 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     parts, paths = set().union(*folders.values()), [name for name in names if folders[name]]
     known = {folders[name][0] for name in paths if len(folders[name]) == 1} | set(_FAMILY)
     emotions = [next(filter(known.__contains__, folders[name]), None) for name in names]
-    if splits := sorted(part for part in parts if set() < _words_of(part) - _BESIDE_SPLITS <= _SPLITS):
+    split_words = {part: set(re.split(r"[\W_]+", part)) for part in parts}
+    splits = sorted(part for part, words in split_words.items() if set() < words - _BESIDE_SPLITS <= _SPLITS)
+    if splits:
         raise InputError(
-            f"{root} holds folders called {' and '.join(splits)}, which are no emotions: give them apart, as "
-            f"--videos {root}/train --videos-test {root}/test, or add a labels.csv with video,emotion,walker."
+            f"{root} holds folders called {' and '.join(splits)}, which are no emotions: give one as "
+            "--videos and the other as --videos-test, or add a labels.csv with video,emotion,walker."
         )
     num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in paths)
     if paths and not parts & set(_FAMILY) and (num_named > 0.8 * len(paths) or not any(emotions)):
@@ -81,9 +85,12 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     named = [path.stem for path in paths]
     for place, (stem, emotion) in enumerate(zip(named, emotions, strict=True)):
         bare = _COPY.sub("", stem)
-        named[place] = bare if _is_person(bare) and normal_name(bare) != emotion else stem
+        named[place] = bare if _is_person(bare, emotion) else stem
     stems, folders = _cut_emotions(named, emotions, warnings), []
     walkers = [_walker_in(stem, emotion) for stem, emotion in zip(stems, emotions, strict=True)]
+    if stems != named:  # what is left beside the emotion may be the walker alone
+        pairs = zip(walkers, stems, strict=True)
+        walkers = [walker or (stem if _is_person(stem) else None) for walker, stem in pairs]
     for path, emotion in zip(paths, emotions, strict=True):
         people = [part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part)]
         folders += people[:1]
@@ -108,15 +115,16 @@ def _doubt_walkers(stems: Sequence[str], walkers: Sequence[str | None], warnings
     alike, known = defaultdict(set), sorted({normal_name(walker) for walker in walkers if walker})
     for walker in known:
         alike[_core(walker)].add(walker)
-    several = next((core for core, names in alike.items() if len(names) > 1), None)
-    if several is not None and len(alike) > 1:
-        one, other = sorted(alike[several])[:2]
+    several = [core for core, names in alike.items() if len(names) > 1]
+    if len(alike) > 1 and 2 * len(several) > len(alike):
+        one, other = sorted(alike[several[0]])[:2]
         warnings.append(
-            f"Walkers such as {one!r} and {other!r} may be one person, {several} ({len(alike)} in all): "
-            "if so, add a column 'walker', else one may stand in training and test."
+            f"Walkers such as {one!r} and {other!r} may be one person, {several[0]!r}, of {len(alike)} in "
+            "all: if so, add a column 'walker', else one may stand in training and test."
         )
     takes = [stem.rpartition("_")[2] for stem in stems]
-    if known and all(map(str.isdigit, known)) and all(_words_of(take) and _is_person(take) for take in takes):
+    are_people = all(len(take) > 2 and _words_of(take) and _is_person(take) for take in takes)
+    if known and all(map(str.isdigit, known)) and are_people and len(set(takes)) > len(known):
         doubt = f"Is {show_name(stems[0])} a video of {known[0]} or of {show_name(takes[0])}?"
         warnings.append(
             f"{doubt} {known[0]} was taken: if that is the take, name files WALKER_TAKE.mp4 or add a column "
@@ -126,16 +134,19 @@ def _doubt_walkers(stems: Sequence[str], walkers: Sequence[str | None], warnings
 
 def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: list[str]) -> list[str]:
     """Cut the emotion, or 1 to 3 letters of it, out of names if walkers then show several: ann_happy_2."""
-    # Whole words; codes that stand by themselves; codes beside numbers.
-    for beside in ("", r"[^\W_]", r"[^\W\d_]"):
+    # Whole words; the emotion within a word; codes that stand by themselves; codes beside numbers.
+    for kind, beside in enumerate((r"[^\W\d_]", "", r"[^\W_]", r"[^\W\d_]")):
         cut, shown = [], defaultdict(set)
         for stem, emotion in zip(stems, map(str, emotions), strict=True):
-            names = [word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)] + [emotion]
-            codes = [emotion[:length] for length in (3, 2, 1)]
-            either = "|".join(map(re.escape, codes if beside else names))
+            names = [word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)] * (not kind) + [
+                emotion
+            ]
+            either = "|".join(
+                map(re.escape, names if kind < 2 else [emotion[:length] for length in (3, 2, 1)])
+            )
             around = (f"(?<!{beside})", f"(?!{beside})") if beside else ("", "")
             if parts := re.fullmatch(rf"(.*){around[0]}({either}){around[1]}(.*)", stem, re.I | re.S):
-                name = "_".join(part.strip(" _-.") for part in (parts[1], parts[3])).strip("_")
+                name = "_".join(part.strip(" _-.()") for part in (parts[1], parts[3])).strip("_")
                 cut.append(name)
                 shown[_walker_in(name) or name].add(emotion)
         if len(cut) == len(stems) and sum(len(one) > 1 for one in shown.values()) > 1:

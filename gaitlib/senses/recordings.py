@@ -17,9 +17,10 @@ SOUND_RATE_HZ = 16_000
 STANDARD_GRAVITY_M_S2 = 9.80665
 _MIN_SECONDS, _MAX_GAP_SECONDS, _MAX_BYTES, _MAX_SOUND_SECONDS = 2.0, 1.0, 200_000_000, 600
 _VECTORS = {"acc": "_m_s2", "gyro": "_deg_s"}
-_AXIS = re.compile(r"(?:(acc|gyr|rotation)[a-z_]*?_?|^(?:a|g_f|(w))?_?)([xyz])(_|$)")
+_AXIS = re.compile(r"(acc|gyr|rotation)[a-z_]*?_?([xyz])(_|$)")
+_BARE_AXIS = re.compile(r"(?:a|g_f)?_?([xyz])(?:_m?g|_m_s_?2)?|w_?([xyz])(?:_rad_s|_deg_s)?")
 _SCALARS = {
-    "heart_rate_bpm": re.compile(r"heart_?rate|beats_per_min|(^|_)(hr|bpm|pulse)(_|$)"),
+    "heart_rate_bpm": re.compile(r"heart_?rate|beats_per_min|(^|_)(hr|bpm)(_|$)|(^|_)pulse(_rate)?$"),
     "eda_us": re.compile(r"(^|_)(eda|gsr)(_|$)|skin_?conduct"),
     "ecg_mv": re.compile(r"(^|_)e[ck]g(_|$)"),
     "ppg": re.compile(r"(^|_)(ppg|bvp)(_|$)"),
@@ -27,10 +28,10 @@ _SCALARS = {
 _TIME = re.compile(r"(^|_)(time|timestamp|seconds|t|date|datetime|epoch|unix)(_|$)")
 # Values of each signal that a living person can give; others count as missing.
 _RANGES = {"heart_rate_bpm": (25.0, 240.0), "eda_us": (0.01, 100.0)}
-# Times beyond are none of a recording in seconds; nobody shakes as much (root mean square).
+# No recording beside a walk lasts longer; nobody shakes as much (root mean square).
 _LONGEST_SECONDS, _MOST_M_S2 = 3600.0, 200.0
-# Seconds in a unit of time, by the least value that a Unix time has in it.
-_TIME_UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))
+# Unix times of 2000 to 2050; lines in which devices speak of themselves, at most.
+_EPOCH_SECONDS, _MAX_HEAD = (0.95e9, 2.5e9), 100
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ def read_recording(path: Path | str) -> Recording:
     """
     path, notes = Path(path), list[str]()
     table = _read_csv(path)
-    names = [re.sub(r"[^a-z0-9]+", "_", _split_words(str(name))).strip("_") for name in table.columns]
-    table.columns = pd.Index(names)
+    table.columns = pd.Index(names := [_plain_name(name) for name in map(str, table.columns)])
     clock = next((name for name in names if _TIME.search(name)), None)
     if clock is None:
         raise InputError(f"{show_name(path)} has no column of times: name one time_seconds.")
@@ -85,11 +85,11 @@ def read_recording(path: Path | str) -> Recording:
     table = _widen(table[is_running.to_numpy()], clock)
     table.index = pd.Index(seconds[is_running].to_numpy() - float(seconds[is_running].iloc[0]))
     signals = dict[str, pd.Series]()
-    if {"x", "y", "z"} <= set(table.columns):
-        notes.append("Columns x, y and z are taken for acceleration.")
     for column in table.columns.drop(clock, errors="ignore"):
         name = _signal_of(column)
         if name and name not in signals:
+            if column == "x":
+                notes.append("Columns x, y and z are taken for acceleration.")
             signal = _clean(table[column], name, notes)
             signals |= {} if signal is None else {name: signal}
     _convert(signals, list(table.columns), notes)
@@ -128,11 +128,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise InputError(f"{name} is not there, no regular file, or larger than any recording of a walk.")
     try:
         lines = decode_text(path.read_bytes()).splitlines()
-        # Some devices begin with lines about themselves.
-        start = next(place for place, line in enumerate(lines) if re.match(r"[^#].*[,;\t]", line))
-        separator = max(",;\t", key=lines[start].count)
-        table = pd.read_csv(io.StringIO("\n".join(lines[start:])), sep=separator, dtype=str)
-    except StopIteration:
+        lines = lines[
+            next(filter(lambda place: _is_header(lines[place]), range(min(len(lines), _MAX_HEAD))), 0) :
+        ]
+        separator = max(",;\t", key=lines[0].count) if lines else ","
+        table = pd.read_csv(io.StringIO("\n".join(lines).lstrip("# ")), sep=separator, dtype=str)
+    except pd.errors.EmptyDataError:
         table = pd.DataFrame()
     except Exception as error:  # pandas and the csv module have no common class of errors
         raise InputError(f"{name} cannot be read as a table ({show_name(error)}): save it as CSV.") from error
@@ -141,8 +142,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
-def _split_words(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+def _is_header(line: str) -> bool:
+    """Tell whether a line names a time and signals; lines in which a device speaks of itself come before."""
+    names = [_plain_name(cell) for cell in re.split(r"[,;\t]", line)]
+    return any(map(_TIME.search, names)) and any(map(_signal_of, names))
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
 def _numbers(texts: pd.Series) -> pd.Series:
@@ -156,11 +163,14 @@ def _seconds_of(times: pd.Series, header: str) -> pd.Series:
         dates = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
         return (dates - dates.min()).dt.total_seconds()
     named = {"ms": 1e-3, "us": 1e-6, "ns": 1e-9, "millis": 1e-3, "milliseconds": 1e-3}
-    scale = next((factor for word, factor in named.items() if word in header.split("_")), None)
-    largest, step = float(numbers.abs().max()), float(numbers.diff().median())
-    if not scale and largest > _LONGEST_SECONDS and 5 <= step < 1e5:  # far too slow for seconds
-        scale = 1e-3 if step < 5e3 else 1e-6
-    return numbers * (scale or next((factor for least, factor in _TIME_UNITS if largest > least), 1.0))
+    if scale := next((factor for word, factor in named.items() if word in header.split("_")), None):
+        return numbers * scale
+    largest, span, units = numbers.max(), numbers.max() - numbers.min(), (1.0, 1e-3, 1e-6, 1e-9)
+    early, late = _EPOCH_SECONDS
+    # Unix times tell their unit; others are in the largest unit in which a recording may last so long.
+    of_epoch = [unit for unit in units if early < largest * unit < late and span * unit < 86_400]
+    possible = [unit for unit in units if span * unit <= _LONGEST_SECONDS]
+    return numbers * [*of_epoch, *possible, 1.0][0]
 
 
 def _widen(table: pd.DataFrame, clock: str) -> pd.DataFrame:
@@ -171,15 +181,18 @@ def _widen(table: pd.DataFrame, clock: str) -> pd.DataFrame:
     wide = {}
     for kind, rows in table.groupby(sensor):
         for column in rows.columns.drop([clock, sensor]):
-            wide[_split_words(f"{kind}_{column}").replace(" ", "_")] = rows[column].reindex(table.index)
+            wide[_plain_name(f"{kind}_{column}")] = rows[column].reindex(table.index)
     return pd.DataFrame(wide)
 
 
 def _signal_of(column: str) -> str | None:
     """Return the name of the signal that a column holds, None for others."""
     if found := _AXIS.search(column):
-        kind = "gyro" if found[1] in ("gyr", "rotation") or found[2] else "acc"
-        return f"{kind}_{found[3]}{_VECTORS[kind]}"
+        kind = "acc" if found[1] == "acc" else "gyro"
+        return f"{kind}_{found[2]}{_VECTORS[kind]}"
+    if found := _BARE_AXIS.fullmatch(column):
+        kind = "acc" if found[1] else "gyro"
+        return f"{kind}_{found[1] or found[2]}{_VECTORS[kind]}"
     return next((name for name, pattern in _SCALARS.items() if pattern.search(column)), None)
 
 
@@ -221,10 +234,10 @@ def _convert(signals: dict[str, pd.Series], columns: list[str], notes: list[str]
         mean = np.sqrt(sum(np.square(signals[name].mean()) for name in own))
         if kind == "acc":
             # Walking shakes a wrist or a pocket by more than 1 m/s2; gravity is one g.
-            is_other = any(re.search(r"[xyz]_m?g$", name) for name in headers) or size > _MOST_M_S2
+            is_mg = any(re.search(r"[xyz]_mg$", name) for name in headers) or size > _MOST_M_S2
+            is_other = is_mg or any(re.search(r"[xyz]_g$", name) for name in headers)
             is_other |= size < 0.7 or (size < 1.5 and mean > 0.6 * size)
-            words, factor = ("mg", 1e-3) if size > _MOST_M_S2 else ("g", 1.0)
-            factor *= STANDARD_GRAVITY_M_S2
+            words, factor = "mg" if is_mg else "g", STANDARD_GRAVITY_M_S2 * (1e-3 if is_mg else 1.0)
         else:
             is_other = any("rad" in name for name in headers) or size < 8
             factor, words = float(np.degrees(1)), "radians a second"

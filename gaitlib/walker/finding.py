@@ -29,7 +29,7 @@ _MAX_STIR, _BLOCK_PX = 6.0, 8
 # A film that stops repeats a frame, but for traces of coding (grey levels); slow ones do so for a moment.
 _MAX_TRACE, _MIN_STILL_SECONDS = 12, 0.4
 _CUT_NOTE = "The film cuts from one shot to another: each walking bout lies within one."
-_STILL_NOTE = "The film stands still for a while and goes on: that is left out."
+_STILL_NOTE = "The film stands still for a while: that part is left out."
 _ARRAYS = ("image_px", "world_m", "visibility")
 _BARS_NOTE = "Bars or a frame surround the picture: a body that they cut off counts as cut off."
 
@@ -115,7 +115,7 @@ class WalkerFinder:
             notes=tuple(notes),
             keypoints=nobody if self._tracker else None,
             masks=None if masks is None else np.stack(masks),
-            reason="" if is_walking else f"nobody walks in full view: {reason or reason_of(walks)}.",
+            reason="" if is_walking else f"Nobody walks in full view: {reason or reason_of(walks)}.",
             thumbs=_grey(thumbs),
         )
 
@@ -134,7 +134,7 @@ def _judge(
         keypoints.visibility[row] = pose.visibility
     keypoints = smooth(keypoints)
     states = judge_frames(keypoints, tuple(edge * scale for edge in view))
-    states[is_still] = State.STANDING
+    states[is_still & (states == State.WALKING)] = State.STANDING
     bouts = find_bouts(states, runs := unbroken_runs(keypoints), keypoints.frame_rate_hz)
     low, high = keypoints.image_px.min(axis=1) / scale, keypoints.image_px.max(axis=1) / scale
     low[:, 1] -= _CROWN_HEIGHTS * (high - low)[:, 1]
@@ -208,7 +208,7 @@ def find_cuts(thumbs: Sequence[np.ndarray]) -> np.ndarray:
 def find_still(frames: np.ndarray, frame_rate_hz: float) -> np.ndarray:
     """Tell in which frames a film has stopped, (num_frames,), bool: each repeats the one before."""
     is_same = [cv2.absdiff(one, other).max() <= _MAX_TRACE for one, other in pairwise(frames)]
-    return binary_opening([False, *is_same], np.ones(round(_MIN_STILL_SECONDS * frame_rate_hz)))
+    return binary_opening([False, *is_same], np.ones(max(2, round(_MIN_STILL_SECONDS * frame_rate_hz))))
 
 
 def find_view(frames: np.ndarray) -> tuple[int, int, int, int]:
@@ -233,9 +233,11 @@ def _inner(grey: np.ndarray) -> tuple[int, int]:
         return [_bar_ends(is_fill[::way], edges[::way], stir[::way], reach) for way in (1, -1)]
 
     first, last = (max(one, key=one.__getitem__, default=0) for one in ends(black, change))
-    # Bars that are not black come in pairs.
-    for one, other in (ends(spread < 2, change), ends(detail < _MAX_STIR, detail, size)):
+    # Bars that are not black come in pairs; what is blurred moves, unlike a plain ceiling and floor.
+    plain, blurred = ends(spread < 2, change), ends(detail < _MAX_STIR, detail, size)
+    for (one, other), least in ((plain, 0.0), (blurred, 2 * _MAX_STIR)):
         pairs = [pair for pair in product(one, other) if abs(pair[0] - pair[1]) <= max(2, 0.03 * size)]
+        pairs = [pair for pair in pairs if max(change[: pair[0]].max(), change[-pair[1] :].max()) >= least]
         if pairs and not first:
             first, last = max(pairs, key=lambda pair: one[pair[0]] + other[pair[1]])
     return (first, size - last) if first + last < 0.8 * size else (0, size)
