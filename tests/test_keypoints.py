@@ -129,6 +129,11 @@ class TestWeights:
         monkeypatch.setattr(subprocess, "run", None)
         assert ensure_weights(said.append) and len(said) == 1
 
+    def test_an_environment_of_others_stays_as_it_is(self, empty_place, monkeypatch):
+        monkeypatch.setattr("os.access", lambda *_: False)
+        monkeypatch.setenv("GAITLIB_CACHE", str(empty_place / "cache"))
+        assert weights_dir() == empty_place / "cache" / "weights"
+
     @pytest.mark.parametrize(
         "contents, problem",
         [(None, "could not be"), ({}, "could not be"), (dict.fromkeys(FILES, b"other"), "wrong sha256")],

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from gaitlib.errors import InputError, StorageError
-from gaitlib.files import file_digest, stderr_to, write_aside
+from gaitlib.files import cache_dir, file_digest, stderr_to, write_aside
 
 _DETECTOR_FILE, _LANDMARK_FILE = "pose_detection.tflite", "pose_landmark_full.tflite"
 _DIGESTS = {
@@ -50,9 +50,14 @@ _WINDOW = np.arange(-3, 4)
 
 
 def weights_dir() -> Path:
-    """Return the folder of the model files (``GAITLIB_WEIGHTS`` names another)."""
-    named = os.environ.get("GAITLIB_WEIGHTS")
-    return Path(named).expanduser() if named else Path(sys.prefix) / "share" / "gaitlib" / "weights"
+    """Return the folder of the model files: in the environment, in the cache where nobody may write there.
+
+    ``GAITLIB_WEIGHTS`` names another.
+    """
+    if named := os.environ.get("GAITLIB_WEIGHTS"):
+        return Path(named).expanduser()
+    own = Path(sys.prefix) / "share" / "gaitlib" / "weights"
+    return own if own.is_dir() or os.access(sys.prefix, os.W_OK) else cache_dir() / "weights"
 
 
 def weights_problem() -> str:
