@@ -197,7 +197,7 @@ def planted_notebook(text: str):
 def test_planted_text_in_a_page_stays_dead(browser, tmp_path, text):
     """The text as output, traceback, parameter, title, description, link, banner and footer."""
     nbformat.write(planted_notebook(text), tmp_path / "a.ipynb")
-    title, body = export_notebook(tmp_path / "a.ipynb", hide_code=False)
+    title, body = export_notebook(tmp_path / "a.ipynb")
     links = {"a.html": text, f"{text}.html": "other", "javascript:alert(16)": text}
     write_page(tmp_path / "a.html", title, body, links, [text], text)
     opened = OpenedPage(browser, tmp_path / "a.html")

@@ -306,6 +306,25 @@ def test_pipeline_that_could_run_code_is_refused(tmp_path):
         load_trained(tmp_path / "evil.skops")
 
 
+@pytest.mark.parametrize("part, value", [("left_child", 10**6), ("right_child", 0), ("feature", 10**6)])
+def test_trees_that_lead_astray_are_refused(tmp_path, part, value):
+    """Scikit-learn would follow them out of its memory, or round and round."""
+    import skops.io
+    from sklearn.tree._tree import Tree
+
+    model = gait_model("gait_forest")
+    tree = model.predictor[-1].estimators_[0]
+    state, number = tree.tree_.__getstate__(), tree.tree_.n_features
+    state["nodes"][part][0] = value
+    tree.tree_ = Tree(number, tree.tree_.n_classes, tree.tree_.n_outputs)
+    tree.tree_.__setstate__(state)
+    skops.io.dump(model.predictor, tmp_path / "evil.skops")
+    with zipfile.ZipFile(tmp_path / "evil.skops", "a") as archive:
+        archive.writestr("gaitlib.json", model.model_dump_json())
+    with pytest.raises(InputError, match="its trees are damaged"):
+        load_trained(tmp_path / "evil.skops")
+
+
 MISFITS = {
     "num_frames": {"config": {**walk_config().model_dump(), "num_frames": 9, "frame_size": 20}},
     "emotions": {"emotions": EMOTIONS[:2]},

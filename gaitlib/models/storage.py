@@ -7,12 +7,14 @@ from what the card says, and pipelines may hold only types that skops trusts or 
 import json
 import warnings
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from gaitlib.errors import InputError
 from gaitlib.files import read_json, show_name, write_aside
@@ -85,8 +87,9 @@ def load_trained(path: str | Path) -> TrainedModel:
     path = path / Path(index["chosen"]).name if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"There is no model at {show_name(path)}: train one first, or name the right file.")
+    state = path.stat()
     try:
-        model = _read(path)
+        model = _read_once(path.absolute(), state.st_mtime_ns, state.st_size)
     except Exception as error:  # Keras, skops and h5py raise many kinds for a bad file
         cause = show_name((str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".:"))
         raise InputError(
@@ -94,6 +97,11 @@ def load_trained(path: str | Path) -> TrainedModel:
             "this version of gaitlib has saved, or train again."
         ) from error
     return model.with_about(**index.get("about", {})) if index.get("chosen") == path.name else model
+
+
+@lru_cache(4)
+def _read_once(path: Path, _changed: int, _size: int) -> TrainedModel:
+    return _read(path)
 
 
 def _read(path: Path) -> TrainedModel:
@@ -146,12 +154,25 @@ def _part_names(architecture: Any) -> set[str]:
 
 
 def _read_pipeline(path: Path, model: TrainedModel) -> Any:
-    foreign = set(skops.io.get_untrusted_types(file=path)) - _TRUSTED_TYPES
-    if foreign:
-        raise ValueError(f"it holds {min(foreign)}, which could run code")
-    pipeline = skops.io.load(path, trusted=sorted(_TRUSTED_TYPES))
+    try:
+        pipeline = skops.io.load(path, trusted=sorted(_TRUSTED_TYPES))
+    except UntrustedTypesFoundException:
+        foreign = set(skops.io.get_untrusted_types(file=path)) - _TRUSTED_TYPES
+        raise ValueError(f"it holds {min(foreign)}, which could run code") from None
     num_features = len(gait_feature_names(model.config.body))
+    _check_trees(pipeline[-1], num_features)
     if pipeline.n_features_in_ != num_features:
         raise ValueError(f"it does not read the {num_features} gait features that are measured now")
     predict_classes(pipeline, np.zeros((1, num_features)), len(model.emotions))
     return pipeline
+
+
+def _check_trees(classifier: Any, num_features: int) -> None:
+    """Raise a `ValueError` for trees whose nodes point back or outside: scikit-learn follows them blindly."""
+    for part in getattr(classifier, "estimators_", ()):
+        _check_trees(part, num_features)
+    if (tree := getattr(classifier, "tree_", None)) is not None:
+        places, nodes = np.stack([tree.children_left, tree.children_right]), np.arange(tree.node_count)
+        is_inner = ((places > nodes) & (places < tree.node_count)).all(axis=0)
+        if not (is_inner | (places == -1).all(axis=0)).all() or tree.feature.max() >= num_features:
+            raise ValueError("its trees are damaged")

@@ -10,14 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import nh3
-import papermill
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
-from nbconvert import HTMLExporter
-from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from gaitlib.errors import InputError, known_sentence
 from gaitlib.report.pages import Page
@@ -26,6 +22,7 @@ from gaitlib.report.pages import Page
 REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK = "05_results", "07_experiments"
 _FOLDER = Path(__file__).parents[2] / "notebooks"
 _CLEAR = "\x1b[K"  # the rest of a console's line
+_PRELOADED = '__import__("gaitlib.report.figures")'
 # What papermill and, of a cell that waits when its kernel ends, asyncio have to say comes as an exception.
 for _name in ("papermill", "asyncio"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
@@ -45,20 +42,26 @@ def own_kernel() -> Iterator[KernelManager]:
         # nbclient waits for ever for a kernel that dies in a cell, unless its client is asynchronous.
         client_class="jupyter_client.asynchronous.AsyncKernelClient",
     )
-    # Kernels that share a history file wait for each other, and the user's own is not for these.
-    options = {"cwd": str(_FOLDER.parent), "extra_arguments": ["--HistoryManager.hist_file=:memory:"]}
-    manager.start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    # Kernels that share a history file wait for each other, and the user's own is not for these. What nearly
+    # all notebooks need loads here while papermill loads there.
+    options = ["--HistoryManager.hist_file=:memory:", f"--IPKernelApp.exec_lines={_PRELOADED}"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    manager.start_kernel(cwd=str(_FOLDER.parent), extra_arguments=options, **quiet)
     try:
         yield manager
     finally:
         manager.shutdown_kernel(now=True)
 
 
-def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[str, Any], out: Path) -> Page:
-    """Run a notebook with those of `values` that are its parameters; return title and body of its page.
+def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[str, Any], out: Path) -> Path:
+    """Run a notebook with those of `values` that are its parameters; return the executed one.
 
     It is written into `work`, which will be called `out`. Raises an `InputError` if it fails.
     """
+    # Here and below, so that they load while the kernel starts.
+    import nbformat
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
     target = work / f"{name}.ipynb"
     try:
         _execute(_FOLDER / f"{name}.ipynb", target, kernel, values)
@@ -66,12 +69,16 @@ def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[s
         with suppress(OSError, ValueError):  # of a notebook that failed, as far as it was written
             notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(target, as_version=4), {})
             target.write_text(nbformat.writes(notebook).replace(str(work), str(out)), encoding="utf-8")
-    return export_notebook(target, hide_code=name in (REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK))
+    return target
 
 
 def _execute(source: Path, target: Path, kernel: KernelManager, values: Mapping[str, Any]) -> None:
+    import papermill
+
     progress = _Progress(source.stem)
-    options = {"progress_bar": False, "stdout_file": progress, "stderr_file": progress}
+    # Written at the end, whatever it is: to write all pictures after each cell takes seconds.
+    options: dict[str, Any] = {"progress_bar": False, "request_save_on_cell_execute": False}
+    options |= {"stdout_file": progress, "stderr_file": progress}
     options |= {"kernel_name": "python3", "km": kernel, "cwd": str(_FOLDER.parent)}
     try:
         known = papermill.inspect_notebook(str(source)).keys() & values.keys()
@@ -106,11 +113,15 @@ class _Progress(io.TextIOBase):
         return len(text)
 
 
-def export_notebook(path: Path, hide_code: bool) -> Page:
+def export_notebook(path: Path) -> Page:
     """Return title and HTML body of an executed notebook, cleaned of whatever could run or ask a host.
 
-    Left out: progress and messages of libraries; with the code, cells with the tag ``exercise``.
+    Left out: progress and messages of libraries; for readers the code, and cells with the tag ``exercise``.
     """
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    hide_code = path.stem in (REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK)
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":

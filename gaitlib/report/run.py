@@ -6,6 +6,7 @@ Loads no library that only the notebooks need: they run in a process of their ow
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,17 +77,18 @@ def new_run(out: Path) -> Iterator[Path]:
 
 def make_report(request: RunRequest) -> str:
     """Run the notebooks of a report and write its pages; return where it is."""
-    from gaitlib.report.notebooks import own_kernel, run_notebook
+    from gaitlib.report.notebooks import export_notebook, own_kernel, run_notebook
 
     config, out, start = request.config(), request.folder(), time.perf_counter()
-    exports: dict[str, Page] = {}
+    pages: dict[str, Future[Page]] = {}
     with new_run(out) as work:
         estimates = _announce(request, config)
         values = {**config.model_dump(), **request.places(), "run_dir": str(work)}
-        with own_kernel() as kernel:
+        with ThreadPoolExecutor(1) as pool, own_kernel() as kernel:
             for number, name in enumerate(NOTEBOOKS, 1):
                 begun = time.perf_counter()
-                exports[name] = run_notebook(name, work, kernel, values, out)
+                # A page is made of it while the next one runs.
+                pages[name] = pool.submit(export_notebook, run_notebook(name, work, kernel, values, out))
                 seconds = time.perf_counter() - begun
                 left = f", about {_minutes(estimates[number:])} left" * (number < len(NOTEBOOKS))
                 print(f"[{number}/{len(NOTEBOOKS)}] {name}: {seconds:.0f} s{left}", flush=True)
@@ -94,7 +96,7 @@ def make_report(request: RunRequest) -> str:
         results["duration_seconds"] |= {**read_json(work / "steps.json"), "total": total_seconds}
         write_json(work / "results.json", results)
         (work / "steps.json").unlink()
-        write_pages(exports, results, work, out.name)
+        write_pages({name: page.result() for name, page in pages.items()}, results, work, out.name)
     write_index(out.parent)
     return f"Report: {out / 'index.html'}"
 
@@ -120,14 +122,14 @@ def _minutes(estimates: Sequence[float]) -> str:
 def make_experiment(file: Path, request: RunRequest, storage: str = "") -> str:
     """Run an experiment, then notebook 07 on its results as the run's page; return where it is."""
     from gaitlib.experiments import read_plan, run_experiment
-    from gaitlib.report.notebooks import EXPERIMENT_NOTEBOOK, own_kernel, run_notebook
+    from gaitlib.report.notebooks import EXPERIMENT_NOTEBOOK, export_notebook, own_kernel, run_notebook
 
     plan = read_plan(file, **({"storage": storage} if storage else {}))
     out = request.folder(plan.name)
     results = run_experiment(plan, request.videos, request.videos_test, request.labels, out)
     values = {**request.places(), "experiment": str(file.absolute()), "out": str(out), "storage": storage}
     with own_kernel() as kernel:
-        exports = {EXPERIMENT_NOTEBOOK: run_notebook(EXPERIMENT_NOTEBOOK, out, kernel, values, out)}
-    write_pages(exports, results, out, out.name)
+        page = export_notebook(run_notebook(EXPERIMENT_NOTEBOOK, out, kernel, values, out))
+    write_pages({EXPERIMENT_NOTEBOOK: page}, results, out, out.name)
     write_index(out.parent)
     return f"Page: {out / 'index.html'}"
