@@ -377,7 +377,7 @@ def test_keypoints_where_most_videos_show_a_person(undecoded, demo_folders, monk
     for seen, body in (([True, True, None], "keypoints"), ([True, False, None], "silhouette")):
         answers = iter(seen * 20)
         monkeypatch.setattr(preparation, "recognises_person", lambda *_, answers=answers: next(answers))
-        data = preparation._with_body(found, None)
+        data = preparation._with_body(found)
         assert (data.body, data.config.crop) == (body, {"keypoints": "skeleton"}.get(body, body))
 
 

@@ -15,17 +15,16 @@ import pandas as pd
 import pytest
 from made_walks import EMOTIONS, make_walks, walk_config
 
+from gaitlib.clips import cluster, run_many
 from gaitlib.data import RunData, make_fit
 from gaitlib.errors import InputError
 from gaitlib.models import classifiers, load_keras, load_trained
 from gaitlib.training import (
     choose_model,
-    cluster,
     fit_folder,
     fitting,
     load_fit,
     read_history,
-    run_many,
     train_fits,
     train_model,
     update_about,

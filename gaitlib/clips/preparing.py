@@ -7,7 +7,7 @@ how far apart costs nothing to change. A refusal is stored too.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from gaitlib.clips.bouts import MIN_BOUT_SECONDS, Bout, find_bouts, find_repeats
+from gaitlib.clips.cluster import run_many
 from gaitlib.clips.skeleton import draw_sequence, face_ahead, keypoint_sequence
 from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
@@ -125,30 +126,17 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
 
 
 def prepare_videos(
-    paths: Sequence[Path],
-    config: RunConfig,
-    description: str = "Preparing videos",
-    run_many: Callable[..., Iterable[Any]] | None = None,
+    paths: Sequence[Path], config: RunConfig, description: str = "Preparing videos"
 ) -> list[PreparedVideo | str]:
-    """Prepare many videos in parallel, one core each.
+    """Prepare many videos in parallel, one core each, or on the workers of the scheduler in the settings.
 
-    ``run_many(function, items, description=...)`` yields results in order, by default on the cores here.
     Returns a video for each path; a text says why one cannot be used, without its name.
     """
     new, found = [path for path in dict.fromkeys(paths) if not _is_stored(path, config)], {}
     if len(new) > 1:  # for what is stored no other process is started, which takes seconds
         prepare = partial(_prepare_or_reason, config=config, is_alone=False)
-        found = dict(zip(new, (run_many or _run_here)(prepare, new, description=description), strict=True))
+        found = dict(zip(new, run_many(prepare, new, config.scheduler, description), strict=True))
     return [found.get(path) or _prepare_or_reason(path, config, is_alone=True) for path in paths]
-
-
-def _run_here(function: Callable, paths: Sequence[Path], description: str) -> Iterable[Any]:
-    import joblib
-    from tqdm import tqdm
-
-    tasks = (joblib.delayed(function)(path) for path in paths)
-    results = joblib.Parallel(min(joblib.cpu_count(), len(paths)), return_as="generator")(tasks)
-    return tqdm(results, description, len(paths), mininterval=1.0, unit="video")
 
 
 def recognises_person(path: Path, config: RunConfig) -> bool | None:

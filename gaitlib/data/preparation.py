@@ -1,7 +1,6 @@
 """From folders to the videos of a run: found, checked, prepared, divided by walker, held against leaks."""
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,23 +31,18 @@ _NUM_TRIED = 20
 
 
 def prepare_data(
-    videos_dir: Path,
-    videos_test_dir: Path,
-    config: RunConfig,
-    labels_path: Path | None = None,
-    run_many: Callable | None = None,
+    videos_dir: Path, videos_test_dir: Path, config: RunConfig, labels_path: Path | None = None
 ) -> RunData:
     """Find, check, prepare and divide the videos of a run; draw synthetic walkers where there are none.
 
     Where `videos_test_dir` holds no labelled video, walkers are held out. `labels_path` (a manifest or a
-    rating sheet) holds for the test too where it lists all of it; `run_many` prepares videos in parallel,
-    see `gaitlib.clips.prepare_videos`. Raises an `InputError` if there are too few usable videos, emotions or
-    walkers, or a walker, a file or its footage is on both sides.
+    rating sheet) holds for the test too where it lists all of it. Raises an `InputError` if there are too few
+    usable videos, emotions or walkers, or a walker, a file or its footage is on both sides.
     """
     if labels_path is None and videos_dir.is_dir() and not list_videos(videos_dir):
         videos_dir, videos_test_dir = make_demo_folders(config)
     found = find_data(videos_dir, videos_test_dir, config, labels_path)
-    return _finish(_decode(_with_body(found, run_many), run_many))
+    return _finish(_decode(_with_body(found)))
 
 
 def find_data(
@@ -77,18 +71,14 @@ def find_data(
 
 
 def prepare_test(
-    data: RunData,
-    videos_test_dir: Path,
-    config: RunConfig,
-    labels_path: Path | None = None,
-    run_many: Callable | None = None,
+    data: RunData, videos_test_dir: Path, config: RunConfig, labels_path: Path | None = None
 ) -> RunData:
     """Put other test videos in the place of a run's own, checked against the same training videos."""
     config = config.model_copy(update={"folds": 0, "body": data.config.body, "crop": data.config.crop})
     found = _find_labelled(videos_test_dir, labels_path)
     test = RunData(found.videos.assign(split="test"), found.skipped, config, tuple(found.warnings))
     known = data.with_references(data.videos["split"] != "test").assign(split="train")
-    test = _decode(_without_copies(test), run_many)
+    test = _decode(_without_copies(test))
     return _finish(replace(test, is_demo=test.is_demo or data.is_demo), known)
 
 
@@ -201,7 +191,7 @@ def _finish(data: RunData, known: pd.DataFrame | None = None) -> RunData:
     return replace(data, warnings=data.warnings + twice)
 
 
-def _with_body(data: RunData, run_many: Callable | None) -> RunData:
+def _with_body(data: RunData) -> RunData:
     """Decide how walkers are found: by keypoints if a person is recognised in most of some videos."""
     config, paths = data.config, [Path(path) for path in data.videos["path"]]
     if config.body == "auto" and not ensure_weights():
@@ -212,18 +202,18 @@ def _with_body(data: RunData, run_many: Callable | None) -> RunData:
     by_keypoints = resolve_body(config, "keypoints")
     places = np.linspace(0, len(paths) - 1, min(_NUM_TRIED, len(paths))).round().astype(int)
     tried = [paths[place] for place in places]
-    prepare_videos(tried, by_keypoints, "Looking for people", run_many)
+    prepare_videos(tried, by_keypoints, "Looking for people")
     is_found = [recognises_person(path, by_keypoints) for path in tried]  # None: cannot be read
     is_most = 2 * is_found.count(True) > len(tried) - is_found.count(None)
     return replace(data, config=by_keypoints if is_most else resolve_body(config, "silhouette"))
 
 
-def _decode(data: RunData, run_many: Callable | None) -> RunData:
+def _decode(data: RunData) -> RunData:
     """Prepare the videos and describe those that can be used; the others are skipped."""
     from gaitlib.demo import SYNTHETIC_COMMENT
 
     paths = [Path(path) for path in data.videos["path"]]
-    made = prepare_videos(paths, data.config, run_many=run_many)
+    made = prepare_videos(paths, data.config)
     clips = np.array([0 if isinstance(one, str) else len(find_clips(one, data.config)) for one in made])
     reasons = [one if isinstance(one, str) else "Nobody walks in full view." for one in made]
     refused = data.videos[["video"]].assign(reason=reasons)[clips == 0]

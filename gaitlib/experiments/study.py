@@ -13,6 +13,7 @@ import optuna
 import pandas as pd
 from optuna.trial import TrialState
 
+from gaitlib.clips import run_many
 from gaitlib.config import RunConfig
 from gaitlib.data import Fit, RunData, assign_folds, make_fit, prepare_data
 from gaitlib.errors import InputError, StorageError, sentence_of
@@ -20,7 +21,7 @@ from gaitlib.evaluation import Predictions, compare_rights, git_commit, holm, ju
 from gaitlib.experiments.plan import ExperimentPlan, describe_settings, list_candidates
 from gaitlib.files import hold_lock, make_folder, read_json, write_csv, write_json
 from gaitlib.models import load_keras
-from gaitlib.training import choose_model, run_many, train_model
+from gaitlib.training import choose_model, train_model
 
 # What a plan says beyond the work itself: with another value the same trials go on.
 _NO_MATTER = {"name", "trials", "storage", "baseline"}

@@ -5,7 +5,6 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from gaitlib import evaluation as scoring
@@ -17,7 +16,7 @@ from gaitlib.labels import list_videos
 from gaitlib.models import INDEX_NAME, list_gpus, load_trained
 from gaitlib.report.run import RunRequest, new_run
 from gaitlib.report.sentences import console_text, listed
-from gaitlib.training import run_many, train_fits
+from gaitlib.training import train_fits
 from gaitlib.walker import weights_dir, weights_problem
 
 
@@ -53,8 +52,7 @@ def _timed(work: Path, step: str) -> Iterator[None]:
 
 def prepare_run(request: RunRequest, config: RunConfig, run_dir: Path) -> RunData:
     """Find, check, prepare and divide the videos of a run, and save them and the settings in its folder."""
-    many = partial(run_many, scheduler=config.scheduler)
-    data = prepare_data(request.videos, request.videos_test, config, request.labels, many)
+    data = prepare_data(request.videos, request.videos_test, config, request.labels)
     data.save(run_dir)
     write_json(run_dir / "config.json", data.config.model_dump())
     return data
@@ -69,8 +67,7 @@ def evaluate_run(path: Path, request: RunRequest) -> str:
     if settings.get("relative_to", trained_with) != trained_with:
         raise InputError(f"{path} was trained with relative_to={trained_with}: leave out --relative-to.")
     config = make_config(**{**model.config.model_dump(), **settings, "folds": 0, "seeds": 1})
-    many = partial(run_many, scheduler=config.scheduler)
-    data = prepare_test(load_data(run_dir), request.videos_test, config, request.labels, many)
+    data = prepare_test(load_data(run_dir), request.videos_test, config, request.labels)
     if data.emotions != model.emotions:
         raise InputError(f"{path} knows other emotions than the run in its folder: put it back into its own.")
     evaluation = scoring.evaluate(data, config, run_dir, model)

@@ -7,13 +7,13 @@ from typing import Literal
 import joblib
 import pandas as pd
 
+from gaitlib.clips import run_many
 from gaitlib.config import RunConfig
 from gaitlib.data import Fit, RunData, list_fits
 from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_csv, write_json
 from gaitlib.models import INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
 from gaitlib.training.choosing import Choice, choose_model, with_network
-from gaitlib.training.cluster import run_many
 from gaitlib.training.fitting import TrainingResult, join_sets, train_model
 
 Which = Literal["chosen", "published"]

@@ -32,7 +32,7 @@ def run_many(
         results = _run_on_workers(function, items, scheduler)
     else:
         tasks = (joblib.delayed(function)(item) for item in items)
-        results = joblib.Parallel(-1, return_as="generator")(tasks)
+        results = joblib.Parallel(min(joblib.cpu_count(), len(items) or 1), return_as="generator")(tasks)
     layout = "{desc}: {n_fmt} of {total_fmt}, {remaining} left"
     yield from tqdm(results, description, len(items), bar_format=layout, disable=not description)
 
