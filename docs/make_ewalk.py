@@ -35,14 +35,15 @@ Written by `make ewalk ARGS="--videos FOLDER --ratings SHEET --acted CSV --netwo
 cannot be passed on: EWalk (Randhavane et al. 2019, "Identifying Emotions from Walking using Affective and
 Deep Features") offers videos of people who walk towards a phone. Put the videos into one folder with a
 `labels.csv` of the columns `video,walker` (four videos in a row show one person), and the crowd's ratings
-beside it as the published sheet.
+beside it, as published.
 
-Walkers are held out: no person is in training and test. Intervals (95 %) come from drawing whole walkers;
+Walkers are held out: no person is in training and test. Intervals (95 %) come from a bootstrap over walkers;
 where all walkers score alike, from a binomial over walkers. Two label sets: what the crowd saw, and the order
 of the four clips of a person, which very probably is what was acted. With four emotions, chance is 25 %.
 *Alone*: each video by itself. *Relative to the walker's mean*: against the mean of the person's four walks,
 whose labels are not used. The networks read whole frames, a square around the walker, the silhouette, or a
-stick figure. The leak is shown on the videos that a split by video tests: a fourth of all.
+stick figure. The two rows below the first network score the same fourth of the videos: with their walkers
+held out, and with other videos of these walkers in training, a leak; so few cannot show a small one.
 """
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gaitlib.evaluation import read_evaluation, read_results
 from gaitlib.files import read_json
+from gaitlib.report.sentences import against_baselines
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
@@ -28,7 +29,8 @@ def describe(run_dir: Path) -> str:
     sentences = (
         f"**On synthetic walkers**, the chosen model ({evaluation.chosen.replace('_', ' ')}) recognised the",
         f"emotion in {test.accuracy:.1%} of {test.num_videos} videos of {test.num_walkers} held-out walkers",
-        f"(95 % interval {low:.1%} to {high:.1%}). On the same walkers: {others}.",
+        f"(95 % confidence interval {low:.1%} to {high:.1%}). On the same walkers: {others}.",
+        against_baselines(evaluation),
         f"(`make example`, {results['created'][:10]}, {machine}, {minutes:.0f} min in all.)",
         "Synthetic walkers show that the method works, not how well it reads real people.",
     )

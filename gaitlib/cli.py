@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 # Options that several commands share.
-Videos = Annotated[Path, Option(resolve_path=True, help="Videos: a folder an emotion, or labels.csv.")]
+Videos = Annotated[Path, Option(resolve_path=True, help="Videos: a folder per emotion, or labels.csv.")]
 VideosTest = Annotated[Path, Option(resolve_path=True, help="Test videos of other people; may be empty.")]
 Labels = Annotated[Path | None, Option(resolve_path=True, help="CSV (video,emotion[,walker]) or ratings.")]
 Out = Annotated[Path | None, Option(resolve_path=True, help="Run folder; by default in reports/.")]
@@ -136,7 +136,9 @@ def predict(
     model: Model,
     json: Annotated[Path | None, Option(help="File for everything, with the timeline.")] = None,
     html: Annotated[Path | None, Option(help="Page with pictures, timelines and reasons.")] = None,
-    annotated: Annotated[Path | None, Option(help="Folder for videos with box and verdict.")] = None,
+    annotated: Annotated[
+        Path | None, Option(help="Folder for copies with stick figure (or box) and verdict.")
+    ] = None,
     keypoints: Annotated[Path | None, Option(help="Folder for keypoints as DeepLabCut CSV.")] = None,
     reference: Annotated[list[Path] | None, Option(help="Walk of the same person to compare with.")] = None,
     same_walker: Annotated[bool, Option(help="All videos show one person: compare with the mean.")] = False,

@@ -17,7 +17,7 @@ NetworkName = Literal["cnn_lstm", "cnn_lstm_timedistributed", "cnn_gru", "cnn_tc
 SkeletonName = Literal["skeleton_gru", "skeleton_tcn"]
 GaitName = Literal["gait_logistic", "gait_forest", "gait_ensemble"]
 
-# Upper bounds rather than rivals: nothing that sees only the videos can be expected to beat them.
+# References rather than rivals: they know what no video shows, and only chance lets a model beat them.
 CEILINGS = ("rater_ceiling", "oracle")
 
 # The settings in which a profile differs from the defaults.
@@ -67,7 +67,7 @@ class RunConfig(BaseModel):
     )
     l2_strength: float = Field(0.01, ge=0, description="L2 penalty of the Dense 64 layer")
     # 03 training
-    learning_rate: float = Field(0.001, gt=0, description="Adam's step size; published: 0.00007")
+    learning_rate: float = Field(0.001, gt=0, description="Adam's learning rate; published: 0.00007")
     epochs: int = Field(10, ge=1, description="passes over the training clips at most")
     batch_size: int = Field(8, ge=1, description="clips per step of the optimiser")
     patience: int = Field(4, ge=1, description="epochs without a better validation loss before the stop")

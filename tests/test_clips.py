@@ -169,7 +169,7 @@ def test_refusal_is_cached_and_told_without_the_name(tmp_path, fresh_cache, monk
     assert recognises_person(path, config_of()) is None
     (tmp_path / "film.mp4").mkdir()
     missing = prepare_videos([tmp_path / "none.mp4", tmp_path / "film.mp4"], config_of())
-    assert missing == ["Is not there, or is no file that can be read.", "Is a folder without a video."]
+    assert missing == ["Does not exist, or is not a readable file.", "Is a folder without a video."]
 
 
 def test_nobody_walks_is_no_refusal_but_a_reason(tmp_path):

@@ -332,7 +332,7 @@ class TestFinding:
         track = find(
             np.concatenate([people[0][:14], np.repeat(people[0][13:14], 12, axis=0), people[0][14:]])
         )
-        assert any("stands still for a while" in note for note in track.notes)
+        assert any("freezes for a while" in note for note in track.notes)
         assert (track.bouts[14:26] == -1).all() and set(track.bouts) == {-1, 0, 1}
         assert find_still(people[0][:4], 1.0).tolist() == [False] * 4
         slow = find(np.repeat(people[0][::3], 3, axis=0))  # five frames a second

@@ -93,7 +93,8 @@ def test_the_label_is_the_folder_that_names_an_emotion_of_the_rest(tmp_path):
         ["froh", "ann"],
         ["froh", "bo"],
     ]
-    assert set(reasons(found).values()) == {"No folder above it names an emotion of the rest."}
+    reason = "None of its folders is named like an emotion of the other videos."
+    assert set(reasons(found).values()) == {reason}
     assert set(reasons(found)) == {"lost_1.mp4", "x/y/a_1.mp4"}
 
 
@@ -181,11 +182,11 @@ def test_emotion_in_the_file_name_is_no_part_of_the_walker(tmp_path, pattern):
         ("{E}/WhatsApp Video 2024-05-{W} at 10.1{T}.05.mp4", 8, "each name counts as a walker of its own"),
         ("{E}/walk_{W}{T}.mp4", 8, "each name counts as a walker of its own"),
         ("{E}/WIN_202405{W}_10_1{T}_05_Pro.mp4", 8, "each name counts as a walker of its own"),
-        ("{E}/{E}_{W}{T}.mp4", 8, "in angry_011 taken as '011'"),
+        ("{E}/{E}_{W}{T}.mp4", 8, "angry_011 was read as walker '011'"),
         ("{E}/{W}_{T}_side.mp4", 8, "may be one person, 'ann', of 4 in all"),
         ("{E}/2024-05-0{T}_{W}_1.mp4", 8, "may be one person, 'ann', of 4 in all"),
         ("{E}/dev/{W}_{T}.mp4", 4, ""),
-        ("{E}/{T}_{W}.mp4", 2, "Is 1_ann a video of 1 or of ann? 1 was taken"),
+        ("{E}/{T}_{W}.mp4", 2, "Is 1_ann a video of 1 or of ann? 1 was taken as the walker"),
     ],
 )
 def test_walkers_by_other_patterns(tmp_path, pattern, num_walkers, warning):
@@ -223,9 +224,9 @@ def test_an_emotion_is_no_walker(tmp_path, pattern):
 @pytest.mark.parametrize(
     ("pattern", "fault"),
     [
-        ("train/{E}/{W}_{T}.mp4", "holds folders called train, which are no emotions"),
-        ("Train_set/{E}/{W}_{T}.mp4", "holds folders called train_set, which are no emotions"),
-        ("{E}/test/{W}_{T}.mp4", "holds folders called test, which are no emotions: give one as --videos"),
+        ("train/{E}/{W}_{T}.mp4", "holds folders called train, which are not emotions"),
+        ("Train_set/{E}/{W}_{T}.mp4", "holds folders called train_set, which are not emotions"),
+        ("{E}/test/{W}_{T}.mp4", "holds folders called test, which are not emotions: give one as --videos"),
         ("{W}/{E}_{T}.mp4", "look like people or days .ann1/angry_1.mp4.: make a folder an emotion"),
         ("{W}/walk{T}-{Up}.mp4", "look like people"),
         ("{W}/{code}/{T}.mp4", "look like people or days"),

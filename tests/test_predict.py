@@ -118,7 +118,7 @@ def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp
     assert "cuts from one shot to another" in notes and "people walk one after another" in notes
     write_film(tmp_path / "beside.mp4", 30.0, np.concatenate([film[:60] for film in films], axis=1))
     beside = judge_video(tmp_path / "beside.mp4", model)
-    assert "2 people are seen at the same time: only who walks most is read." in beside.notes
+    assert "2 people are seen at the same time: only the one who walks most is read." in beside.notes
 
 
 def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):

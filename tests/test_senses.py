@@ -153,10 +153,10 @@ class TestRecordings:
     @pytest.mark.parametrize(
         "change, words",
         [
-            (lambda table: table.drop(columns="time_seconds"), "has no column of times"),
-            (lambda table: table.assign(time_seconds=table["time_seconds"][::-1].to_numpy()), "run back"),
+            (lambda table: table.drop(columns="time_seconds"), "has no time column"),
+            (lambda table: table.assign(time_seconds=table["time_seconds"][::-1].to_numpy()), "go backwards"),
             (lambda table: table[["time_seconds"]].assign(steps=1), "no signal that could be used"),
-            (lambda table: table.head(0), "no table of signals"),
+            (lambda table: table.head(0), "is not a table of signals"),
         ],
     )
     def test_what_cannot_be_used_is_refused_in_a_sentence(self, tmp_path, change, words):
@@ -168,7 +168,7 @@ class TestRecordings:
         "change, words",
         [
             (lambda table: table.assign(acc_x_m_s2=0.3), "acc_x_m_s2 never changes"),
-            (lambda table: table.assign(acc_x_m_s2=table["acc_x_m_s2"].clip(-1, 1)), "acc_x_m_s2 is clipped"),
+            (lambda table: table.assign(acc_x_m_s2=table["acc_x_m_s2"].clip(-1, 1)), "is saturated"),
             (lambda table: table.assign(heart_rate_bpm=0), "heart_rate_bpm is missing"),
             (
                 lambda table: table.assign(

@@ -167,7 +167,7 @@ def _find_entry(path: Path, config: RunConfig) -> PreparedVideo:
     """Return the cache entry of a file, be it there or not."""
     if not path.is_file() or not os.access(path, os.R_OK):
         fault = (
-            "is a folder without a video" if path.is_dir() else "is not there, or is no file that can be read"
+            "is a folder without a video" if path.is_dir() else "does not exist, or is not a readable file"
         )
         raise InputError(f"{show_name(path.name)} {fault}.")
     shape = [] if config.crop == "skeleton" else [config.frame_size, config.num_channels]
@@ -187,7 +187,7 @@ def _make_entry(path: Path, config: RunConfig, folder: Path) -> None:
         except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
             # A frame of one pixel and the like: whatever it is, one video must not end a run.
             cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            meta = {"refusal": f"cannot be searched for a walker ({cause}).", "bouts": []}
+            meta = {"refusal": f"could not be searched for a walker ({cause}).", "bouts": []}
         (aside / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
@@ -314,13 +314,15 @@ def _describe(
         notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
     if len(seconds) > 1:
         share = f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s"
-        notes.append(f"{len(seconds)} people walk one after another: only who walks most is read, {share}.")
+        notes.append(
+            f"{len(seconds)} people walk one after another: only the one who walks most is read, {share}."
+        )
     num_people = max(track.num_people for track in tracks)
     if num_people > 1 and bouts:
-        notes.append(f"{num_people} people are seen at the same time: only who walks most is read.")
+        notes.append(f"{num_people} people are seen at the same time: only the one who walks most is read.")
     why = max(tracks, key=lambda track: (track.num_people, bool(track.reason))).reason
     if any((track.bouts >= 0).any() for track in tracks):
-        why = f"Nobody walks for {MIN_BOUT_SECONDS} s without a break or a repeat."
+        why = f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
     return {
         **{name: getattr(config, name) for name in ("body", "crop", "frame_rate_hz")},
         "bouts": [asdict(bout) for bout in bouts],

@@ -41,7 +41,7 @@ figcaption {{ color: #444; font-size: .9rem; }}
 """
 _BANNER = (
     '<p class="banner">Synthetic walkers: the model was trained on people drawn by a program. What it says '
-    "of real people is a trial.</p>"
+    "of real people is untested.</p>"
 )
 
 

@@ -62,7 +62,7 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     splits = sorted(part for part, words in split_words.items() if set() < words - _BESIDE_SPLITS <= _SPLITS)
     if splits:
         raise InputError(
-            f"{root} holds folders called {' and '.join(splits)}, which are no emotions: give one as "
+            f"{root} holds folders called {' and '.join(splits)}, which are not emotions: give one as "
             "--videos and the other as --videos-test, or add a labels.csv with video,emotion,walker."
         )
     num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in paths)
@@ -74,7 +74,7 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     videos = pd.DataFrame({"video": names, "emotion": emotions, "walker": None}, dtype=object)
     if any(emotions):
         for name in videos.loc[videos["emotion"].isna(), "video"]:
-            skipped[show_name(name)] = "No folder above it names an emotion of the rest."
+            skipped[show_name(name)] = "None of its folders is named like an emotion of the other videos."
         videos = videos.dropna(subset="emotion", ignore_index=True)
     return videos
 
@@ -104,7 +104,7 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
         warnings.append(
             f"{walkers.count(None)} videos do not name their walker, so each name counts as a walker of its "
             f"own ({len(own)} in all, such as {show_name(own[0])!r}): name files WALKER_TAKE.mp4 or add a "
-            "column 'walker', else the same person may stand in training and test."
+            "column 'walker', else the same person may end up in training and test."
         )
     _doubt_walkers(stems, walkers, warnings)
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]
@@ -120,15 +120,15 @@ def _doubt_walkers(stems: Sequence[str], walkers: Sequence[str | None], warnings
         one, other = sorted(alike[several[0]])[:2]
         warnings.append(
             f"Walkers such as {one!r} and {other!r} may be one person, {several[0]!r}, of {len(alike)} in "
-            "all: if so, add a column 'walker', else one may stand in training and test."
+            "all: if so, add a column 'walker', else one may end up in training and test."
         )
     takes = [stem.rpartition("_")[2] for stem in stems]
     are_people = all(len(take) > 2 and _words_of(take) and _is_person(take) for take in takes)
     if known and all(map(str.isdigit, known)) and are_people and len(set(takes)) > len(known):
         doubt = f"Is {show_name(stems[0])} a video of {known[0]} or of {show_name(takes[0])}?"
         warnings.append(
-            f"{doubt} {known[0]} was taken: if that is the take, name files WALKER_TAKE.mp4 or add a column "
-            "'walker'."
+            f"{doubt} {known[0]} was taken as the walker: if it is the take, name files WALKER_TAKE.mp4 or "
+            "add a column 'walker'."
         )
 
 
@@ -151,8 +151,9 @@ def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: li
                 shown[_walker_in(name) or name].add(emotion)
         if len(cut) == len(stems) and sum(len(one) > 1 for one in shown.values()) > 1:
             warnings.append(
-                f"File names hold the emotion beside the walker, in {show_name(stems[0])} taken as "
-                f"{show_name(next(iter(shown)))!r} ({len(shown)} in all): if not, add a column 'walker'."
+                f"File names hold the emotion beside the walker: {show_name(stems[0])} was read as walker "
+                f"{show_name(next(iter(shown)))!r} ({len(shown)} in all). If that is wrong, add a column "
+                "'walker'."
             )
             return cut
     return stems
@@ -173,7 +174,7 @@ def inspect_labels(videos: pd.DataFrame) -> list[str]:
     if len(walkers) > 1 and 1 < len(shown) < len(labelled) and (shown == 1).all():
         doubts.append(
             f"Each walker shows one emotion only, such as {shown.index[0]!r}: if these are not the people, "
-            "add a column 'walker', else one may stand in training and test."
+            "add a column 'walker', else one may end up in training and test."
         )
     return doubts
 

@@ -161,13 +161,13 @@ def doubt_speed(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -
         seconds = sum(bout.distinct_seconds for bout in video.own_bouts)
         if seconds >= _LONG_SECONDS:
             return f"{seconds:.0f} s of walking show no regular steps: the film may be slowed down.", True
-        return "No regular steps were found, so that the speed of the film could not be checked.", False
+        return "No regular steps were found, so the speed of the film could not be checked.", False
     is_slow = cadence < _MIN_CADENCE or ratio > _MAX_WALK_RATIO
     if is_slow or cadence > _MAX_CADENCE or ratio < _MIN_WALK_RATIO:
         how = "slowed down" if is_slow else "sped up, or slowed down to a fraction"
         return (
-            f"The film seems to be {how}: {cadence:.0f} steps per minute do not go with their length or with "
-            "people. Give the video at its true speed."
+            f"The film seems to be {how}: {cadence:.0f} steps per minute are implausible for people or for "
+            "steps of this length. Give the video at its true speed."
         ), True
     low, high = model.about.get("cadence_range_steps_per_min") or (0, math.inf)
     if 0.85 * low <= cadence <= 1.15 * high:

@@ -53,7 +53,7 @@ def about_model(model: TrainedModel) -> list[str]:
             f"{low:.0%} to {high:.0%})."
         )
     if model.about.get("is_demo"):
-        sentences.append("It was trained on synthetic walkers: what it says of real people is a trial.")
+        sentences.append("It was trained on synthetic walkers: what it says about real people is untested.")
     return sentences
 
 

@@ -20,8 +20,8 @@ _WHAT_IT_READS = {
     "speed_only": "how fast the walker moves",
     "box_forest": "13 features of the box around the walker",
     "background_only": "the scene with the walker painted out",
-    "rater_ceiling": "ceiling: one rater against the others",
-    "oracle": "ceiling: the parameters that the walkers were drawn with",
+    "rater_ceiling": "reference: one rater against the others",
+    "oracle": "reference: the true parameters of the synthetic walks",
 }
 
 
@@ -70,7 +70,9 @@ def permutation(evaluation: Evaluation) -> str:
 def caution(evaluation: Evaluation, data: RunData) -> str:
     """Say what the reader must keep in mind first."""
     if data.shared_walkers:
-        return f"{listed(data.shared_walkers)} are in training and test: the score does not hold for others."
+        return (
+            f"In training and in the test: {listed(data.shared_walkers)}. The score does not hold for others."
+        )
     number = evaluation.test.num_walkers
     few = f"Only {number} walkers were tested, so that the interval itself is a rough guess. "
     kind = "Acted emotions are stronger than felt ones; nobody's inner state follows from their gait alone."

@@ -75,13 +75,13 @@ def read_recording(path: Path | str) -> Recording:
     table.columns = pd.Index(names := [_plain_name(name) for name in map(str, table.columns)])
     clock = next((name for name in names if _TIME.search(name)), None)
     if clock is None:
-        raise InputError(f"{show_name(path)} has no column of times: name one time_seconds.")
+        raise InputError(f"{show_name(path)} has no time column: call one of its columns time_seconds.")
     seconds = _seconds_of(table[clock], clock)
     is_running = seconds.notna() & (seconds > seconds.cummax().shift(fill_value=-np.inf).fillna(-np.inf))
     if (num_lost := int((~is_running).sum())) > 0.1 * len(table) or is_running.sum() < 2:
-        raise InputError(f"{show_name(path)}: {num_lost} of {len(table)} times are missing or run back.")
+        raise InputError(f"{show_name(path)}: {num_lost} of {len(table)} times are missing or go backwards.")
     if num_lost:
-        notes.append(f"{num_lost} rows whose time is missing or runs back were left out.")
+        notes.append(f"{num_lost} rows whose time is missing or goes backwards were left out.")
     table = _widen(table[is_running.to_numpy()], clock)
     table.index = pd.Index(seconds[is_running].to_numpy() - float(seconds[is_running].iloc[0]))
     signals = dict[str, pd.Series]()
@@ -138,7 +138,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except Exception as error:  # pandas and the csv module have no common class of errors
         raise InputError(f"{name} cannot be read as a table ({show_name(error)}): save it as CSV.") from error
     if table.shape[1] < 2 or table.empty:
-        raise InputError(f"{name} is no table of signals: expected a header and a row a moment.")
+        raise InputError(f"{name} is not a table of signals: expected a header and a row per sample.")
     return table
 
 
@@ -209,7 +209,7 @@ def _clean(texts: pd.Series, name: str, notes: list[str]) -> pd.Series | None:
     parts = [values.iloc[first:end] for first, end in itertools.pairwise(edges) if first < end]
     longest = max(parts, key=lambda part: part.index[-1] - part.index[0], default=values)
     if len(longest) < 2 or longest.index[-1] - longest.index[0] < _MIN_SECONDS:
-        notes.append(f"{name} is missing: fewer than {_MIN_SECONDS:g} s of readings that a body can give.")
+        notes.append(f"{name} is missing: less than {_MIN_SECONDS:g} s of physiologically plausible values.")
         return None
     if longest.nunique() < 2 and name not in _RANGES:
         notes.append(f"{name} never changes and was left out.")
@@ -218,7 +218,7 @@ def _clean(texts: pd.Series, name: str, notes: list[str]) -> pd.Series | None:
         notes.append(f"{name} has {len(breaks)} gaps: the longest part without one is used.")
     at_end = longest.isin([longest.min(), longest.max()])
     if name[:3] in ("acc", "gyr") and at_end.mean() > 0.05:
-        notes.append(f"{name} is clipped at the end of its range and was left out.")
+        notes.append(f"{name} is saturated at the end of its range and was left out.")
         return None
     return longest
 

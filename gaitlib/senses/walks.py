@@ -97,13 +97,15 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
             walk = video.own_bouts[-1].end_seconds - video.own_bouts[0].start_seconds
             if known.seconds < walk:
                 lengths = f"{known.seconds:.0f} s, the walk {walk:.0f} s"
-                notes.append(f"The recording lasts {lengths}: a file of another walk?")
+                notes.append(f"The recording lasts {lengths}: does it belong to another walk?")
     told = (f"{sense}_cadence_steps_per_min" for sense in ("seen", "sound", "motion"))
     cadences = [values[name] for name in told if name in values]
     cadences = [value for value in cadences if np.isfinite(value)]
     if cadences and max(cadences) > (1 + _MAX_DIFFERENCE) * min(cadences):
         listed = ", ".join(f"{value:.0f}" for value in cadences)
-        notes.append(f"The senses disagree on the steps a minute ({listed}): a file of another walk?")
+        notes.append(
+            f"The senses disagree on the steps per minute ({listed}): does a file belong to another walk?"
+        )
     return values, notes
 
 

@@ -29,9 +29,9 @@ _MAX_STIR, _BLOCK_PX = 6.0, 8
 # A film that stops repeats a frame, but for traces of coding (grey levels); slow ones do so for a moment.
 _MAX_TRACE, _MIN_STILL_SECONDS = 12, 0.4
 _CUT_NOTE = "The film cuts from one shot to another: each walking bout lies within one."
-_STILL_NOTE = "The film stands still for a while: that part is left out."
+_STILL_NOTE = "The film freezes for a while: that part is left out."
 _ARRAYS = ("image_px", "world_m", "visibility")
-_BARS_NOTE = "Bars or a frame surround the picture: a body that they cut off counts as cut off."
+_BARS_NOTE = "The picture has bars or a frame: a body that they cut off counts as cut off."
 
 
 @dataclass(frozen=True)

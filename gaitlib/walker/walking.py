@@ -42,10 +42,10 @@ class State(IntEnum):
 
 REASONS = {
     State.STANDING: "the person stands, sits or moves without stepping",
-    State.TURNING: "the person turns all the time",
+    State.TURNING: "the person keeps turning",
     State.CUT: "the edge of the picture cuts the person off: show the whole body, head to feet",
     State.HIDDEN: "something hides the person's legs",
-    State.NOT_UPRIGHT: "the person is not upright: turn the video if it lies on its side or head",
+    State.NOT_UPRIGHT: "the person is not upright: rotate the video if it is sideways or upside down",
 }
 
 
