@@ -82,15 +82,14 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
 def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     """Return the walkers of videos by their names; what was recognised or stays open is told."""
     paths, emotions = [PurePosixPath(name) for name in videos["video"]], list(videos["emotion"])
-    named = [path.stem for path in paths]
-    for place, (stem, emotion) in enumerate(zip(named, emotions, strict=True)):
-        bare = _COPY.sub("", stem)
-        named[place] = bare if _is_person(bare, emotion) else stem
+    pairs = zip([path.stem for path in paths], emotions, strict=True)
+    # "maria (2)" is a take of maria, "Happy (2)" is nobody's.
+    named = [bare if _is_person(bare := _COPY.sub("", stem), emotion) else stem for stem, emotion in pairs]
     stems, folders = _cut_emotions(named, emotions, warnings), []
     walkers = [_walker_in(stem, emotion) for stem, emotion in zip(stems, emotions, strict=True)]
     if stems != named:  # what is left beside the emotion may be the walker alone
-        pairs = zip(walkers, stems, strict=True)
-        walkers = [walker or (stem if _is_person(stem) else None) for walker, stem in pairs]
+        both = zip(walkers, stems, strict=True)
+        walkers = [walker or (stem if _is_person(stem) else None) for walker, stem in both]
     for path, emotion in zip(paths, emotions, strict=True):
         people = [part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part)]
         folders += people[:1]
@@ -134,22 +133,14 @@ def _doubt_walkers(stems: Sequence[str], walkers: Sequence[str | None], warnings
 
 def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: list[str]) -> list[str]:
     """Cut the emotion, or 1 to 3 letters of it, out of names if walkers then show several: ann_happy_2."""
-    # Whole words; the emotion within a word; codes that stand by themselves; codes beside numbers.
-    for kind, beside in enumerate((r"[^\W\d_]", "", r"[^\W_]", r"[^\W\d_]")):
-        cut, shown = [], defaultdict(set)
-        for stem, emotion in zip(stems, map(str, emotions), strict=True):
-            names = [word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)] * (not kind) + [
-                emotion
-            ]
-            either = "|".join(
-                map(re.escape, names if kind < 2 else [emotion[:length] for length in (3, 2, 1)])
-            )
-            around = (f"(?<!{beside})", f"(?!{beside})") if beside else ("", "")
-            if parts := re.fullmatch(rf"(.*){around[0]}({either}){around[1]}(.*)", stem, re.I | re.S):
-                name = "_".join(part.strip(" _-.()") for part in (parts[1], parts[3])).strip("_")
-                cut.append(name)
-                shown[_walker_in(name) or name].add(emotion)
-        if len(cut) == len(stems) and sum(len(one) > 1 for one in shown.values()) > 1:
+    for how in ("word", "within a word", "code", "code beside a number"):
+        shown, pairs = defaultdict(set), list(zip(stems, map(str, emotions), strict=True))
+        cut = [name for pair in pairs if (name := _without_emotion(*pair, how)) is not None]
+        if len(cut) < len(stems):
+            continue
+        for name, (_, emotion) in zip(cut, pairs, strict=True):
+            shown[_walker_in(name) or name].add(emotion)
+        if sum(len(one) > 1 for one in shown.values()) > 1:
             warnings.append(
                 f"File names hold the emotion beside the walker: {show_name(stems[0])} was read as walker "
                 f"{show_name(next(iter(shown)))!r} ({len(shown)} in all). If that is wrong, add a column "
@@ -157,6 +148,21 @@ def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: li
             )
             return cut
     return stems
+
+
+def _without_emotion(stem: str, emotion: str, how: str) -> str | None:
+    """Return a name without its emotion, None where it holds none in the way that `how` says."""
+    family = {word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)} | {emotion}
+    words = "|".join(map(re.escape, sorted(family, key=len, reverse=True)))
+    codes = "|".join(re.escape(emotion[:length]) for length in (3, 2, 1))
+    pattern = {
+        "word": rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])",
+        "within a word": re.escape(emotion),
+        "code": rf"(?<![^\W_])(?:{codes})(?![^\W_])",
+        "code beside a number": rf"(?<![^\W\d_])(?:{codes})(?![^\W\d_])",
+    }[how]
+    found = re.fullmatch(f"(.*){pattern}(.*)", stem, re.IGNORECASE | re.DOTALL)
+    return "_".join(part.strip(" _-.()") for part in found.groups()).strip("_") if found else None
 
 
 def inspect_labels(videos: pd.DataFrame) -> list[str]:
