@@ -23,6 +23,7 @@ from gaitlib.predict import (
     write_page,
     write_verdicts,
 )
+from gaitlib.predict.verdict import walks_backwards
 from gaitlib.senses import find_walks, fit_senses, measure_walks, senses_of
 from gaitlib.video import read_video, write_film
 
@@ -100,6 +101,17 @@ def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):
     verdict = judge_video(tmp_path / "slow.mp4", model)
     assert verdict.emotion is None and verdict.status == "abstained", verdict.notes
     assert any("slowed down" in note for note in verdict.notes)
+
+
+def test_a_film_played_backwards_gets_no_verdict(model, demo_folders, tmp_path):
+    for emotion in ("happy", "sad"):
+        path = demo_folders[0] / emotion / "walker01_1.mp4"
+        forth, back = read_video(path, 30.0)[0].frames, tmp_path / f"{emotion}.mp4"
+        write_film(back, 30.0, forth[::-1])
+        verdict = judge_video(back, model)
+        assert (verdict.status, verdict.emotion) == ("abstained", None)
+        assert verdict.notes[-1] == "The person walks backwards: is the film played backwards?"
+        assert not walks_backwards(prepare_video(path, model.config))
 
 
 def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp_path):

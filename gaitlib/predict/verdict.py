@@ -29,6 +29,8 @@ _MIN_CADENCE, _MAX_CADENCE = 45.0, 190.0
 # Step length in leg lengths per (steps per minute): people keep this ratio at all speeds and moods (walk
 # ratio, Sekiya & Nagasaki 1998); slow motion and sped-up film change it with the square of the speed.
 _MIN_WALK_RATIO, _MAX_WALK_RATIO = 0.0046, 0.0112
+# How far somebody must go to tell, in sides of the square, and in which share of the frames it must show.
+_MIN_WAY, _MIN_BACKWARDS = 0.5, 0.8
 # So long a walk has steps that can be found, at any pace of a person.
 _LONG_SECONDS = 6.0
 
@@ -138,6 +140,8 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo]
         verdict.notes.append("Synthetic walker: the person in this video was drawn by a program.")
     verdict.gait = measure_gait(video)
     _answer(verdict, model, _as_set(video, model, beside))
+    if walks_backwards(video):
+        return verdict.abstain("The person walks backwards: is the film played backwards?")
     doubt, is_certain = doubt_speed(video, verdict.gait, model)
     if is_certain:
         return verdict.abstain(doubt)
@@ -145,6 +149,21 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo]
         verdict.status = "warned"
         verdict.notes.append(doubt)
     return verdict
+
+
+def walks_backwards(video: PreparedVideo) -> bool:
+    """Tell whether nose and toes point back where somebody goes right or left across the picture."""
+    if video.keypoints is None:
+        return False
+    points, is_back = video.keypoints.image_px[..., 0], [np.zeros((2, 0), bool)]
+    for bout in video.own_bouts:
+        ends = video.track.loc[[bout.first_row, bout.last_row]]
+        way = ends["square_x"].diff().iloc[-1] / ends["square_side"].mean()
+        part = points[bout.rows]
+        nose, toes = part[:, 0] - part[:, [7, 8]].mean(axis=1), (part[:, 31:] - part[:, 29:31]).mean(axis=1)
+        is_back.append(np.stack([nose, toes]) * np.sign(way) < 0 if abs(way) > _MIN_WAY else is_back[0])
+    shares = np.concatenate(is_back, axis=1)
+    return shares.size > 0 and bool((shares.mean(axis=1) > _MIN_BACKWARDS).all())
 
 
 def doubt_speed(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -> tuple[str, bool]:
