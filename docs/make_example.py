@@ -10,7 +10,8 @@ from pathlib import Path
 
 from gaitlib.evaluation import read_evaluation, read_results
 from gaitlib.files import read_json
-from gaitlib.report.sentences import against_baselines
+from gaitlib.report.pages import spelled
+from gaitlib.report.sentences import against_baselines, interval, percent
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
@@ -19,17 +20,14 @@ README = DOCS.parent / "README.md"
 def describe(run_dir: Path) -> str:
     """Return the README's paragraph about one run; no number in it is typed by hand."""
     results, evaluation = read_results(run_dir), read_evaluation(run_dir)
-    test = evaluation.test
-    low, high = test.accuracy_ci95
-    others = ", ".join(
-        f"{name.replace('_', ' ')} {entry.accuracy:.1%}" for name, entry in evaluation.baselines.items()
-    )
+    test, baselines = evaluation.test, evaluation.baselines.items()
+    others = ", ".join(f"{spelled(name)} {percent(entry.accuracy)}" for name, entry in baselines)
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     minutes = results["duration_seconds"]["total"] / 60
     sentences = (
-        f"**On synthetic walkers**, the chosen model ({evaluation.chosen.replace('_', ' ')}) recognised the",
-        f"emotion in {test.accuracy:.1%} of {test.num_videos} videos of {test.num_walkers} held-out walkers",
-        f"(95 % confidence interval {low:.1%} to {high:.1%}). On the same walkers: {others}.",
+        f"**On synthetic walkers**, the chosen model ({spelled(evaluation.chosen)}) recognised the",
+        f"emotion in {percent(test.accuracy)} of {test.num_videos} videos of {test.num_walkers} held-out",
+        f"walkers ({interval(test.accuracy_ci95)}). On the same walkers: {others}.",
         against_baselines(evaluation),
         f"(`make example`, {results['created'][:10]}, {machine}, {minutes:.0f} min in all.)",
         "Synthetic walkers show that the method works, not how well it reads real people.",
