@@ -16,6 +16,7 @@ from gaitlib.data import prepare_data
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_json
+from gaitlib.report import notebooks
 from gaitlib.report.run import NOTEBOOKS
 from gaitlib.report.step import Step
 
@@ -311,3 +312,11 @@ def test_step_takes_what_the_parameters_cell_annotates(tmp_path):
     assert step.config.epochs == 7 and read_json(tmp_path / "config.json")["epochs"] == 7
     with pytest.raises(InputError, match="01_preprocessing first"):
         step.data()
+
+
+def test_a_finished_notebook_names_its_folder_whatever_its_letters():
+    """Papermill spells parameters in ASCII, outputs hold the path as it is."""
+    work, out = Path("/tmp/ü x/.run.1.gaitlib.tmp/run"), Path("/tmp/ü x/run")
+    lines = [[f"run_dir = {str(path)!a}", f"Run folder: {path}"] for path in (work, out)]
+    before, after = (json.dumps(part, ensure_ascii=False) for part in lines)
+    assert notebooks._renamed(before, work, out) == after

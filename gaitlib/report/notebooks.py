@@ -1,6 +1,7 @@
 """Run notebooks with papermill in one kernel, the Python that runs this command, and make pages of them."""
 
 import io
+import json
 import logging
 import subprocess
 import sys
@@ -68,8 +69,16 @@ def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[s
     finally:
         with suppress(OSError, ValueError):  # of a notebook that failed, as far as it was written
             notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(target, as_version=4), {})
-            target.write_text(nbformat.writes(notebook).replace(str(work), str(out)), encoding="utf-8")
+            target.write_text(_renamed(nbformat.writes(notebook), work, out), encoding="utf-8")
     return target
+
+
+def _renamed(text: str, work: Path, out: Path) -> str:
+    """Put the path `out` in the place of `work` in a notebook's JSON, in outputs and in Python's spelling."""
+    for spelled in (str, lambda path: str(path).encode("unicode_escape").decode()):
+        old, new = (json.dumps(spelled(path), ensure_ascii=False)[1:-1] for path in (work, out))
+        text = text.replace(old, new)
+    return text
 
 
 def _execute(source: Path, target: Path, kernel: KernelManager, values: Mapping[str, Any]) -> None:
