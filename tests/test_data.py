@@ -238,7 +238,7 @@ NAMES = [f"{emotion}/w{n}_1.mp4" for emotion in ("happy", "sad") for n in range(
     ("training", "test", "settings", "message"),
     [
         (["happy/a_1.mp4", "happy/b_1.mp4", "happy/c_1.mp4"], [], {}, "only 'happy'"),
-        (["a_1.mp4"], [], {}, "have no labels: put them into one folder an emotion"),
+        (["a_1.mp4"], [], {}, "have no labels: put them into one folder per emotion"),
         (NAMES, ["sad/w1_9.mp4"], {}, r"same walker is in training and test \(w1\)"),
         (NAMES, ["fear/x_9.mp4"], {}, "fear/x_9.mp4 shows 'fear', which no training video shows"),
         (NAMES, [], {"folds": 6}, "6 folds need at least 7 walkers"),

@@ -128,7 +128,7 @@ def test_videos_without_labels_and_no_video(tmp_path):
         with pytest.raises(InputError, match=fault):
             find_videos(tmp_path / name)
     make_files(tmp_path / "b", "README.md")
-    with pytest.raises(InputError, match="No video in .*: put them into one folder an emotion"):
+    with pytest.raises(InputError, match="No video in .*: put them into one folder per emotion"):
         find_videos(tmp_path / "b")
 
 
@@ -227,7 +227,7 @@ def test_an_emotion_is_no_walker(tmp_path, pattern):
         ("train/{E}/{W}_{T}.mp4", "holds folders called train, which are not emotions"),
         ("Train_set/{E}/{W}_{T}.mp4", "holds folders called train_set, which are not emotions"),
         ("{E}/test/{W}_{T}.mp4", "holds folders called test, which are not emotions: give one as --videos"),
-        ("{W}/{E}_{T}.mp4", "look like people or days .ann1/angry_1.mp4.: make a folder an emotion"),
+        ("{W}/{E}_{T}.mp4", "look like people or days .ann1/angry_1.mp4.: make one folder per emotion"),
         ("{W}/walk{T}-{Up}.mp4", "look like people"),
         ("{W}/{code}/{T}.mp4", "look like people or days"),
     ],

@@ -86,7 +86,7 @@ def _find_labelled(folder: Path, labels_path: Path | None) -> LabelledVideos:
     found = find_videos(folder, labels_path)
     if found.source == "none":
         raise InputError(
-            f"The videos in {folder} have no labels: put them into one folder an emotion, add a labels.csv "
+            f"The videos in {folder} have no labels: put them into one folder per emotion, add a labels.csv "
             "with the columns video,emotion, or pass --labels FILE; gaitlib predict reads them without."
         )
     return found

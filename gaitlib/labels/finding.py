@@ -55,7 +55,7 @@ def find_videos(
     """Find the videos of a folder with their emotions and walkers.
 
     Labels come from the first of these that is there: `labels_path`; ``labels.csv`` in the folder; one
-    folder an emotion. Walkers come from the column ``walker`` of the label file or, where it has none, of
+    folder per emotion. Walkers come from the column ``walker`` of the label file or, where it has none, of
     the folder's ``labels.csv``; else from the names, and a warning tells what was taken for the walker.
     Raises an `InputError` if there is no video, or labels are faulty, contradict each other or name none.
     """
@@ -68,7 +68,7 @@ def find_videos(
     skipped = {show_name(name): reason for name in paths.keys() - files.keys() - beside_videos}
     if not files:
         root = show_name(folder)
-        raise InputError(f"No video in {root}: put them into one folder an emotion, as happy/maria_1.mp4.")
+        raise InputError(f"No video in {root}: put them into one folder per emotion, as happy/maria_1.mp4.")
     beside = next((path for path in folder.iterdir() if path.name.casefold() == "labels.csv"), None)
     table = read_table(beside) if beside else pd.DataFrame()
     if beside and not labels_path and set(map(normal_name, table.iloc[0])) != {"video", "walker"}:

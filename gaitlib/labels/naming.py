@@ -30,9 +30,13 @@ def _words_of(name: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]+", normal_name(name)))
 
 
+def _names_of(emotion: str) -> set[str]:
+    return {word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)} | {emotion}
+
+
 def _is_person(name: str, emotion: str | None = None) -> bool:
     """Tell whether a name holds a word that is neither a camera's nor the emotion's, or is a number."""
-    nobody = {word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion or "")} | {emotion}
+    nobody = _names_of(emotion) if emotion else set()
     return bool(_words_of(name) - set(_CAMERAS.split()) - nobody or re.fullmatch(r"\d{1,4}", name))
 
 
@@ -68,8 +72,8 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in paths)
     if paths and not parts & set(_FAMILY) and (num_named > 0.8 * len(paths) or not any(emotions)):
         raise InputError(
-            f"{root} holds folders that look like people or days ({show_name(paths[0])}): make a folder an "
-            "emotion, or add a labels.csv with video,emotion,walker."
+            f"{root} holds folders that look like people or days ({show_name(paths[0])}): make one folder "
+            "per emotion, or add a labels.csv with video,emotion,walker."
         )
     videos = pd.DataFrame({"video": names, "emotion": emotions, "walker": None}, dtype=object)
     if any(emotions):
@@ -152,8 +156,7 @@ def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: li
 
 def _without_emotion(stem: str, emotion: str, how: str) -> str | None:
     """Return a name without its emotion, None where it holds none in the way that `how` says."""
-    family = {word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)} | {emotion}
-    words = "|".join(map(re.escape, sorted(family, key=len, reverse=True)))
+    words = "|".join(map(re.escape, sorted(_names_of(emotion), key=len, reverse=True)))
     codes = "|".join(re.escape(emotion[:length]) for length in (3, 2, 1))
     pattern = {
         "word": rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])",
