@@ -9,4 +9,4 @@ from gaitlib.data.preparation import (
     prepare_test,
 )
 from gaitlib.data.rundata import Fit, RunData, VideoSet, list_fits, load_data, make_fit
-from gaitlib.data.splits import assign_folds, inner_folds
+from gaitlib.data.splits import assign_folds, hold_out_walkers, inner_folds

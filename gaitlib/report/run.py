@@ -107,7 +107,8 @@ def _announce(request: RunRequest, config: RunConfig) -> list[float]:
     number = sum(len(list_videos(folder)) for folder in folders if folder.is_dir())
     kind = "videos" if number else f"synthetic videos ({request.videos} holds no video)"
     number = number or 12 * config.demo_walkers
-    training = 0.02 * number * config.epochs * max(config.folds, 1) * config.seeds
+    rivals = 3 if config.model == "auto" else 1  # networks that are tried on inner folds
+    training = 0.02 * rivals * number * config.epochs * max(config.folds, 1) * config.seeds
     estimates = [10 + 0.8 * number, 5, 5 + training, 20, 2 + 0.05 * number, 3]
     look = "less where videos were prepared before; for a first look, --profile quick"
     print(f"Report of {number} {kind}. About {_minutes(estimates)}, {look}.", flush=True)

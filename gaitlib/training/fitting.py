@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from gaitlib.clips import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import RunConfig
-from gaitlib.data import VideoSet, inner_folds
+from gaitlib.data import VideoSet, hold_out_walkers, inner_folds
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, hold_lock, make_folder
 from gaitlib.gait import gait_parameters
@@ -47,7 +47,8 @@ _SETTINGS = (
     *("epochs", "batch_size", "patience", "augment", "class_weights"),
 )
 _VERSION = 2
-_NUM_INNER_FOLDS = 5
+# Networks take longer, and learn their epoch from walkers held out of each fold.
+_NUM_INNER_FOLDS, _NUM_NETWORK_FOLDS, _HOPELESS = 5, 3, 2.0
 # Clips that describe the training to the measure of novelty, at most; walks that a reference needs.
 _MAX_NOVELTY_CLIPS, _FEWEST_WALKS = 600, 3
 # Standard deviations in a median absolute deviation, of normal values.
@@ -97,9 +98,9 @@ def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     start, config, num_classes = time.perf_counter(), model.config, len(model.emotions)
     features, shares = gait_inputs(videos), label_shares(videos, num_classes)
     pipeline = fit_classifier(model.name, features, shares, config.seed)
-    says = out_of_fold(model.name, videos, config, num_classes)
+    says = out_of_fold(model.name, videos, config, model.emotions)
     values, distances = pipeline[:-1].transform(features), np.zeros(len(videos))
-    for known, held in _divide(videos, config):
+    for known, held in _divide(videos, config, _NUM_INNER_FOLDS):
         distances[held] = Novelty.fit(values[known]).distances(values[held])
     novelty = Novelty.fit(values).with_limit(distances)
     row = {"epoch": 1, "learning_rate": np.nan, "seconds": time.perf_counter() - start}
@@ -110,15 +111,33 @@ def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     return TrainingResult(model.model_copy(update=update), pd.DataFrame([row]))
 
 
-def out_of_fold(name: str, videos: VideoSet, config: RunConfig, num_classes: int) -> np.ndarray:
-    """Return what a gait classifier says of videos when fitted without their walkers: one row a video."""
-    folder = cache_dir() / "trainings" / f"gait_{_VERSION}_{sklearn.__version__}"
-    shares = label_shares(videos, num_classes)
-    remembered = joblib.Memory(folder, verbose=0).cache(_out_of_fold)
-    return remembered(name, gait_inputs(videos), shares, _divide(videos, config), config.seed)
+def out_of_fold(
+    name: str, videos: VideoSet, config: RunConfig, emotions: Sequence[str], rival: np.ndarray | None = None
+) -> np.ndarray:
+    """Return what a model says of videos when trained without their walkers, (num_videos, num_classes).
+
+    A network that after a fold is clearly behind a `rival`, who says as much, is given up: NaN for the other
+    folds. Raises an `InputError` where too few walkers show an emotion to train a network so.
+    """
+    model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
+    if name in GAIT_NAMES:
+        inputs, shares = gait_inputs(videos), label_shares(videos, len(emotions))
+        folds = _divide(videos, config, _NUM_INNER_FOLDS)
+        return _remember(_gait_out_of_fold)(name, inputs, shares, folds, config.seed)
+    clips = make_clips(videos, model)
+    key = _training_key(model, (clips, clips))
+    return _remember(_network_out_of_fold, ["videos"])(model, videos, rival, key)
 
 
-def _out_of_fold(name: str, features: np.ndarray, shares: np.ndarray, folds: list, seed: int) -> np.ndarray:
+def _remember(function: Callable, ignored: Sequence[str] = ()) -> Callable:
+    """Keep what a function returns in the cache; what is `ignored` of its arguments makes no difference."""
+    folder = cache_dir() / "trainings" / f"inner_{_VERSION}_{sklearn.__version__}"
+    return joblib.Memory(folder, verbose=0).cache(function, ignore=list(ignored))
+
+
+def _gait_out_of_fold(
+    name: str, features: np.ndarray, shares: np.ndarray, folds: list, seed: int
+) -> np.ndarray:
     says = np.zeros(shares.shape)
     for known, held in folds:
         pipeline = fit_classifier(name, features[known], shares[known], seed)
@@ -126,8 +145,31 @@ def _out_of_fold(name: str, features: np.ndarray, shares: np.ndarray, folds: lis
     return says
 
 
-def _divide(videos: VideoSet, config: RunConfig) -> list[tuple[np.ndarray, np.ndarray]]:
-    return inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed)
+def _network_out_of_fold(
+    model: TrainedModel, videos: VideoSet, rival: np.ndarray | None, key: str
+) -> np.ndarray:
+    says, config = np.full((len(videos), len(model.emotions)), np.nan), model.config
+    for known, held in _divide(videos, config, _NUM_NETWORK_FOLDS):
+        rest = videos.chosen(known)
+        table = pd.DataFrame({"emotion": rest.labels, "walker": rest.walkers})
+        is_held = hold_out_walkers(table, config.validation_fraction, config.seed)
+        trained = _train_network(model, rest.chosen(~is_held), rest.chosen(is_held)).model
+        says[held] = trained.predict(videos.chosen(held))
+        if rival is not None and leads_by(rival, says, videos.labels) > _HOPELESS:
+            break
+    return says
+
+
+def leads_by(says: np.ndarray, others: np.ndarray, labels: np.ndarray) -> float:
+    """Return by how many standard errors one set of answers leads, video by video, where both are known."""
+    known = np.isfinite(says + others).all(axis=1)
+    one, other = (each[known].argmax(axis=1) == labels[known] for each in (says, others))
+    lead = one.astype(float) - other
+    return float(lead.mean() / max(lead.std() / len(lead) ** 0.5, 1e-9))
+
+
+def _divide(videos: VideoSet, config: RunConfig, num_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    return inner_folds(videos.labels, videos.walkers, num_folds, config.seed)
 
 
 def _train_network(model: TrainedModel, train: VideoSet, validation: VideoSet) -> TrainingResult:

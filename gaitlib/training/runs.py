@@ -13,7 +13,7 @@ from gaitlib.data import Fit, RunData, list_fits
 from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_csv, write_json
 from gaitlib.models import INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
-from gaitlib.training.choosing import Choice, choose_model, with_network
+from gaitlib.training.choosing import Choice, choose_model
 from gaitlib.training.fitting import TrainingResult, join_sets, train_model
 
 Which = Literal["chosen", "published"]
@@ -69,7 +69,6 @@ def _train_fit(fit: Fit) -> FitResult:
         return FitResult(fit, trained(fit.config.model))
     choice = choose_model(join_sets(train, validation), fit.config, fit.data.emotions)
     published = trained(PUBLISHED)
-    choice = with_network(choice, published.model, train, validation)
     return FitResult(fit, published if choice.name == PUBLISHED else trained(choice.name), published, choice)
 
 
