@@ -1,9 +1,8 @@
 """BlazePose (Bazarevsky et al. 2020): a person detector and a landmark network, run by LiteRT.
 
 The same steps as in MediaPipe: the detector gives the middle of the hips and a point that tells size and
-turn of the body; the landmark network sees the turned square around it. The two model files are published
-under Apache-2.0 inside the wheel of MediaPipe, whose own dependencies clash with ours: they are fetched once
-at set-up from the package index, checked and kept.
+turn of the body; the landmark network sees the turned square around it. The two model files (Apache-2.0) lie
+in the wheel of MediaPipe, whose own dependencies clash with ours: only they are taken, once.
 """
 
 import importlib.util
@@ -15,10 +14,11 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from scipy.special import expit
 
 from gaitlib.errors import InputError, StorageError
 from gaitlib.files import cache_dir, file_digest, stderr_to, write_aside
@@ -37,16 +37,11 @@ _REMEDY = "walkers are found by silhouettes until 'python -m gaitlib weights' su
 _NAMED_REMEDY = "let GAITLIB_WEIGHTS name a folder with both files, or unset it"
 
 MIN_SCORE = 0.5
-_DETECTOR_PX, _LANDMARK_PX, _HEAT_PX, _MASK_PX = 224, 256, 64, 256
+_DETECTOR_PX, _LANDMARK_PX, _HEAT_PX = 224, 256, 64
 # The detector's grids: cells along a side, anchors in a cell; boxes that overlap by so much are one person's.
 _GRIDS, _MAX_OVERLAP = ((28, 2), (14, 2), (7, 6)), 0.3
-_NUM_ANCHORS = sum(cells**2 * count for cells, count in _GRIDS)
-# The landmark network's points: the body's, two that tell where to look next, four more.
-_NUM_BODY, _NUM_POINTS = 33, 39
-# Side of the square in distances from the hips to the second point.
-_SQUARE_SCALE = 2.5
-# Heat maps are read this many cells around a point.
-_WINDOW = np.arange(-3, 4)
+# Keypoints of a body; side of the square in distances from the hips to the point that tells the size.
+_NUM_BODY, _SQUARE_SCALE = 33, 2.5
 
 
 def weights_dir() -> Path:
@@ -144,67 +139,63 @@ class PoseEstimator:
     def __init__(self) -> None:
         if problem := weights_problem():
             raise InputError(problem)
-        self._detector = _Network(weights_dir() / _DETECTOR_FILE)
-        self._landmarks = _Network(weights_dir() / _LANDMARK_FILE)
+        self._detector, self._landmarks = map(_load_network, (_DETECTOR_FILE, _LANDMARK_FILE))
         grids = [((np.indices((cells, cells))[::-1] + 0.5) / cells, count) for cells, count in _GRIDS]
         self._anchors = np.concatenate([grid.reshape(2, -1).T.repeat(count, 0) for grid, count in grids])
 
-    def detect(self, frame: np.ndarray) -> list[BodySquare]:
-        """Return the squares of the people in a frame, best first."""
-        size = np.array(frame.shape[1::-1])
-        scale = _DETECTOR_PX / size.max()
-        shift = (_DETECTOR_PX - size * scale) / 2
-        matrix = np.column_stack([np.eye(2) * scale, shift])
-        small = cv2.warpAffine(frame, matrix, (_DETECTOR_PX, _DETECTOR_PX), flags=cv2.INTER_AREA)
-        answers = self._detector.run(small.astype(np.float32) / 127.5 - 1)
-        scores = _sigmoid(answers[_NUM_ANCHORS].ravel())
-        likely, scores = scores >= MIN_SCORE, scores[scores >= MIN_SCORE]
-        points = answers[12 * _NUM_ANCHORS].reshape(-1, 6, 2)[likely]  # centre and size of box, four points
-        points[:, [0, 2, 3]] += self._anchors[likely, None] * _DETECTOR_PX
-        boxes = np.hstack([points[:, 0] - points[:, 1] / 2, points[:, 1]])
-        best = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), MIN_SCORE, _MAX_OVERLAP)
-        return [_square(*(points[place, 2:4] - shift) / scale) for place in best]
+    def detect(self, frame: np.ndarray, part: BodySquare | None = None) -> list[BodySquare]:
+        """Return the squares of the people in a frame or in an upright square of it, best first."""
+        height, width = frame.shape[:2]
+        matrix = (part or BodySquare(width / 2, height / 2, max(width, height), 0.0)).to_frame(_DETECTOR_PX)
+        boxes, scores = _run(self._detector, _warp(frame, matrix, _DETECTOR_PX) / 127.5 - 1)
+        points = boxes.reshape(-1, 6, 2)  # centre and size of the box, four points
+        points[:, [0, 2, 3]] += self._anchors[:, None] * _DETECTOR_PX
+        corners = np.hstack([points[:, 0] - points[:, 1] / 2, points[:, 1]])
+        best = cv2.dnn.NMSBoxes(corners.tolist(), expit(scores[:, 0]).tolist(), MIN_SCORE, _MAX_OVERLAP)
+        return [_square(*(points[place, 2:4] @ matrix[:, :2].T + matrix[:, 2])) for place in best]
 
     def estimate(self, frame: np.ndarray, square: BodySquare) -> Pose:
         """Return the keypoints of the person in a square of a frame; score 0 where they make no sense."""
         matrix = square.to_frame(_LANDMARK_PX)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        seen = cv2.warpAffine(frame, matrix, (_LANDMARK_PX, _LANDMARK_PX), flags=flags)
-        answers = self._landmarks.run(seen.astype(np.float32) / 255)
-        points = answers[5 * _NUM_POINTS].reshape(-1, 5)
-        heat = answers[_HEAT_PX**2 * _NUM_POINTS]
+        picture = _warp(frame, matrix, _LANDMARK_PX) / 255
+        points, score, mask, heat, world = _run(self._landmarks, picture)
+        points = points.reshape(-1, 5)  # of the body, then two that tell where to look next, then others
         image_px = _refine(points[:, :2], heat) @ matrix[:, :2].T + matrix[:, 2]
-        world_m = answers[3 * _NUM_POINTS].reshape(-1, 3)[:_NUM_BODY]
+        world_m = world.reshape(-1, 3)[:_NUM_BODY]
         world_m[:, :2] = world_m[:, :2] @ matrix[:, :2].T * (_LANDMARK_PX / square.side)
         is_sane = np.isfinite(world_m).all() and np.abs(image_px).max() < 4 * max(frame.shape)
         return Pose(
-            score=float(answers[1].item()) if is_sane else 0.0,
+            score=float(score[0]) if is_sane else 0.0,
             image_px=image_px[:_NUM_BODY].astype(np.float32),
             world_m=world_m,
-            visibility=_sigmoid(points[:_NUM_BODY, 3]),
+            visibility=expit(points[:_NUM_BODY, 3]),
             square=square,
             next_square=_square(*image_px[_NUM_BODY : _NUM_BODY + 2]),
-            mask=(_sigmoid(answers[_MASK_PX**2][..., 0]) * 255).astype(np.uint8),
+            mask=(expit(mask[..., 0]) * 255).astype(np.uint8),
         )
 
 
-class _Network:
-    """A TensorFlow Lite file that takes one picture; its answers are told apart by their sizes."""
+def _load_network(name: str) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
 
-    def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    with stderr_to(Path(os.devnull)):  # LiteRT greets
+        # As many threads as OpenCV may use: one where videos are read in parallel.
+        num_threads = min(4, cv2.getNumThreads())
+        network = Interpreter(model_path=str(weights_dir() / name), num_threads=num_threads)
+        network.allocate_tensors()
+    return network
 
-        with stderr_to(Path(os.devnull)):  # LiteRT greets
-            # As many threads as OpenCV may use: one where videos are read in parallel.
-            self._interpreter = Interpreter(model_path=str(path), num_threads=min(4, cv2.getNumThreads()))
-            self._interpreter.allocate_tensors()
 
-    def run(self, picture: np.ndarray) -> dict[int, np.ndarray]:
-        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], picture[None])
-        self._interpreter.invoke()
-        details = self._interpreter.get_output_details()
-        answers = [self._interpreter.get_tensor(each["index"])[0] for each in details]
-        return {answer.size: answer for answer in answers}
+def _run(network: Any, picture: np.ndarray) -> list[np.ndarray]:
+    network.set_tensor(network.get_input_details()[0]["index"], picture[None])
+    network.invoke()
+    return [network.get_tensor(answer["index"])[0] for answer in network.get_output_details()]
+
+
+def _warp(frame: np.ndarray, matrix: np.ndarray, num_px: int) -> np.ndarray:
+    """Return a square of a frame, (num_px, num_px, 3), float32, 0 to 255."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(frame, matrix, (num_px, num_px), flags=flags).astype(np.float32)
 
 
 def _square(hips: np.ndarray, top: np.ndarray) -> BodySquare:
@@ -216,17 +207,13 @@ def _square(hips: np.ndarray, top: np.ndarray) -> BodySquare:
 
 def _refine(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Move each point to the centre of mass of its heat map, 7 cells around, where that is sure of it."""
-    scale = _LANDMARK_PX / _HEAT_PX
+    scale, cells = _LANDMARK_PX / _HEAT_PX, np.arange(-3, 4)
     is_inside = ((points >= 0) & (points < _LANDMARK_PX)).all(axis=1)
     columns, rows = np.clip(points / scale, 0, _HEAT_PX - 1).astype(int).T
-    padded = np.pad(_sigmoid(heat), ((3, 3), (3, 3), (0, 0)))
+    padded = np.pad(expit(heat), ((3, 3), (3, 3), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), axis=(0, 1))
     weights = windows[rows, columns, np.arange(len(points))]
     is_sure = is_inside & (weights.max(axis=(1, 2)) >= 0.5)
-    sums = np.column_stack([weights.sum(axis=1) @ _WINDOW, weights.sum(axis=2) @ _WINDOW])
+    sums = np.column_stack([weights.sum(axis=1) @ cells, weights.sum(axis=2) @ cells])
     means = np.column_stack([columns, rows]) + sums / np.maximum(weights.sum(axis=(1, 2)), 1e-6)[:, None]
     return np.where(is_sure[:, None], means * scale, points)
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(values, -80, 80)))
