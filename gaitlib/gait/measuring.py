@@ -22,7 +22,7 @@ from gaitlib.gait.motion import (
     repeats_after,
     wave_size,
 )
-from gaitlib.walker import BODY_SHARE, Keypoints
+from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints
 
 # A row a parameter: name, title, unit, family, source, definition and where it holds. Lengths are in legs
 # (thigh and shank) or trunks (hips to shoulders), so that people of all sizes compare.
@@ -183,7 +183,7 @@ def _steps(motion: BodyMotion, rhythm: Rhythm) -> dict[str, float]:
 def _posture(motion: BodyMotion) -> dict[str, float]:
     shoulder, ear = motion.middle("shoulder"), motion.middle("ear")
     # A covered face looks like the back of a head: frames that show it so do not tell where it points.
-    gaze = (motion.body_m[:, Keypoints.index("nose")] - ear)[:, [_FORWARD, _UP]]
+    gaze = (motion.body_m[:, KEYPOINT_NAMES.index("nose")] - ear)[:, [_FORWARD, _UP]]
     gaze = gaze[gaze[:, 0] > 0]
     limbs = [motion.both(part)[..., _LEFT] for part in ("elbow", "wrist", "knee", "ankle")]
     return {

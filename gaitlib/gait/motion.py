@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.signal import find_peaks, medfilt, savgol_filter
 
-from gaitlib.walker import MIRRORED, Keypoints
+from gaitlib.walker import KEYPOINT_NAMES, MIRRORED, Keypoints
 
 # Focal length in longer sides of the frame: phones have 0.7 to 0.9. It scales the depth alone.
 FOCAL_LENGTH = 0.8
@@ -49,7 +49,7 @@ class BodyMotion:
 
     def both(self, part: str, image: bool = False) -> np.ndarray:
         """Return a paired keypoint, shape (num_frames, 2 sides, axes): left, then right."""
-        places = [Keypoints.index(f"left_{part}"), Keypoints.index(f"right_{part}")]
+        places = [KEYPOINT_NAMES.index(f"left_{part}"), KEYPOINT_NAMES.index(f"right_{part}")]
         return (self.image_m if image else self.body_m)[:, places]
 
     def middle(self, part: str, image: bool = False) -> np.ndarray:

@@ -1,19 +1,17 @@
 """Body keypoints of one person over time: named points, axes and units; mended and smoothed."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
-from scipy.interpolate import interp1d
-from scipy.ndimage import binary_closing, median_filter
+import pandas as pd
+from scipy.ndimage import median_filter
 from scipy.signal import butter, sosfiltfilt
 
 from gaitlib.errors import InputError
 from gaitlib.files import write_aside
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # The order of BlazePose (Bazarevsky et al. 2020).
 _FACE = "eye_inner", "eye", "eye_outer"
@@ -35,14 +33,9 @@ MIRRORED: np.ndarray = np.array(
     [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(place + (1 if place % 2 else -1) for place in range(11, 33))]
 )
 _ARRAYS = ("times_seconds", "image_px", "world_m", "visibility")
-# Knee, ankle, heel and toe.
-_LEFT_LEG, _RIGHT_LEG = np.arange(25, 33, 2), np.arange(26, 33, 2)
-# What it costs to take a frame's names for swapped, metres: legs are mistaken for a few frames, a back for
-# a front for longer.
+# What it costs to swap a frame's names, metres: legs are mistaken for a few frames, a front for longer.
 _LEG_COST_M, _TRUNK_COST_M = 0.08, 0.01
-_MAX_GAP_SECONDS, _MIN_SPIKE = 0.3, 0.06
-# Growth a second from which somebody surely comes nearer.
-MIN_GROWTH = 0.1
+_MAX_GAP_SECONDS, _MIN_SPIKE, MIN_GROWTH = 0.3, 0.06, 0.1  # growth: a second, of who surely comes nearer
 # Cut-off of the zero-phase Butterworth filter, the usual one for gait; depth is known less well.
 _CUTOFF_HZ, _DEPTH_CUTOFF_HZ = 6.0, 4.0
 # A body moves and grows less than this between two frames of one shot, in its heights (log of their ratio).
@@ -53,9 +46,9 @@ _JUMP_HEIGHTS, _JUMP_GROWTH = 0.3, 0.1
 class Keypoints:
     """The 33 keypoints of one person in each frame, a row a frame; NaN where the person is not found.
 
-    `image_px` (num_frames, 33, 2), x right, y down, counts in pixels of the upright video at full size,
-    `frame_size_px` (width, height). `world_m` (num_frames, 33, 3), x right, y down, z away from the camera,
-    counts in metres from between the hips. `visibility` (num_frames, 33) is 0 hidden to 1 seen. All float32.
+    All float32: `image_px` (num_frames, 33, 2), x right, y down, in pixels of the upright video at full size,
+    `frame_size_px` (width, height); `world_m` (num_frames, 33, 3), x right, y down, z away from the camera,
+    metres from between the hips; `visibility` (num_frames, 33), 0 hidden to 1 seen.
     """
 
     times_seconds: np.ndarray
@@ -77,16 +70,14 @@ class Keypoints:
         """Whether the person is found, ndarray of shape (num_frames,), bool."""
         return np.isfinite(self.image_px[:, 0, 0])
 
-    @staticmethod
-    def index(name: str) -> int:
-        """Return the place of a keypoint; `InputError` for an unknown name."""
-        if name not in KEYPOINT_NAMES:
-            raise InputError(f"Unknown keypoint {name!r}: expected one of {', '.join(KEYPOINT_NAMES)}.")
-        return KEYPOINT_NAMES.index(name)
-
     def part(self, rows: slice | np.ndarray) -> Self:
         """Return the frames `rows` alone (a slice, places or a mask)."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+
+    def put(self, rows: np.ndarray, part: "Keypoints") -> None:
+        """Take the keypoints of `part` for the frames `rows`."""
+        self.image_px[rows], self.world_m[rows] = part.image_px, part.world_m
+        self.visibility[rows] = part.visibility
 
     def mirrored(self) -> Self:
         """Return the same walk seen in a mirror: left and right change places and names."""
@@ -111,17 +102,15 @@ class Keypoints:
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote; `InputError` if the file is missing, damaged or holds something else."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                times, image_px, world_m, visibility = (archive[name] for name in _ARRAYS)
-                width, height = map(int, archive["frame_size_px"])
-            return cls(times, image_px, world_m, visibility, (width, height))
+            with np.load(path) as archive:
+                arrays = {name: archive[name] for name in _ARRAYS}
+                width, height = archive["frame_size_px"].tolist()
+            return cls(**arrays, frame_size_px=(width, height))
         except Exception as error:  # zip, zlib and NumPy each raise their own
             raise InputError(f"{path} holds no keypoints ({error}): delete it and run again.") from error
 
-    def to_dlc_table(self) -> "pd.DataFrame":
+    def to_dlc_table(self) -> pd.DataFrame:
         """Return the image keypoints as DeepLabCut lays them out: columns (scorer, keypoint, coordinate)."""
-        import pandas as pd
-
         parts = [["BlazePose"], KEYPOINT_NAMES, ["x", "y", "likelihood"]]
         header = pd.MultiIndex.from_product(parts, names=["scorer", "bodyparts", "coords"])
         values = np.concatenate([self.image_px, self.visibility[..., None]], axis=2)
@@ -133,16 +122,18 @@ def smooth(keypoints: Keypoints) -> Keypoints:
 
     Gaps of up to 0.3 s are closed; a jump (a loop's end) separates what is smoothed.
     """
-    smoothed = _close_gaps(keypoints)
+    arrays = keypoints.image_px, keypoints.world_m, keypoints.visibility[..., None]
+    values = np.concatenate(arrays, axis=2)
+    image_px, world_m, visibility = values[..., :2], values[..., 2:5], values[..., 5]
+    smoothed = replace(keypoints, image_px=image_px, world_m=world_m, visibility=visibility)
+    _close_gaps(values, int(_MAX_GAP_SECONDS * keypoints.frame_rate_hz))
     for run in unbroken_runs(smoothed):
-        part = _swap_back(smoothed.part(run))
-        height = float(np.median(np.ptp(part.image_px[..., 1], axis=1)))
-        rate, world_m = keypoints.frame_rate_hz, _despike(part.world_m, _MIN_SPIKE)
-        image_px = _despike(part.image_px, _MIN_SPIKE * height)
-        smoothed.image_px[run] = _low_pass(image_px, _CUTOFF_HZ, rate)
-        smoothed.world_m[run, :, :2] = _low_pass(world_m[..., :2], _CUTOFF_HZ, rate)
-        smoothed.world_m[run, :, 2:] = _low_pass(world_m[..., 2:], _DEPTH_CUTOFF_HZ, rate)
-        smoothed.visibility[run] = part.visibility
+        part = _swap_back(values[run], growth_per_s(smoothed.part(run)))
+        height = np.median(np.ptp(part[..., 1], axis=1))
+        part = _despike(part, _MIN_SPIKE * np.array([height, height, 1, 1, 1, np.inf], np.float32))
+        for axes, cutoff_hz in ((slice(4), _CUTOFF_HZ), (slice(4, 5), _DEPTH_CUTOFF_HZ)):
+            part[..., axes] = _low_pass(part[..., axes], cutoff_hz, keypoints.frame_rate_hz)
+        values[run] = part
     return smoothed
 
 
@@ -154,9 +145,8 @@ def unbroken_runs(keypoints: Keypoints) -> list[np.ndarray]:
     moved = np.linalg.norm(np.diff(hips, axis=0), axis=1) / lengths.sum(axis=0)[1:]
     growth = np.diff(np.log(lengths), axis=1)
     has_grown = (np.abs(growth).min(axis=0) > _JUMP_GROWTH) & (growth.prod(axis=0) > 0)
-    is_jump = has_grown | (moved > _JUMP_HEIGHTS)
     found = np.flatnonzero(keypoints.is_found)
-    breaks = (np.diff(found) > 1) | is_jump[found[:-1]]
+    breaks = (np.diff(found) > 1) | (has_grown | (moved > _JUMP_HEIGHTS))[found[:-1]]
     return [run for run in np.split(found, np.flatnonzero(breaks) + 1) if len(run)]
 
 
@@ -169,46 +159,34 @@ def growth_per_s(keypoints: Keypoints) -> float:
     return float(np.polyfit(keypoints.times_seconds, np.log(trunk), 1)[0])
 
 
-def _close_gaps(keypoints: Keypoints) -> Keypoints:
-    """Return a copy in which short gaps are interpolated."""
-    is_found, longest = keypoints.is_found, int(_MAX_GAP_SECONDS * keypoints.frame_rate_hz)
-    around = longest + 1
-    is_closed = binary_closing(np.pad(is_found, around), np.ones(around))[around:-around]
-    found, rows = np.flatnonzero(is_found), np.flatnonzero(is_closed & ~is_found)
-    closed = keypoints.part(np.arange(len(keypoints)))
-    if len(rows):
-        for values in (closed.image_px, closed.world_m, closed.visibility):
-            values[rows] = interp1d(found, values[found], axis=0)(rows)
-    return closed
+def _close_gaps(values: np.ndarray, longest: int) -> None:
+    """Interpolate, in place, where up to `longest` frames are missing."""
+    found = np.flatnonzero(np.isfinite(values[:, 0, 0]))
+    for before, after in pairwise(found):
+        if 1 < after - before <= longest + 1:
+            share = np.linspace(0, 1, after - before + 1)[1:-1, None, None]
+            values[before + 1 : after] = values[before] + share * (values[after] - values[before])
 
 
-def _swap_back(keypoints: Keypoints) -> Keypoints:
-    """Give sides and legs that the network has taken for one another their own names."""
-    turned = _find_turned(keypoints)
-    for array in (keypoints.image_px, keypoints.world_m, keypoints.visibility):
-        array[turned] = array[turned][:, MIRRORED]
-    # The face looks the other way; the limbs' depth is right: it follows where they stand in the picture.
-    world_m = keypoints.world_m
-    ears_z = world_m[turned][:, [7, 8], 2].mean(axis=1, keepdims=True)
-    world_m[turned, :11, 2] = 2 * ears_z - world_m[turned, :11, 2]
-    cost_m = np.tile([0, _LEG_COST_M], (len(world_m), 1))
-    rows = np.flatnonzero(_find_swaps(world_m[:, _LEFT_LEG, :2], world_m[:, _RIGHT_LEG, :2], cost_m))[:, None]
-    legs, twins = np.r_[_LEFT_LEG, _RIGHT_LEG], np.r_[_RIGHT_LEG, _LEFT_LEG]
-    # Depth follows the side of the body, not the leg that was mistaken for it.
-    for array in (keypoints.image_px, world_m[..., :2], keypoints.visibility):
-        array[rows, legs] = array[rows, twins]
-    return keypoints
-
-
-def _find_turned(keypoints: Keypoints) -> np.ndarray:
-    """Return in which frames a front is taken for a back, or the other way round, (num_frames,), bool."""
+def _swap_back(values: np.ndarray, growth: float) -> np.ndarray:
+    """Give sides and legs that the network has taken for one another their own names, in place."""
     # The body keeps the facing that more frames show; but who comes nearer fast walks forwards, whatever
     # the frames show: a covered face looks like the back of a head.
-    left, right = (keypoints.world_m[:, side, :2] for side in ([11, 23], [12, 24]))
-    growth = growth_per_s(keypoints)
+    world_m = values[..., 2:5]
+    left, right = world_m[:, [11, 23], :2], world_m[:, [12, 24], :2]
     wrongly = -np.sign(growth) * (left - right)[..., 0].mean(axis=1) * max(0.0, abs(growth) - MIN_GROWTH)
     cost_m = np.column_stack([np.maximum(wrongly, 0), np.maximum(-wrongly, 0) + _TRUNK_COST_M])
-    return _find_swaps(left, right, cost_m)
+    turned = _find_swaps(left, right, cost_m)
+    values[turned] = values[turned][:, MIRRORED]
+    # The face looks the other way; the limbs' depth is right: it follows where they stand in the picture.
+    ears_z = world_m[turned][:, [7, 8], 2].mean(axis=1, keepdims=True)
+    world_m[turned, :11, 2] = 2 * ears_z - world_m[turned, :11, 2]
+    cost_m = np.tile([0, _LEG_COST_M], (len(values), 1))
+    swapped = _find_swaps(world_m[:, 25::2, :2], world_m[:, 26::2, :2], cost_m)
+    # Depth follows the side of the body, not the leg that was mistaken for it.
+    rows, legs, axes = np.ix_(np.flatnonzero(swapped), np.arange(25, 33), np.array([0, 1, 2, 3, 5]))
+    values[rows, legs, axes] = values[rows, MIRRORED[legs], axes]
+    return values
 
 
 def _find_swaps(left: np.ndarray, right: np.ndarray, cost_m: np.ndarray) -> np.ndarray:
@@ -228,7 +206,7 @@ def _find_swaps(left: np.ndarray, right: np.ndarray, cost_m: np.ndarray) -> np.n
     return np.array(names[::-1], bool)
 
 
-def _despike(points: np.ndarray, min_spike: float) -> np.ndarray:
+def _despike(points: np.ndarray, min_spike: np.ndarray) -> np.ndarray:
     """Replace what is far from the median of five frames by that median (Hampel)."""
     median = median_filter(points, (5, 1, 1), mode="nearest")
     spread = 1.4826 * median_filter(np.abs(points - median), (5, 1, 1), mode="nearest")
@@ -239,4 +217,4 @@ def _low_pass(points: np.ndarray, cutoff_hz: float, frame_rate_hz: float) -> np.
     if len(points) < 5 or cutoff_hz >= 0.45 * frame_rate_hz:
         return points
     sections = butter(2, cutoff_hz, fs=frame_rate_hz, output="sos")
-    return sosfiltfilt(sections, points, axis=0, padlen=min(9, len(points) - 1)).astype(np.float32)
+    return sosfiltfilt(sections, points, axis=0, padlen=min(9, len(points) - 1))
