@@ -11,51 +11,42 @@ import pandas as pd
 from scipy.ndimage import find_objects, median_filter
 from scipy.optimize import linear_sum_assignment
 
-from gaitlib.walker.walking import BODY_SHARE, State, Walk, find_bouts, path_speed, steady
+from gaitlib.walker.walking import BODY_SHARE, State, View, Walk, find_bouts, path_speed, steady
 
-# Grey levels by which a pixel must differ at least (sensor noise raises it), frames the scene is learnt from.
-_MIN_DIFFERENCE, _NUM_FRAMES_LEARNT = 12, 40
-# Two frames this far apart in time show a walker's whole body displaced, even a slow one's.
-_MOTION_LAG_SECONDS = 0.4
-# Silhouettes fill 0.35 to 0.6 of their box, point lights about 0.15.
-_SPARSE_FILL = 0.31
+# Grey levels by which a pixel must differ at least, more in noise; lamps that change less need no correction.
+_MIN_DIFFERENCE, _MIN_LIGHT_CHANGE = 12, 1.5
+# Frames the scene is learnt from; two so far apart show a walker's whole body displaced, even a slow one's.
+_NUM_FRAMES_LEARNT, _MOTION_LAG_SECONDS = 40, 0.4
+# Silhouettes fill 0.35 to 0.6 of their box, point lights about 0.15; the least share of the frame.
+_SPARSE_FILL, _MIN_BLOB_SHARE = 0.31, 0.0008
 # Where the camera moves, frames differ from any learnt scene in more than this share of 16 cells.
 _MAX_CELLS_SHARE = 0.65
-# Differences, in thresholds, between which a pixel goes from scene to body; the least share of a body.
-_SOFT_RANGE, _MIN_BLOB_SHARE = (0.4, 1.9), 0.0008
-# Lamps and exposure that change less than this need no correction, grey levels.
-_MIN_LIGHT_CHANGE = 1.5
+# Differences, in thresholds, between which a pixel goes from scene to body.
+_SOFT_RANGE = 0.4, 1.9
 # Slower than this, in body heights a second, is standing; the slowest sad walks measured reach 0.25.
-_MIN_SPEED = 0.12
-_MIN_HEIGHT_PX, _MIN_SECONDS, _EDGE_PX = 24, 0.7, 2
+_MIN_SPEED, _MIN_HEIGHT_PX, _MIN_SECONDS, _EDGE_PX = 0.12, 24, 0.7, 2
 # Upright people are taller than wide, also with arms swinging; cars and doors are not.
-_ASPECT = (1.15, 7.0)
+_ASPECT = 1.15, 7.0
 # Somebody seen again within this time, no farther than this from where they were, is the same person.
 _MAX_GAP_SECONDS, _MAX_JUMP_HEIGHTS, _OTHER = 0.7, 0.5, 1e3
 # Smoothing over about two steps keeps the way and drops the swing.
 _PATH_SECONDS, _SIZE_SECONDS = 1.2, 2.0
-# In pixels of the working frame, the areas in square pixels: area of the silhouette and of its convex hull;
-# top of the head; centre of mass; median column of the mass in four bands of the body; width of three.
+# Pixels and square pixels of the working frame: area of the silhouette and of its convex hull; top of the
+# head; centre of mass; median column of the mass in four bands of the body; width of three.
 SHAPE_NAMES = (
     *("area", "hull_area", "top", "centre_x", "centre_y", "head_x", "shoulders_x", "hips_x", "legs_x"),
     *("shoulders_width", "hips_width", "legs_width"),
 )
-# Head, shoulders, hips and legs, in shares of the body's height from its top; shadows lie below.
+# In body heights: head, shoulders, hips and legs from the top of the head, shadows lie below; room around the
+# box for thin limbs; mass of a row where the head begins: the mean of four places is finer than a pixel.
 _BANDS = np.array([(0.0, 0.12), (0.14, 0.30), (0.40, 0.54), (0.56, 0.92)])
-# Room around the box, in body heights: thin limbs may reach out of it.
-_MARGIN = 0.12
-# The head begins where a row holds this much, in body heights: the mean place is finer than a pixel.
-_TOP_LEVELS = np.array([0.02, 0.03, 0.04, 0.05])
+_MARGIN, _HEAD_LEVELS = 0.12, np.array([0.02, 0.03, 0.04, 0.05])
 
 
-def find_silhouettes(
-    frames: np.ndarray, frame_rate_hz: float, view: tuple[int, int, int, int]
-) -> tuple[list[Walk], str]:
-    """Return everybody in a chunk who moves like a person, and why there is nobody.
+def find_silhouettes(frames: np.ndarray, frame_rate_hz: float, view: View) -> tuple[list[Walk], str]:
+    """Return everybody in a chunk of grey frames who moves like a person, and why there is nobody.
 
-    `frames` (num_frames, height, width), uint8, are grey; `view` has left, top, right and bottom of the
-    picture within bars. People are numbered by how much they walk; who is never seen beside another is taken
-    for the same.
+    People are numbered by how much they walk; who is never seen beside another is taken for the same.
     """
     frames, middle = level_light(frames), len(frames) // 2
     noise = np.median(cv2.absdiff(frames[middle], frames[max(0, middle - 1)])) / 0.6745 / np.sqrt(2)
@@ -81,34 +72,30 @@ def find_silhouettes(
 
 
 def _learn_scene(frames: np.ndarray, threshold: float, lag: int) -> np.ndarray:
-    """Return the empty scene: each pixel is the mean of the frames in which nothing moves there.
-
-    A plain median fails on slow walkers in short videos, who cover a pixel for most of the time; a plain mean
-    keeps a ghost of who stands still for a while, so frames that differ from the median count only where
-    they are the most.
-    """
+    """Return the empty scene: each pixel is the mean of the frames in which nothing moves there."""
+    # A median fails on slow walkers in short videos, who cover a pixel for most of the time; a mean keeps a
+    # ghost of who stands for a while: frames that differ from the median count only where they are the most.
     rows = range(0, len(frames), -(-len(frames) // _NUM_FRAMES_LEARNT))
     some = frames[rows.start : rows.stop : rows.step]
-    is_still = np.ones(some.shape, bool)
+    is_still = np.ones(some.shape, np.uint8)
     for still, row in zip(is_still, rows, strict=True):
         for other in {max(0, row - lag), min(len(frames) - 1, row + lag)}:
             moving = _clean(cv2.absdiff(frames[row], frames[other]), threshold)
             for left, top, width, height in _find_blobs(moving)[:, :4].astype(int):
                 edge = 2 + height // 20
-                above, before = max(0, top - edge), max(0, left - edge)
-                still[above : top + height + edge, before : left + width + edge] = False
+                box = left - edge, top - edge, width + 2 * edge, height + 2 * edge
+                cv2.rectangle(still, box, color=0, thickness=cv2.FILLED)
     median = np.median(some, axis=0).astype(np.uint8)
-    agrees = is_still & (cv2.absdiff(some, np.broadcast_to(median, some.shape).copy()) < 2 * threshold)
+    agrees = is_still & (np.abs(some - median.astype(np.float32)) < 2 * threshold)
     use = np.where(agrees.sum(axis=0) >= 0.5 * is_still.sum(axis=0), agrees, is_still)
     mean = np.einsum("fhw,fhw->hw", some, use, dtype=np.float32) / np.maximum(use.sum(axis=0), 1)
     return np.where(use.sum(axis=0) >= 2, mean.round(), median).astype(np.uint8)
 
 
 def level_light(frames: np.ndarray) -> np.ndarray:
-    """Undo what changes all over the picture: exposure that steps, lamps that flicker.
+    """Give each grey frame the gain that most of its pixels need to be as usual: lamps flicker.
 
-    Each grey frame gets the gain that most of its pixels need to be as usual. Returns `frames` itself where
-    the light is steady.
+    Returns `frames` itself where the light is steady.
     """
     small = frames[:, ::8, ::8].reshape(len(frames), -1).astype(np.float32)
     usual, levelled = np.median(small, axis=0), frames
@@ -140,10 +127,8 @@ def _draw(change: np.ndarray, threshold: float, square: np.ndarray) -> np.ndarra
 
 
 def _find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
-    """Return left, top, width, height and filled share of the blobs that may be a person, (num_blobs, 5).
-
-    Parts that lie close are taken as one, more so up and down than sideways: neighbours stay apart.
-    """
+    """Return left, top, width, height and filled share of the blobs that may be a person, (num_blobs, 5)."""
+    # Parts that lie close are taken as one, more so up and down than sideways: neighbours stay apart.
     size = [max(3, round(share * reach * mask.shape[0])) | 1 for share in (0.10, 0.045)]
     labels, boxes = cv2.connectedComponents(cv2.dilate(mask, np.ones(size, np.uint8)))[1], []
     labels[mask == 0] = 0
@@ -180,11 +165,7 @@ def _link(blobs: list[np.ndarray], frame_rate_hz: float) -> list[pd.DataFrame]:
 
 
 def _judge(
-    track: pd.DataFrame,
-    changes: list[np.ndarray],
-    threshold: float,
-    view: tuple[int, int, int, int],
-    frame_rate_hz: float,
+    track: pd.DataFrame, changes: list[np.ndarray], threshold: float, view: View, frame_rate_hz: float
 ) -> Walk | None:
     """Return what somebody does whose boxes are known, None if it is no person."""
     rows, seen = track.index.to_numpy(), track.to_numpy()
@@ -196,18 +177,14 @@ def _judge(
     centres = steady(usual[:, :2] + usual[:, 2:] / 2, _PATH_SECONDS * frame_rate_hz, 2)
     sides = np.maximum(steady(usual[:, 3:], _SIZE_SECONDS * frame_rate_hz, 1), 1) / BODY_SHARE
     is_slow = path_speed(np.hstack([centres, sides]), frame_rate_hz) < _MIN_SPEED
-    ends = seen[:, :2] + seen[:, 2:] > np.array(view[2:]) - _EDGE_PX
-    is_beyond = np.hstack([seen[:, :1] < view[0] + _EDGE_PX, ends])
+    right_bottom = seen[:, :2] + seen[:, 2:] > np.array(view[2:]) - _EDGE_PX
+    is_cut = (seen[:, 0] < view[0] + _EDGE_PX) | right_bottom.any(axis=1)
     boxes, squares = (np.full((len(changes), width), np.nan, np.float32) for width in (4, 3))
     boxes[rows], squares[rows] = seen, np.hstack([centres, sides])
     states = np.full(len(changes), State.GONE)
-    states[rows] = np.where(is_slow, State.STANDING, State.WALKING)
-    states[rows[is_beyond.any(axis=1)]] = State.CUT
-
-    def silhouette(row: int) -> np.ndarray:
-        return _draw(changes[row], threshold, squares[row])
-
-    return Walk(0, boxes, squares, states, find_bouts(states, [rows], frame_rate_hz), silhouette)
+    states[rows], states[rows[is_slow]], states[rows[is_cut]] = State.WALKING, State.STANDING, State.CUT
+    bouts = find_bouts(states, [rows], frame_rate_hz)
+    return Walk(0, boxes, squares, states, bouts, lambda row: _draw(changes[row], threshold, squares[row]))
 
 
 def measure_shapes(masks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -222,25 +199,25 @@ def measure_shapes(masks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         row, column = (max(0, int(edge - _MARGIN * height)) for edge in (top, left))
         right, bottom = int(np.ceil(left + width + _MARGIN * height)), int(top + height) + 1
         part = masks[place, row:bottom, column:right].astype(np.float32) / 255
-        if part.sum() >= 1:
-            corner = [0, 0, row, column, row, *[column] * 4, 0, 0, 0]
-            shapes[place] = _measure(part, height) + np.array(corner)
+        by_row, by_column, area = part.sum(axis=1), part.sum(axis=0), float(part.sum())
+        if area < 1:
+            continue
+        points = cv2.findNonZero((part > 0.5).astype(np.uint8))
+        hull_area = np.nan if points is None else cv2.contourArea(cv2.convexHull(points))
+        head = _head_row(by_row, height)
+        middles, widths = np.transpose([_band(part, *(head + band * height)) for band in _BANDS])
+        centre = by_column @ np.arange(len(by_column)) / area, by_row @ np.arange(len(by_row)) / area
+        places = row + head, column + centre[0], row + centre[1], *(column + middles)
+        shapes[place] = area, hull_area, *places, *widths[1:]
     return shapes
 
 
-def _measure(part: np.ndarray, height: float) -> np.ndarray:
-    """Return the shape of a body of this height in its part of a mask, 0 to 1."""
-    by_row, by_column, area = part.sum(axis=1), part.sum(axis=0), float(part.sum())
-    points = cv2.findNonZero((part > 0.5).astype(np.uint8))
-    hull_area = np.nan if points is None else cv2.contourArea(cv2.convexHull(points))
-    # Between two rows where the levels are crossed there.
-    rows = np.argmax(by_row >= _TOP_LEVELS[:, None] * height, axis=1)
+def _head_row(by_row: np.ndarray, height: float) -> float:
+    """Return where the head begins, between two rows, from the mass of each row."""
+    rows = np.argmax(by_row >= _HEAD_LEVELS[:, None] * height, axis=1)
     rise = by_row[rows] - np.where(rows > 0, by_row[rows - 1], 0)
-    beyond = (by_row[rows] - _TOP_LEVELS * height) / np.maximum(rise, 1e-9) * (rise > 0)
-    top = float(np.mean(rows - beyond))
-    middles, widths = np.transpose([_band(part, *(top + band * height)) for band in _BANDS])
-    centre_x, centre_y = by_column @ np.arange(len(by_column)) / area, by_row @ np.arange(len(by_row)) / area
-    return np.array([area, hull_area, top, centre_x, centre_y, *middles, *widths[1:]])
+    beyond = (by_row[rows] - _HEAD_LEVELS * height) / np.maximum(rise, 1e-9) * (rise > 0)
+    return float(np.mean(rows - beyond))
 
 
 def _band(part: np.ndarray, first: float, last: float) -> tuple[float, float]:
