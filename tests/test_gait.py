@@ -20,11 +20,11 @@ from gaitlib.gait import (
     measure_gait,
     step_events,
 )
-from gaitlib.gait.features import outline_features
 from gaitlib.gait.measuring import (
     foot_contacts,
     measure_keypoints,
     measure_silhouettes,
+    outline_features,
     outline_motion,
     walking_rhythm,
 )

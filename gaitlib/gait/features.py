@@ -2,25 +2,12 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
-import pandas as pd
-from scipy.signal import welch
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.gait.measuring import GAIT_PARAMETERS, bout_outline, measure_bout
+from gaitlib.gait.measuring import BANDS_HZ, GAIT_PARAMETERS, SHAPES, SPECTRA, measure_bout
 
-# Slow sway, strides, steps from slow to fast, and what is faster than steps.
-_BAND_EDGES_HZ = (0.3, 0.8, 1.3, 1.8, 2.4, 3.5, 6.0)
-_SHAPES = ("shoulders_width", "hips_width", "legs_width", "hull_area")
-# Signals whose spectra are added up, each with a scale that lets none drown the others.
-_SPECTRA = {
-    "vertical": {"top": 1.0, "centre_y": 1.0, "height": 0.5},
-    "arms": {"shoulders_width": 1.0, "hips_width": 1.0},
-    "legs": {"legs_width": 1.0},
-    "outline": {"hull_area": 1.0, "width": 0.5},
-}
 _FROM_KEYPOINTS = (
     *("speed_legs_per_s", "cadence_steps_per_min", "bounce_legs", "arm_abduction_deg", "hand_height_legs"),
     *("hand_travel_legs", "foot_clearance_legs", "trunk_lean_deg", "head_pitch_deg"),
@@ -29,8 +16,8 @@ _FROM_KEYPOINTS = (
 _LOGARITHMS = {*_FROM_KEYPOINTS[:3], "hand_travel_legs", "foot_clearance_legs"}
 _FROM_SILHOUETTES = (
     *("speed_legs_per_s", "cadence_steps_per_min", "head_forward_legs"),
-    *(*(f"{name}_heights" for name in _SHAPES), "centre_of_mass_heights"),
-    *(f"{group}_{low:g}_{high:g}_hz" for group in _SPECTRA for low, high in pairwise(_BAND_EDGES_HZ)),
+    *(*(f"{name}_heights" for name in SHAPES), "centre_of_mass_heights"),
+    *(f"{group}_{band}" for group in SPECTRA for band in BANDS_HZ),
 )
 # The family of what is read of outlines alone, by the first word of its name.
 _FAMILIES = {"vertical": "bounce", "arms": "arms", "legs": "legs", "outline": "arms", "shoulders": "arms"}
@@ -46,9 +33,8 @@ def feature_families(body: str) -> dict[str, list[int]]:
     """Return the places of the features of each family: speed, rhythm, bounce, arms, legs, posture."""
     families: dict[str, list[int]] = {}
     for place, name in enumerate(gait_feature_names(body)):
-        known = name in GAIT_PARAMETERS.index
-        family = GAIT_PARAMETERS.loc[name, "family"] if known else _FAMILIES[name.split("_")[0]]
-        families.setdefault(str(family), []).append(place)
+        family = GAIT_PARAMETERS["family"].get(name) or _FAMILIES[name.split("_")[0]]
+        families.setdefault(family, []).append(place)
     return families
 
 
@@ -60,9 +46,9 @@ def gait_features(videos: Sequence[PreparedVideo]) -> np.ndarray:
     rows = []
     for video in videos:
         values = np.ma.masked_invalid(bout_features(video))
-        seconds = np.array([bout.distinct_seconds for bout in video.own_bouts])
-        rows.append(np.ma.filled(np.ma.average(values, axis=0, weights=seconds), np.nan))
-    return np.array(rows).reshape(len(videos), -1)
+        seconds = [bout.distinct_seconds for bout in video.own_bouts]
+        rows.append(np.ma.average(values, axis=0, weights=seconds).filled(np.nan))
+    return np.array(rows)
 
 
 def bout_features(video: PreparedVideo) -> np.ndarray:
@@ -72,30 +58,9 @@ def bout_features(video: PreparedVideo) -> np.ndarray:
         values = dict(measure_bout(video, bout))
         for name in values.keys() & _LOGARITHMS:
             values[name] = np.log(max(values[name], 1e-6))
-        outline = bout_outline(video, bout) if video.keypoints is None else None
-        if outline is not None:
-            values |= outline_features(outline)
         rows.append([values.get(name, np.nan) for name in names])
     table = np.array(rows, float).reshape(-1, len(names))
     return np.where(np.isfinite(table), table, np.nan)
-
-
-def outline_features(outline: pd.DataFrame) -> dict[str, float]:
-    """Return what classifiers read of an outline beside parameters: mean shape, what moves how fast.
-
-    The root mean power of each group of `_SPECTRA` in six bands (Welch 1967) and widths are logarithms.
-    """
-    found = {f"{name}_heights": np.log(outline[name].mean()) for name in _SHAPES}
-    found["centre_of_mass_heights"] = (outline["top"] - outline["centre_y"]).mean()
-    rate_hz = 1 / float(np.median(np.diff(outline["time_seconds"])))
-    for group, scales in _SPECTRA.items():
-        signals = np.stack([scale * outline[name] for name, scale in scales.items()])
-        signals -= signals.mean(axis=1, keepdims=True)
-        frequencies, power = welch(signals, rate_hz, nperseg=min(signals.shape[1], 64), nfft=256)
-        for low, high in pairwise(_BAND_EDGES_HZ):
-            is_inside = (frequencies >= low) & (frequencies < high)
-            found[f"{group}_{low:g}_{high:g}_hz"] = np.log(power[:, is_inside].mean() + 1e-10) / 2
-    return found
 
 
 @lru_cache(1 << 15)

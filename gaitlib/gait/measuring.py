@@ -1,46 +1,54 @@
 """Gait parameters of walking bouts, from keypoints or silhouettes; `parameters.csv` defines them."""
 
-import warnings
-from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.signal import savgol_filter
+from scipy.signal import welch
 
 from gaitlib.clips import Bout, PreparedVideo
 from gaitlib.gait.motion import (
     FOCAL_LENGTH,
     MIN_FRAMES,
+    STEP_SECONDS,
     BodyMotion,
-    Rhythm,
     body_motion,
-    find_peak_times,
-    find_rhythm,
     find_step_seconds,
+    foot_contacts,
     repeats_after,
+    slow_part,
+    walking_rhythm,
     wave_size,
 )
 from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints
 
 # A row a parameter: name, title, unit, family, source, definition and where it holds. Lengths are in legs
 # (thigh and shank) or trunks (hips to shoulders), so that people of all sizes compare.
-with files(__package__).joinpath("parameters.csv").open(encoding="utf-8") as _csv:
-    GAIT_PARAMETERS = pd.read_csv(_csv, dtype=str).set_index("name", drop=False).rename_axis(None)
-# Ankles that part by less, in legs, are somebody who stands.
-_MIN_LEG_SWING = 0.12
-# Mean over standard deviation of how far the left foot is ahead: 0 in a walk, 2 if it always is.
-_MAX_ONE_SIDED = 0.8
+GAIT_PARAMETERS = pd.read_csv(Path(__file__).with_name("parameters.csv"), dtype=str)
+GAIT_PARAMETERS = GAIT_PARAMETERS.set_index("name", drop=False).rename_axis(None)
 # Slower than this somebody walks on a treadmill, or the camera goes along: steps tell the speed.
 _MIN_LEGS_PER_S = 0.2
 # Ankles part and close like a triangle, whose first harmonic is 0.81 as large.
 _TRIANGLE = 8 / np.pi**2
 # A trend of so many seconds hides what comes once a stride; a slow step that takes longer is rare.
-_STEP_SECONDS, _SLOW_STEP_SECONDS, _TREND_SECONDS = (0.28, 1.75), 0.85, 1.5
+_SLOW_STEP_SECONDS, _TREND_SECONDS = 0.85, 1.5
 _FORWARD, _LEFT, _UP, _SIDES = 0, 1, 2, np.array([1.0, -1.0])
 # Shares of the body's height (Winter 2009): thigh and shank; from the hips to the shoulders.
 _LEG_SHARE, _TRUNK_SHARE = 0.49, 0.28
+# Slow sway, strides, steps from slow to fast, and what is faster than steps.
+BANDS_HZ = {
+    f"{low:g}_{high:g}_hz": (low, high) for low, high in pairwise((0.3, 0.8, 1.3, 1.8, 2.4, 3.5, 6.0))
+}
+SHAPES = ("shoulders_width", "hips_width", "legs_width", "hull_area")
+# Signals of outlines whose spectra are added up, each with a scale that lets none drown the others.
+SPECTRA = {
+    "vertical": {"top": 1.0, "centre_y": 1.0, "height": 0.5},
+    "arms": {"shoulders_width": 1.0, "hips_width": 1.0},
+    "legs": {"legs_width": 1.0},
+    "outline": {"hull_area": 1.0, "width": 0.5},
+}
 
 
 def measure_gait(video: PreparedVideo) -> pd.DataFrame:
@@ -49,122 +57,71 @@ def measure_gait(video: PreparedVideo) -> pd.DataFrame:
     Returns a row a bout: `bout`, `start_seconds`, `end_seconds`, `heading`, `is_valid` (whether steps were
     found), then a column for each of `GAIT_PARAMETERS`, its unit in the name; NaN where the view hides it.
     """
-    rows, keys = [], ["bout", "start_seconds", "end_seconds", "heading", "is_valid"]
+    columns, rows = ["bout", "start_seconds", "end_seconds", "heading", "is_valid"], []
     for bout in video.own_bouts:
         values = measure_bout(video, bout)
-        is_valid = np.isfinite(values.get("cadence_steps_per_min", np.nan))
-        place = bout.number, bout.start_seconds, bout.end_seconds, bout.heading, is_valid
-        rows.append(dict(zip(keys, place, strict=True)) | values)
-    return pd.DataFrame(rows, columns=[*keys, *GAIT_PARAMETERS["name"]])
+        is_valid = "cadence_steps_per_min" in values
+        rows.append({**vars(bout), "bout": bout.number, "is_valid": is_valid, **values})
+    return pd.DataFrame(rows, columns=[*columns, *GAIT_PARAMETERS["name"]])
 
 
 @lru_cache(1 << 15)
 def gait_parameters(video: PreparedVideo) -> dict[str, float]:
     """Return the median of each parameter over the bouts of a video, by name; NaN where none shows it."""
-    table = measure_gait(video)[list(GAIT_PARAMETERS["name"])].astype(float)
-    return {str(name): float(value) for name, value in table.median().items()}
+    return measure_gait(video)[list(GAIT_PARAMETERS["name"])].astype(float).median().to_dict()
 
 
-@lru_cache(8192)
+@lru_cache(1 << 15)
 def measure_bout(video: PreparedVideo, bout: Bout) -> dict[str, float]:
-    """Return the parameters of one bout by name; one that is not there could not be measured."""
+    """Return what is measured in one bout, by name: parameters, of silhouettes also `outline_features`.
+
+    What could not be measured is not there or NaN.
+    """
     if video.keypoints is None:
-        outline = bout_outline(video, bout)
-        return {} if outline is None else measure_silhouettes(outline)
+        outline = outline_motion(video.track.iloc[bout.rows], (video.meta["width"], video.meta["height"]))
+        return {} if outline is None else measure_silhouettes(outline) | outline_features(outline)
     rows = _rounds(video, bout)
     return measure_keypoints(video.keypoints.part(rows), video.track["is_repeat"].to_numpy()[rows])
 
 
-def bout_outline(video: PreparedVideo, bout: Bout) -> pd.DataFrame | None:
-    """Return the silhouette's measures in one bout, see `outline_motion`."""
-    # The track counts in the pixels of frames of at most 960.
-    full_px = np.array([video.meta["width"], video.meta["height"]])
-    size_px = np.round(full_px * min(1.0, 960 / full_px.max()))
-    return outline_motion(video.track[bout.first_row : bout.last_row + 1], size_px)
-
-
 def step_events(video: PreparedVideo, bout: Bout) -> pd.DataFrame:
     """Return `time_seconds` and `side` of the steps of a bout; of silhouettes none (Zeni et al. 2008)."""
-    found = pd.DataFrame({"time_seconds": np.zeros(0), "side": ""})
     motion = body_motion(video.keypoints.part(_rounds(video, bout))) if video.keypoints else None
-    if motion and (rhythm := walking_rhythm(motion)):
-        found = foot_contacts(motion, rhythm)
+    rhythm = walking_rhythm(motion) if motion else None
+    if motion is None or rhythm is None:
+        return pd.DataFrame({"time_seconds": np.zeros(0), "side": ""})
+    found = foot_contacts(motion, rhythm)
     is_inside = found["time_seconds"].between(bout.start_seconds, bout.end_seconds)
     return found[is_inside].reset_index(drop=True)
 
 
 def _rounds(video: PreparedVideo, bout: Bout) -> np.ndarray:
     """Return the rows of a bout; of a loop, those of all rounds, which show its rhythm best."""
-    if bout.period_frames:
-        return np.flatnonzero(video.track["person"] == bout.person)
-    return np.arange(bout.first_row, bout.last_row + 1)
+    return np.flatnonzero(video.track["person"] == bout.person) if bout.period_frames else bout.rows
 
 
 def measure_keypoints(keypoints: Keypoints, is_repeat: np.ndarray | None = None) -> dict[str, float]:
     """Measure one walking bout, of a loop all of its rounds: values by the name of the parameter.
 
-    Frames of `is_repeat`, (num_frames,), do not count as regular steps. What could not be measured is not
-    there or NaN.
+    Frames of `is_repeat`, (num_frames,), do not count as regular steps.
     """
     motion = body_motion(keypoints)
     if motion is None:
         return {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing are NaN
-        found = _posture(motion) | _limbs(motion) | _smoothness(motion)
-        rhythm = walking_rhythm(motion)
-        if rhythm:
-            old = keypoints.times_seconds[is_repeat] if is_repeat is not None else []
-            is_fresh = ~np.isin(motion.times_seconds, old)
-            found |= _steps(motion, rhythm) | _regularity(motion, rhythm, is_fresh)
+    found, rhythm = _posture(motion) | _limbs(motion) | _smoothness(motion), walking_rhythm(motion)
+    if rhythm:
+        old = keypoints.times_seconds[is_repeat] if is_repeat is not None else []
+        found |= _steps(motion, rhythm[0])
+        found |= _regularity(motion, rhythm, is_fresh=~np.isin(motion.times_seconds, old))
     return {name: float(value) for name, value in found.items()}
 
 
-def walking_rhythm(motion: BodyMotion) -> Rhythm | None:
-    """Return the rhythm of the strides, None for somebody who stands."""
-    when, signals, passes = motion.times_seconds, _legs_apart(motion), motion.passes
-    rhythm = find_rhythm(when, signals, passes)
-    # Seen from the side, near and far leg may bear each other's names: one seems to be ahead all the time.
-    is_mixed = np.abs(signals[:, 0].mean()) > _MAX_ONE_SIDED * signals[:, 0].std()
-    if rhythm is None or (is_mixed and not _is_frontal(motion)):
-        hips_up = motion.middle("hip", image=True)[:, 1] / motion.leg_m
-        steps = np.stack([np.abs(signals[:, 0]), hips_up], axis=1)
-        step = find_step_seconds(when, steps, passes, _STEP_SECONDS)
-        swing = wave_size(when, steps[:, 0], passes, 1 / step) if step > 0 else 0.0
-        return Rhythm(0.5 / step, np.eye(signals.shape[1])[0]) if swing > _MIN_LEG_SWING / 2 else None
-    sizes = [wave_size(when, signal, passes, rhythm.frequency_hz) for signal in signals.T]
-    return rhythm if np.nanmax(sizes, initial=0) > _MIN_LEG_SWING else None
-
-
-def foot_contacts(motion: BodyMotion, rhythm: Rhythm) -> pd.DataFrame:
-    """Return `time_seconds` and `side` of each step: a foot is farthest before the other (Zeni 2008)."""
-    apart = _legs_apart(motion) @ rhythm.weights
-    apart -= np.median(apart)
-    when, passes, gap = motion.times_seconds, motion.passes, 0.6 * (1 / rhythm.frequency_hz)
-    times = [find_peak_times(when, sign * apart, passes, gap) for sign in _SIDES]
-    sides = np.repeat(["left", "right"], [len(part) for part in times])
-    table = pd.DataFrame({"time_seconds": np.concatenate(times), "side": sides})
-    return table.sort_values("time_seconds", ignore_index=True)
-
-
-def _is_frontal(motion: BodyMotion) -> bool:
-    return bool(np.abs(np.sin(np.radians(np.median(motion.heading_deg)))) > np.sqrt(0.5))
-
-
-def _legs_apart(motion: BodyMotion) -> np.ndarray:
-    """Return how far the left foot is before and above the right one, in space and in the image, in legs."""
-    feet = [motion.both(part, image=True)[..., 1] for part in ("ankle", "heel", "foot_index")]
-    ankles = motion.both("ankle")
-    both = np.stack([ankles[..., _FORWARD], ankles[..., _UP], *feet])
-    return (both[..., 0] - both[..., 1]).T / motion.leg_m
-
-
-def _steps(motion: BodyMotion, rhythm: Rhythm) -> dict[str, float]:
+def _steps(motion: BodyMotion, stride_hz: float) -> dict[str, float]:
     def size(values: np.ndarray, waves_a_stride: int) -> float:
-        frequency_hz = waves_a_stride * rhythm.frequency_hz
+        frequency_hz = waves_a_stride * stride_hz
         return wave_size(motion.times_seconds, values, motion.passes, frequency_hz) / motion.leg_m
 
-    stride, speed = 1 / rhythm.frequency_hz, float(np.median(motion.speed_m_per_s)) / motion.leg_m
+    stride, speed = 1 / stride_hz, float(np.median(motion.speed_m_per_s)) / motion.leg_m
     if speed < _MIN_LEGS_PER_S:
         ankles = motion.both("ankle")[..., _FORWARD]
         speed = size(ankles[:, 0] - ankles[:, 1], 1) / _TRIANGLE / stride
@@ -176,12 +133,13 @@ def _steps(motion: BodyMotion, rhythm: Rhythm) -> dict[str, float]:
         "step_time_s": stride / 2,
         "stride_time_s": stride,
         "bounce_legs": (size(hips[:, 1], 2) + size(shoulders[:, 1], 2)) / 2,
-        "lateral_sway_legs": size(shoulders[:, 0], 1) if _is_frontal(motion) else np.nan,
+        "lateral_sway_legs": size(shoulders[:, 0], 1) if motion.is_frontal else np.nan,
     }
 
 
 def _posture(motion: BodyMotion) -> dict[str, float]:
     shoulder, ear = motion.middle("shoulder"), motion.middle("ear")
+    trunk_m = np.median(np.linalg.norm(shoulder, axis=1))
     # A covered face looks like the back of a head: frames that show it so do not tell where it points.
     gaze = (motion.body_m[:, KEYPOINT_NAMES.index("nose")] - ear)[:, [_FORWARD, _UP]]
     gaze = gaze[gaze[:, 0] > 0]
@@ -189,7 +147,7 @@ def _posture(motion: BodyMotion) -> dict[str, float]:
     return {
         "trunk_lean_deg": _degrees(shoulder[:, _FORWARD], shoulder[:, _UP]).mean(),
         "head_pitch_deg": -_degrees(gaze[:, 1], gaze[:, 0]).mean() if len(gaze) > 2 else np.nan,
-        "shoulder_height_trunks": (ear - shoulder)[:, _UP].mean() / motion.trunk_m,
+        "shoulder_height_trunks": (ear - shoulder)[:, _UP].mean() / trunk_m,
         "shoulder_rounding_deg": _degrees((ear - shoulder)[:, _FORWARD], (ear - shoulder)[:, _UP]).mean(),
         "openness_legs": np.ptp(np.hstack(limbs), axis=1).mean() / motion.leg_m,
     }
@@ -233,17 +191,18 @@ def _smoothness(motion: BodyMotion) -> dict[str, float]:
     return {"jerk_legs_per_s3": np.sqrt((jerk**2).sum(axis=2).mean()), "sparc": -arc.mean()}
 
 
-def _regularity(motion: BodyMotion, rhythm: Rhythm, is_fresh: np.ndarray) -> dict[str, float]:
-    contacts, stride = foot_contacts(motion, rhythm), 1 / rhythm.frequency_hz
-    gaps, sides = np.diff(contacts["time_seconds"]), contacts["side"].to_numpy()
-    is_step = (gaps < 0.9 * stride) & (sides[:-1] != sides[1:])
-    means = [gaps[is_step & (sides[:-1] == side)].mean() for side in ("left", "right")]
-    at, passes = motion.times_seconds[is_fresh], motion.passes[is_fresh]
-    apart = (_legs_apart(motion) @ rhythm.weights)[is_fresh]
+def _regularity(
+    motion: BodyMotion, rhythm: tuple[float, np.ndarray], is_fresh: np.ndarray
+) -> dict[str, float]:
+    contacts, stride = foot_contacts(motion, rhythm), 1 / rhythm[0]
+    gaps, sides = contacts["time_seconds"].diff(), contacts["side"]
+    is_step = (gaps < 0.9 * stride) & (sides != sides.shift())
+    means = [gaps[is_step & (sides == side)].mean() for side in ("right", "left")]
+    at, passes, ahead = (part[is_fresh] for part in (motion.times_seconds, motion.passes, rhythm[1]))
     return {
-        "step_symmetry": min(means) / max(means),
-        "step_regularity": -repeats_after(at, apart, passes, stride / 2),
-        "stride_regularity": repeats_after(at, apart, passes, stride),
+        "step_symmetry": np.min(means) / np.max(means),
+        "step_regularity": -repeats_after(at, ahead, passes, stride / 2),
+        "stride_regularity": repeats_after(at, ahead, passes, stride),
     }
 
 
@@ -263,13 +222,13 @@ def _range(values: np.ndarray) -> np.ndarray:
     return np.diff(np.quantile(values, [0.05, 0.95], axis=0), axis=0)[0]
 
 
-def outline_motion(track: pd.DataFrame, frame_size_px: Sequence[float]) -> pd.DataFrame | None:
+def outline_motion(track: pd.DataFrame, frame_size_px: tuple[int, int]) -> pd.DataFrame | None:
     """Return the silhouette's measures in body heights, a row a frame; None where fewer than 10 are known.
 
     `top` and `centre_y` are below the middle of the walker's square; `right` and `away` are the speed,
     body heights a second, as a usual camera sees it; `time_seconds` and `pass` (unbroken rows) go with them.
     """
-    known = track[track["shape_area"].notna() & track["square_side"].notna()]
+    known = track[track["shape_area"].notna()]
     if len(known) < MIN_FRAMES:
         return None
     body_px = known["square_side"] * BODY_SHARE
@@ -314,21 +273,38 @@ def measure_silhouettes(outline: pd.DataFrame) -> dict[str, float]:
 def step_seconds(outline: pd.DataFrame) -> float:
     """Return the time of a step, NaN for none: legs part and close, the head goes up and down once a step."""
     when, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
-    quick, slow = (
-        np.stack([_without_trend(outline, name, trend) for name in ("legs_width", "top")], axis=1)
-        for trend in (_TREND_SECONDS, 2 * _TREND_SECONDS)
-    )
-    step = find_step_seconds(when, quick, passes, _STEP_SECONDS)
+    names = ["legs_width", "top"]
+    quick, slow = (_without_trend(outline, names, trend) for trend in (_TREND_SECONDS, 2 * _TREND_SECONDS))
+    step = find_step_seconds(when, quick, passes, STEP_SECONDS)
     if np.isnan(step):
-        return find_step_seconds(when, slow, passes, (_SLOW_STEP_SECONDS, 2 * _STEP_SECONDS[1]))
+        return find_step_seconds(when, slow, passes, (_SLOW_STEP_SECONDS, 2 * STEP_SECONDS[1]))
     if step > _SLOW_STEP_SECONDS:  # Perhaps half a step of somebody who walks very slowly.
         once, twice = (repeats_after(when, slow.sum(axis=1), passes, lag) for lag in (step, 2 * step))
         step *= 2 if twice > once + 0.3 else 1
     return step
 
 
-def _without_trend(outline: pd.DataFrame, name: str, trend_seconds: float = _TREND_SECONDS) -> np.ndarray:
-    """Return a measure of the outline without its slow trend."""
-    values, frame_seconds = outline[name].to_numpy(), float(np.median(np.diff(outline["time_seconds"])))
-    window = 2 * int(trend_seconds / 2 / frame_seconds) + 1
-    return values - savgol_filter(values, min(window, len(values) - 1 + len(values) % 2), 2)
+def _without_trend(
+    outline: pd.DataFrame, names: str | list[str], seconds: float = _TREND_SECONDS
+) -> np.ndarray:
+    rate_hz = 1 / float(np.median(np.diff(outline["time_seconds"])))
+    values = outline[names].to_numpy()
+    return values - slow_part(values, seconds, rate_hz)
+
+
+def outline_features(outline: pd.DataFrame) -> dict[str, float]:
+    """Return what classifiers read of an outline beside parameters: mean shape, what moves how fast.
+
+    The root mean power of each group of `SPECTRA` in six bands (Welch 1967) and widths are logarithms.
+    """
+    found = {f"{name}_heights": np.log(outline[name].mean()) for name in SHAPES}
+    found["centre_of_mass_heights"] = (outline["top"] - outline["centre_y"]).mean()
+    rate_hz = 1 / float(np.median(np.diff(outline["time_seconds"])))
+    for group, scales in SPECTRA.items():
+        signals = np.stack([scale * outline[name] for name, scale in scales.items()])
+        signals -= signals.mean(axis=1, keepdims=True)
+        frequencies, power = welch(signals, rate_hz, nperseg=min(signals.shape[1], 64), nfft=256)
+        for band, (low, high) in BANDS_HZ.items():
+            is_inside = (frequencies >= low) & (frequencies < high)
+            found[f"{group}_{band}"] = np.log(power[:, is_inside].mean() + 1e-10) / 2
+    return found

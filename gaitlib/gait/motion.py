@@ -1,9 +1,9 @@
 """A walking bout of keypoints in the body's own axes, and the rhythm of a walk: how often signals repeat."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from scipy.signal import find_peaks, medfilt, savgol_filter
 
 from gaitlib.walker import KEYPOINT_NAMES, MIRRORED, Keypoints
@@ -17,8 +17,9 @@ _SMOOTHING_SECONDS = 1.5
 _MAX_GAP_SECONDS, _MAX_GROWTH, _MAX_JUMP_M = 0.35, 0.15, 0.5
 # Slower than this, the way somebody goes does not tell which way the body faces; metres per second.
 _MIN_SPEED_M_PER_S = 0.25
-# Shoulders, hips, knees and ankles; in pairs of left and right.
-_TRUNK_AND_LEGS, _SHOULDERS, _HIPS = [11, 12, 23, 24, 25, 26, 27, 28], [11, 12], [23, 24]
+# Shoulders; hips, knees and ankles: left and right.
+_SHOULDERS, _LEGS = [11, 12], [[23, 24], [25, 26], [27, 28]]
+_HIPS, _TRUNK_AND_LEGS = _LEGS[0], [11, 12, 23, 24, 25, 26, 27, 28]
 # Strides per second, from half the slowest walk to a run; this share of a stride must be seen.
 _STRIDES_HZ, _MIN_STRIDES_SEEN = (0.15, 1.9), 0.75
 # A wave that explains less of the signals, or an autocorrelation below, is not a walk's.
@@ -28,6 +29,12 @@ _BLOCK_SECONDS = 4.0
 # The first peak of this height, as a share of the highest, is the step: a left step is most like the next
 # left one. Longer lags than this share of a pass are seen too seldom.
 _FIRST_PEAK_SHARE, _MAX_LAG_SHARE = 0.55, 0.6
+# Ankles that part by less, in legs, are somebody who stands.
+_MIN_LEG_SWING = 0.12
+# Mean over standard deviation of how far the left foot is ahead: 0 in a walk, 2 if it always is.
+_MAX_ONE_SIDED = 0.8
+# From a run to the slowest walk.
+STEP_SECONDS = 0.28, 1.75
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class BodyMotion:
     `passes`, (num_frames,), numbers the unbroken passes: a loop that starts again, a gap or a cut begins a
     new one. `body_m`, (num_frames, 33, 3), is forward, left and up from the middle of the hips; `image_m`,
     (num_frames, 33, 2), right and up from the middle of the frame, at the walker's distance. `heading_deg` is
-    where the body faces: 0 right, 90 towards the camera.
+    where the body faces: 0 right, 90 towards the camera. `leg_m`, thigh and shank, is the unit of lengths.
     """
 
     times_seconds: np.ndarray
@@ -46,6 +53,7 @@ class BodyMotion:
     image_m: np.ndarray
     speed_m_per_s: np.ndarray
     heading_deg: np.ndarray
+    leg_m: float
 
     def both(self, part: str, image: bool = False) -> np.ndarray:
         """Return a paired keypoint, shape (num_frames, 2 sides, axes): left, then right."""
@@ -56,16 +64,10 @@ class BodyMotion:
         """Return the middle of a paired keypoint, shape (num_frames, axes)."""
         return self.both(part, image).mean(axis=1)
 
-    @cached_property
-    def leg_m(self) -> float:
-        """Length of thigh and shank, metres: the unit of lengths."""
-        joints = np.stack([self.both(part) for part in ("hip", "knee", "ankle")])
-        return float(np.median(np.linalg.norm(np.diff(joints, axis=0), axis=3).sum(axis=0)))
-
-    @cached_property
-    def trunk_m(self) -> float:
-        """Distance from the hips to the shoulders, metres."""
-        return float(np.median(np.linalg.norm(self.middle("shoulder"), axis=1)))
+    @property
+    def is_frontal(self) -> bool:
+        """Whether somebody comes or goes rather than passes."""
+        return bool(np.abs(np.sin(np.radians(np.median(self.heading_deg)))) > np.sqrt(0.5))
 
 
 def body_motion(keypoints: Keypoints) -> BodyMotion | None:
@@ -74,16 +76,15 @@ def body_motion(keypoints: Keypoints) -> BodyMotion | None:
     Nobody walks backwards: sides are exchanged where the body faces away from where it goes.
     """
     rate_hz, size_px = keypoints.frame_rate_hz, np.array(keypoints.frame_size_px)
-    is_known = np.isfinite(keypoints.world_m).all((1, 2)) & np.isfinite(keypoints.image_px).all((1, 2))
-    scale = np.full(len(keypoints), np.nan)
-    scale[is_known] = _metres_per_pixel(keypoints.world_m[is_known], keypoints.image_px[is_known])
-    passes = _find_passes(keypoints, scale)
-    is_known &= np.bincount(passes, is_known)[passes] >= _MIN_PASS_FRAMES
-    if is_known.sum() < MIN_FRAMES:
+    known = keypoints.part(keypoints.is_found & np.isfinite(keypoints.world_m).all((1, 2)))
+    scale = _metres_per_pixel(known).astype(float)
+    passes = _find_passes(known, scale)
+    is_long = np.bincount(passes)[passes] >= _MIN_PASS_FRAMES
+    if is_long.sum() < MIN_FRAMES:
         return None
-    known, passes = keypoints.part(is_known), passes[is_known]
+    known, passes = known.part(is_long), passes[is_long]
     world, image = known.world_m.astype(float), known.image_px - size_px / 2
-    scale = _smooth(scale[is_known], passes, rate_hz)
+    scale = _smooth(scale[is_long], passes, rate_hz)
     path = scale[:, None] * np.column_stack(
         [image[:, _HIPS, 0].mean(axis=1), np.full(len(known), FOCAL_LENGTH * size_px.max())]
     )
@@ -100,54 +101,94 @@ def body_motion(keypoints: Keypoints) -> BodyMotion | None:
     axes = np.stack([np.stack([z, 0 * x, -x]), np.stack([x, 0 * x, z]), np.stack([0 * x, 0 * x - 1, 0 * x])])
     body = np.einsum("ijt,tkj->tki", axes, world - world[:, _HIPS].mean(axis=1, keepdims=True))
     image *= scale[:, None, None] * np.array([1, -1])
-    return BodyMotion(known.times_seconds, passes, body, image, speed, np.degrees(np.arctan2(x, z)))
+    legs = np.linalg.norm(np.diff(body[:, _LEGS], axis=1), axis=3).sum(axis=1)
+    heading_deg, leg_m = np.degrees(np.arctan2(x, z)), float(np.median(legs))
+    return BodyMotion(known.times_seconds, passes, body, image, speed, heading_deg, leg_m)
 
 
 def _smooth(values: np.ndarray, passes: np.ndarray, rate_hz: float, derivative: int = 0) -> np.ndarray:
-    """Smooth each pass by a parabola that moves along (Savitzky & Golay 1964), or return its slope."""
     result = np.zeros_like(values, dtype=float)
     for number in np.unique(passes):
-        part = values[passes == number]
-        window = min(2 * int(_SMOOTHING_SECONDS * rate_hz / 2) + 1, len(part) - 1 + len(part) % 2)
-        if window > 3:
-            part = savgol_filter(part, window, 2, deriv=derivative, delta=1 / rate_hz, axis=0)
-        result[passes == number] = part
+        result[passes == number] = slow_part(
+            values[passes == number], _SMOOTHING_SECONDS, rate_hz, derivative
+        )
     return result
 
 
-def _metres_per_pixel(world: np.ndarray, image: np.ndarray) -> np.ndarray:
+def slow_part(values: np.ndarray, seconds: float, rate_hz: float, derivative: int = 0) -> np.ndarray:
+    """Smooth by a parabola that moves along (Savitzky & Golay 1964), or return its slope."""
+    window = min(2 * int(seconds * rate_hz / 2) + 1, len(values) - 1 + len(values) % 2)
+    if window <= 3:
+        return values
+    return savgol_filter(values, window, 2, deriv=derivative, delta=1 / rate_hz, axis=0)
+
+
+def _metres_per_pixel(keypoints: Keypoints) -> np.ndarray:
     """Return the scale of each frame: the one that lays the body in metres over the body in pixels."""
-    metres, pixels = world[:, _TRUNK_AND_LEGS, :2], image[:, _TRUNK_AND_LEGS]
+    metres, pixels = keypoints.world_m[:, _TRUNK_AND_LEGS, :2], keypoints.image_px[:, _TRUNK_AND_LEGS]
     metres = metres - metres.mean(axis=1, keepdims=True)
     scale = (metres**2).sum((1, 2)) / np.maximum((metres * pixels).sum((1, 2)), 1e-6)
     return medfilt(scale, 3) if len(scale) > 3 else scale
 
 
 def _find_passes(keypoints: Keypoints, scale: np.ndarray) -> np.ndarray:
-    known = np.flatnonzero(np.isfinite(scale))
-    step_px = np.linalg.norm(np.diff(keypoints.image_px[known].mean(axis=1), axis=0), axis=1)
-    is_new = np.diff(keypoints.times_seconds[known]) > _MAX_GAP_SECONDS
-    is_new |= np.abs(np.diff(np.log(scale[known]))) > _MAX_GROWTH
-    is_new |= step_px * scale[known[1:]] > _MAX_JUMP_M
-    starts = np.zeros(len(scale), int)
-    starts[known[1:]] = is_new
-    return np.cumsum(starts)
+    step_px = np.linalg.norm(np.diff(keypoints.image_px.mean(axis=1), axis=0), axis=1)
+    is_new = np.diff(keypoints.times_seconds) > _MAX_GAP_SECONDS
+    is_new |= np.abs(np.diff(np.log(scale))) > _MAX_GROWTH
+    is_new |= step_px * scale[1:] > _MAX_JUMP_M
+    return np.cumsum([0, *is_new])[: len(scale)]
 
 
-@dataclass(frozen=True)
-class Rhythm:
-    """`weights` add the signals up to one that is largest where the first signal is."""
+def walking_rhythm(motion: BodyMotion) -> tuple[float, np.ndarray] | None:
+    """Return strides a second and how far the left foot is ahead, (num_frames,); None for who stands."""
+    when, signals, passes = motion.times_seconds, _legs_apart(motion), motion.passes
+    rhythm = find_rhythm(when, signals, passes)
+    # Seen from the side, near and far leg may bear each other's names: one seems to be ahead all the time.
+    is_mixed = np.abs(signals[:, 0].mean()) > _MAX_ONE_SIDED * signals[:, 0].std()
+    if rhythm is None or (is_mixed and not motion.is_frontal):
+        hips_up = motion.middle("hip", image=True)[:, 1] / motion.leg_m
+        steps = np.stack([np.abs(signals[:, 0]), hips_up], axis=1)
+        step = find_step_seconds(when, steps, passes, STEP_SECONDS)
+        swing = wave_size(when, steps[:, 0], passes, 1 / step) if step > 0 else 0.0
+        return (0.5 / step, signals[:, 0]) if swing > _MIN_LEG_SWING / 2 else None
+    stride_hz, weights = rhythm
+    sizes = [wave_size(when, signal, passes, stride_hz) for signal in signals.T]
+    return (stride_hz, signals @ weights) if np.nanmax(sizes, initial=0) > _MIN_LEG_SWING else None
 
-    frequency_hz: float
-    weights: np.ndarray
+
+def foot_contacts(motion: BodyMotion, rhythm: tuple[float, np.ndarray]) -> pd.DataFrame:
+    """Return `time_seconds` and `side` of each step: a foot is farthest before the other (Zeni 2008)."""
+    stride_hz, ahead = rhythm
+    ahead, found = ahead - np.median(ahead), []
+    for number in np.unique(motion.passes):
+        times = motion.times_seconds[motion.passes == number]
+        frame_seconds = float(np.median(np.diff(times)))
+        apart = max(1.0, 0.6 * (1 / stride_hz) / frame_seconds)
+        for side, sign in (("left", 1), ("right", -1)):
+            values = sign * ahead[motion.passes == number]
+            for peak in find_peaks(values, height=0, distance=apart)[0]:
+                found.append((times[peak] + peak_shift(values, peak) * frame_seconds, side))
+    table = pd.DataFrame(found, columns=["time_seconds", "side"])
+    return table.sort_values("time_seconds", ignore_index=True)
 
 
-def find_rhythm(times: np.ndarray, signals: np.ndarray, passes: np.ndarray) -> Rhythm | None:
-    """Find the frequency whose wave explains most of some signals; None where nothing repeats.
+def _legs_apart(motion: BodyMotion) -> np.ndarray:
+    """Return how far the left foot is before and above the right one, in space and in the image, in legs."""
+    feet = [motion.both(part, image=True)[..., 1] for part in ("ankle", "heel", "foot_index")]
+    ankles = motion.both("ankle")
+    both = np.stack([ankles[..., 0], ankles[..., 2], *feet])
+    return (both[..., 0] - both[..., 1]).T / motion.leg_m
 
-    Each unbroken pass of the `signals`, (num_frames, num_signals), has a mean of its own; larger signals
-    count more. A fit needs little more than one stride, copes with gaps and loops and takes no harmonic for
-    the rhythm (Lomb 1976, "Least-squares frequency analysis of unequally spaced data").
+
+def find_rhythm(
+    times: np.ndarray, signals: np.ndarray, passes: np.ndarray
+) -> tuple[float, np.ndarray] | None:
+    """Find the frequency (Hz) whose wave explains most of some signals; None where nothing repeats.
+
+    Each unbroken pass of the `signals`, (num_frames, num_signals), has a mean of its own. With the frequency
+    come weights that add them up to one that is largest where the first is. A fit needs little more than one
+    stride, copes with gaps and loops and takes no harmonic for the rhythm (Lomb 1976, "Least-squares
+    frequency analysis of unequally spaced data").
     """
     seconds = max(float(np.ptp(times)), 1e-9)
     frequencies = np.arange(max(_STRIDES_HZ[0], _MIN_STRIDES_SEEN / seconds), _STRIDES_HZ[1], 0.005)
@@ -165,7 +206,7 @@ def find_rhythm(times: np.ndarray, signals: np.ndarray, passes: np.ndarray) -> R
     best = int(gained.argmax()) if len(frequencies) else 0
     if best in (0, len(frequencies) - 1) or gained[best] < _MIN_EXPLAINED * total or not total:
         return None
-    return Rhythm(float(frequencies[best]), weights[best] / (np.linalg.norm(weights[best]) + 1e-12))
+    return float(frequencies[best]), weights[best] / (np.linalg.norm(weights[best]) + 1e-12)
 
 
 def find_step_seconds(
@@ -178,8 +219,7 @@ def find_step_seconds(
     frame_seconds = float(np.median(np.diff(times)))
     longest = _MAX_LAG_SHARE * np.bincount(passes).max() * frame_seconds
     lags = np.arange(limits_seconds[0], min(limits_seconds[1], longest), frame_seconds)
-    curves = np.array([[repeats_after(times, part, passes, lag) for lag in lags] for part in signals.T])
-    curves = np.nan_to_num(curves)
+    curves = np.nan_to_num([[repeats_after(times, part, passes, lag) for lag in lags] for part in signals.T])
     clear = [max((curve[peak] for peak in find_peaks(curve)[0]), default=0.0) for curve in curves]
     if max(clear) < _MIN_EXPLAINED:
         return np.nan
@@ -215,19 +255,6 @@ def wave_size(times: np.ndarray, values: np.ndarray, passes: np.ndarray, frequen
                 sizes.append(2 * np.hypot(*np.linalg.lstsq(terms, values[block], rcond=None)[0][:2]))
                 frames.append(len(block))
     return float(np.average(sizes, weights=frames)) if sizes else np.nan
-
-
-def find_peak_times(
-    times: np.ndarray, signal: np.ndarray, passes: np.ndarray, apart_seconds: float
-) -> np.ndarray:
-    """Return when a signal is largest, seconds, at least some time apart."""
-    found = []
-    for number in np.unique(passes):
-        at, values = times[passes == number], signal[passes == number]
-        frame_seconds = float(np.median(np.diff(at))) if len(at) > 2 else np.inf
-        for peak in find_peaks(values, height=0, distance=max(1.0, apart_seconds / frame_seconds))[0]:
-            found.append(at[peak] + peak_shift(values, peak) * frame_seconds)
-    return np.array(found)
 
 
 def repeats_after(times: np.ndarray, signal: np.ndarray, passes: np.ndarray, lag_seconds: float) -> float:
