@@ -64,7 +64,7 @@ def make_walk(folder: Path, row: dict) -> PreparedVideo:
         "start_seconds": 0.0,
         "end_seconds": seconds,
     }
-    bout |= {"distinct_seconds": seconds, "period_frames": 0, "heading": "right", "person": 0}
+    bout |= {"distinct_seconds": seconds, "period_frames": 0, "person": 0, "way_right": 1.0, "way_away": 0.0}
     meta = {
         "refusal": "",
         "crop": "skeleton",

@@ -279,7 +279,7 @@ def test_clips_come_from_the_person_who_walks_most(tmp_path):
     video = one_walk(tmp_path / "sad_1", "sad", seconds=6.0)
     ranges = [(0, 29, 0), (30, 74, 1), (75, 89, 0)]
     bouts = tuple(
-        Bout(number, first, last, first / 15, (last + 1) / 15, (last + 1 - first) / 15, 0, "right", person)
+        Bout(number, first, last, first / 15, (last + 1) / 15, (last + 1 - first) / 15, 0, person, 1.0, 0.0)
         for number, (first, last, person) in enumerate(ranges)
     )
     video.__dict__["bouts"] = bouts

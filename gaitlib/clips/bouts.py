@@ -26,8 +26,8 @@ class Bout:
     """A walking bout: one person walks, without a break and without footage that came before.
 
     `number` counts in order of time and stands in the track's column `bout`; `last_row` is included;
-    `distinct_seconds` is the length without repeats, `period_frames` one round of a loop, else 0; `heading`
-    is "left", "right", "towards" the camera or "away".
+    `distinct_seconds` is the length without repeats, `period_frames` one round of a loop, else 0. The way
+    goes right across the picture and away from the camera, in sides of the walker's square.
     """
 
     number: int
@@ -37,8 +37,9 @@ class Bout:
     end_seconds: float
     distinct_seconds: float
     period_frames: int
-    heading: str
     person: int
+    way_right: float
+    way_away: float
 
     def __len__(self) -> int:
         return self.last_row + 1 - self.first_row
@@ -47,6 +48,12 @@ class Bout:
     def rows(self) -> np.ndarray:
         """The rows of the track, ndarray of shape (num_frames,), int."""
         return np.arange(self.first_row, self.last_row + 1)
+
+    @property
+    def heading(self) -> str:
+        """Where the person goes most: "left", "right", "towards" the camera or "away"."""
+        right, away = self.way_right, self.way_away
+        return max((-away, "towards"), (away, "away"), (right, "right"), (-right, "left"))[1]
 
 
 def find_bouts(
@@ -89,8 +96,8 @@ def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, 
         same = binary_opening((step[period:] > _MIN_STEP_POWER) & (ratio < _MAX_RATIO), np.ones(shortest))
         repeats[period : len(frames)] |= same
         if not loop and same.mean() > 0.8:
-            parts = [part for part in (period / 3, period / 2) if _fits(frames, step, part)]
-            loop = parts[0] if parts else float(period)
+            fractions = (part for part in (period / 3, period / 2) if _fits(frames, step, part))
+            loop = next(fractions, float(period))
             repeats[int(np.ceil(loop)) : len(frames)] = True
     return repeats, loop
 

@@ -6,6 +6,7 @@ Workers share the videos and the cache with this machine, under the same paths, 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any
 
 import joblib
@@ -39,16 +40,26 @@ def run_many(
 
 def _run_on_workers(function: Callable[[Any], Any], items: Sequence[Any], scheduler: str) -> Iterator[Any]:
     with _connect(scheduler) as client:
-        _wait_for_workers(client, scheduler)
+        from distributed.scheduler import KilledWorker
+
         try:
             for future in client.map(function, items, pure=False):
-                yield _result(future, client, scheduler)
+                while not future.done():
+                    _wait_for_workers(client, scheduler)
+                    with suppress(TimeoutError):
+                        future.exception(timeout=1)
+                yield future.result()
         except StorageError:
             raise
         except (OSError, CancelledError) as error:
             raise InputError(
                 f"The Dask scheduler at {scheduler} has gone away: start it again, then the same command; "
                 "what is finished is not done twice."
+            ) from error
+        except KilledWorker as error:
+            raise InputError(
+                "One task brought down every worker that tried it (a crash, or not enough memory): give the "
+                "workers more memory, or leave the scheduler out to see which."
             ) from error
 
 
@@ -73,20 +84,3 @@ def _wait_for_workers(client: Any, scheduler: str) -> None:
     except TimeoutError:
         start = f"start some with `dask worker {scheduler} --nworkers auto --nthreads 1`"
         raise InputError(f"The Dask scheduler at {scheduler} has no worker: {start}.") from None
-
-
-def _result(future: Any, client: Any, scheduler: str) -> Any:
-    from distributed.scheduler import KilledWorker
-
-    while True:
-        try:
-            return future.result(timeout=1)
-        except TimeoutError:
-            if future.done():
-                raise
-            _wait_for_workers(client, scheduler)
-        except KilledWorker as error:
-            raise InputError(
-                "One task brought down every worker that tried it (a crash, or not enough memory): give the "
-                "workers more memory, or leave the scheduler out to see which."
-            ) from error

@@ -23,8 +23,8 @@ from gaitlib.clips.cluster import run_many
 from gaitlib.clips.skeleton import draw_sequence, face_ahead, keypoint_sequence
 from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, file_digest, hold_lock, make_folder, read_json, show_name, write_aside
-from gaitlib.video import VideoReader
+from gaitlib.files import cache_dir, file_digest, hold_lock, read_json, show_name, write_aside
+from gaitlib.video import ReadReport, VideoReader
 from gaitlib.walker import (
     SHAPE_NAMES,
     Keypoints,
@@ -37,12 +37,10 @@ from gaitlib.walker import (
 )
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
-# Who moves less than this between the ends of a bout, in sides of the square, gets nowhere.
-_MIN_WAY = 0.2
-_PIXELS = ("left", "top", "width", "height", "square_x", "square_y", "square_side")
+_BOX, _SQUARE = ["left", "top", "width", "height"], ["square_x", "square_y", "square_side"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class PreparedVideo:
         """The walker in each row.
 
         Columns: `time_seconds`; box `left`, `top`, `width`, `height` and square `square_x`, `square_y`,
-        `square_side` in pixels of frames of at most 960; `bout`, `person` and `picture` (among the stored
+        `square_side` in pixels of the upright video; `bout`, `person` and `picture` (among the stored
         frames; -1: none); `is_repeat`; `speed_heights_per_s`; `shape_*` (`SHAPE_NAMES`, of silhouettes).
         """
         return pd.DataFrame(self._load("track"))
@@ -75,7 +73,7 @@ class PreparedVideo:
 
     @property
     def sequence(self) -> np.ndarray:
-        """The keypoints as `keypoint_sequence` gives them, of shape (num_rows, 33, 3), float32."""
+        """The keypoints of walks as `keypoint_sequence` gives them, (num_rows, 33, 3), float32."""
         return self._load("sequence")
 
     @property
@@ -112,11 +110,14 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
     `body` and `crop` of the settings must be decided. Without bouts where nobody walks:
     ``meta["why_empty"]`` says why. Raises an `InputError` if the video cannot be read.
     """
-    video, name = _find_entry(path, config), show_name(path.name)
-    if not (video.folder / "meta.json").exists():
+    name = show_name(path.name)
+    if not _is_readable(path):
+        why = "is a folder without a video" if path.is_dir() else "does not exist, or is not a readable file"
+        raise InputError(f"{name} {why}.")
+    video = _find_entry(path, config)
+    if not video.folder.exists():
         if config.body == "keypoints" and weights_problem():
             raise InputError(weights_problem())
-        make_folder(video.folder.parent)
         with hold_lock(video.folder, f"Another process reads {name}: waiting for it.", wait=True):
             if not video.folder.exists():
                 _make_entry(path, config, video.folder)
@@ -132,29 +133,19 @@ def prepare_videos(
 
     Returns a video for each path; a text says why one cannot be used, without its name.
     """
-    new, found = [path for path in dict.fromkeys(paths) if not _is_stored(path, config)], {}
+    found = filter(_is_readable, dict.fromkeys(paths))
+    new = [path for path in found if not _find_entry(path, config).folder.exists()]
     if len(new) > 1:  # for what is stored no other process is started, which takes seconds
-        prepare = partial(_prepare_or_reason, config=config, is_alone=False)
-        found = dict(zip(new, run_many(prepare, new, config.scheduler, description), strict=True))
-    return [found.get(path) or _prepare_or_reason(path, config, is_alone=True) for path in paths]
+        list(run_many(partial(_prepare_beside_others, config=config), new, config.scheduler, description))
+    return [_prepare_or_reason(path, config) for path in paths]
 
 
-def recognises_person(path: Path, config: RunConfig) -> bool | None:
-    """Tell whether keypoints of a person were found in a prepared video; None: it could not be read."""
-    meta = _find_entry(path, config).meta
-    return None if meta["refusal"] else "keypoints" in meta["methods"]
+def _prepare_beside_others(path: Path, config: RunConfig) -> None:
+    cv2.setNumThreads(1)  # OpenCV's own threads would fight with the other workers
+    _prepare_or_reason(path, config)
 
 
-def _is_stored(path: Path, config: RunConfig) -> bool:
-    try:
-        return (_find_entry(path, config).folder / "meta.json").exists()
-    except InputError:  # no such file
-        return True
-
-
-def _prepare_or_reason(path: Path, config: RunConfig, is_alone: bool) -> PreparedVideo | str:
-    if not is_alone:
-        cv2.setNumThreads(1)  # OpenCV's own threads would fight with the other workers
+def _prepare_or_reason(path: Path, config: RunConfig) -> PreparedVideo | str:
     try:
         video = prepare_video(path, config)
     except InputError as error:
@@ -163,13 +154,18 @@ def _prepare_or_reason(path: Path, config: RunConfig, is_alone: bool) -> Prepare
     return video if video.bouts else video.meta["why_empty"]
 
 
+def recognises_person(path: Path, config: RunConfig) -> bool | None:
+    """Tell whether keypoints of a person were found in a prepared video; None: it could not be read."""
+    meta = _find_entry(path, config).meta
+    return None if meta["refusal"] else "keypoints" in meta["methods"]
+
+
+def _is_readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
+
+
 def _find_entry(path: Path, config: RunConfig) -> PreparedVideo:
     """Return the cache entry of a file, be it there or not."""
-    if not path.is_file() or not os.access(path, os.R_OK):
-        fault = (
-            "is a folder without a video" if path.is_dir() else "does not exist, or is not a readable file"
-        )
-        raise InputError(f"{show_name(path.name)} {fault}.")
     shape = [] if config.crop == "skeleton" else [config.frame_size, config.num_channels]
     settings = [config.body, config.crop, config.frame_rate_hz, *shape]
     digest = file_digest(path)
@@ -186,8 +182,7 @@ def _make_entry(path: Path, config: RunConfig, folder: Path) -> None:
             meta = {"refusal": str(error).removeprefix(f"{show_name(path)} "), "bouts": []}
         except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
             # A frame of one pixel and the like: whatever it is, one video must not end a run.
-            cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            meta = {"refusal": f"could not be searched for a walker ({cause}).", "bouts": []}
+            meta = {"refusal": f"could not be searched for a walker ({error!r:.200}).", "bouts": []}
         (aside / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
@@ -197,37 +192,33 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path) -> dict[str, Any
     rate, size_px, seconds = config.frame_rate_hz, _FRAME_PX[config.body], _CHUNK_SECONDS[config.body]
     color = config.body == "keypoints" or config.num_channels == 3
     reader = VideoReader(path, rate, size_px, color, seconds)
-    tracks, tables, pictures, thumbs, finder = [], [], [], [], None
+    tracks, tables, pictures, finder = [], [], [], None
     for chunk in reader:
         full_px = reader.report.width, reader.report.height
         finder = finder or WalkerFinder(config.body, rate, full_px, config.crop == "silhouette")
         track = finder.find(chunk)
         tables.append(_tabulate(track))
         pictures.append(_pictures(chunk.frames, track, config))
-        thumbs.append(track.thumbs)
         tracks.append(replace(track, masks=None))
-    repeats, period = find_repeats(np.concatenate(thumbs), rate)
+    thumbs = np.concatenate([track.thumbs for track in tracks])
+    repeats, period = find_repeats(thumbs, rate)
     table = pd.concat(tables, ignore_index=True).assign(is_repeat=repeats)
     bouts = _find_walks(table, period, config)
-    if config.body == "keypoints":
-        _write_keypoints(tracks, table, bouts, folder)
-    # Pixels count as in the frames that `VideoReader` gives by default.
-    scale = min(1.0, 960 / max(full_px)) / min(1.0, size_px / max(full_px))
-    for name in [*_PIXELS, *table.filter(like="shape_")]:
+    scale = max(1.0, max(full_px) / size_px)
+    for name in [*_BOX, *_SQUARE, *table.filter(like="shape_")]:
         table[name] *= scale ** (2 if name.endswith("area") else 1)
+    if config.body == "keypoints":
+        _write_keypoints(tracks, bouts, folder)
     np.save(folder / "track.npy", table.to_records(index=False))
-    np.save(folder / "thumbs.npy", np.concatenate(thumbs))
+    np.save(folder / "thumbs.npy", thumbs)
     np.save(folder / "pictures.npy", np.concatenate(pictures))
-    meta = _describe(tracks, bouts, period, config)
-    notes = [*reader.report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
-    meta |= {"read_notes": reader.report.notes, "notes": notes + meta["notes"]}
-    return asdict(reader.report) | meta
+    return _describe(tracks, bouts, period, config, reader.report)
 
 
 def _tabulate(track: WalkerTrack) -> pd.DataFrame:
     """Return a chunk of the track, with `begins` where another walk does within the chunk."""
     is_walking, begins = track.bouts >= 0, np.diff(track.bouts, prepend=track.bouts[:1]) != 0
-    table = pd.DataFrame(np.column_stack([track.boxes, track.squares]), columns=_PIXELS)
+    table = pd.DataFrame(np.column_stack([track.boxes, track.squares]), columns=[*_BOX, *_SQUARE])
     table = table.assign(person=track.person, is_walking=is_walking, begins=begins)
     if track.masks is not None:
         shapes = measure_shapes(track.masks, np.where(is_walking[:, None], track.boxes, np.nan))
@@ -244,14 +235,15 @@ def _pictures(frames: np.ndarray, track: WalkerTrack, config: RunConfig) -> np.n
         height, width = frames.shape[1:3]
         rows = np.arange(len(track))
         squares = np.tile([width / 2, height / 2, max(width, height)], (len(track), 1))
-    chosen = (frames[row] for row in rows)
-    if config.crop == "silhouette" and track.masks is not None:
-        masks = (track.masks[row] for row in rows)
-        pairs = zip(chosen, masks, strict=True)
-        chosen = masks if is_grey else (np.uint8(frame * (mask[..., None] / 255)) for frame, mask in pairs)
-    elif is_grey and frames.ndim > 3:
-        chosen = (cv2.cvtColor(frames[row], cv2.COLOR_RGB2GRAY) for row in rows)
-    cut = cut_frames(chosen, squares[rows], config.frame_size)
+
+    def picture(row: int) -> np.ndarray:
+        frame = frames[row]
+        if config.crop == "silhouette" and track.masks is not None:
+            mask = track.masks[row]
+            return mask if is_grey else np.uint8(frame * (mask[..., None] / 255))
+        return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) if is_grey and frame.ndim > 2 else frame
+
+    cut = cut_frames(map(picture, rows), squares[rows], config.frame_size)
     return cut.reshape(-1, config.frame_size, config.frame_size, config.num_channels)
 
 
@@ -263,7 +255,7 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
     runs, is_stored = np.where(walks, begins.cumsum(), -1), walks | (config.crop == "frame")
     if config.crop == "frame" and not walks.any():
         runs, person = np.zeros_like(runs), np.zeros_like(person)
-    squares, bouts = table[list(_PIXELS[4:])].to_numpy(), list[Bout]()
+    squares, bouts = table[_SQUARE].to_numpy(), list[Bout]()
     table["time_seconds"] = np.arange(len(table)) / rate
     table["picture"] = np.where(is_stored, is_stored.cumsum() - 1, -1)
     bout, speed = np.full(len(table), -1), np.full(len(table), np.nan)
@@ -271,64 +263,59 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
         bout[rows], speed[rows] = number, path_speed(squares[rows], rate)
         first, last = int(rows[0]), int(rows[-1])
         seconds = first / rate, (last + 1) / rate, min(len(rows), period or len(rows)) / rate
-        right, away = _way(squares[rows])
-        heading = max((-away, "towards"), (away, "away"), (right, "right"), (-right, "left"))[1]
-        bouts.append(Bout(number, first, last, *seconds, round(period), heading, int(person[first])))
+        x, side = squares[[first, last]][:, [0, 2]].T
+        # Somebody is about 4 sides of the square away; without anybody there is no square.
+        way = np.nan_to_num([(x[1] - x[0]) / side.mean(), 4 * np.log(side[0] / side[1])]).tolist()
+        bouts.append(Bout(number, first, last, *seconds, round(period), int(person[first]), *way))
     table["bout"], table["person"], table["speed_heights_per_s"] = bout, person, speed
     return bouts
 
 
-def _way(squares: np.ndarray) -> np.ndarray:
-    """Return how far somebody goes right and away, in sides of the square; they are about 4 sides away."""
-    first, last = squares[0], squares[-1]
-    return np.array([2 * (last[0] - first[0]) / (first[2] + last[2]), 4 * np.log(first[2] / last[2])])
-
-
-def _write_keypoints(
-    tracks: Sequence[WalkerTrack], table: pd.DataFrame, bouts: Sequence[Bout], folder: Path
-) -> None:
+def _write_keypoints(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], folder: Path) -> None:
     """Write the walker's keypoints, and those of walks as networks see them."""
     parts = [track.keypoints for track in tracks if track.keypoints is not None]
     names = ("times_seconds", "image_px", "world_m", "visibility")
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     keypoints = Keypoints(**arrays, frame_size_px=parts[0].frame_size_px)
-    squares, sequence = table[list(_PIXELS[4:])].to_numpy(), np.zeros((len(keypoints), 33, 3), np.float32)
+    sequence = np.zeros_like(keypoints.world_m)
     for bout in bouts:
-        way = _way(squares[bout.rows])
-        if np.linalg.norm(way) > _MIN_WAY:
-            face_ahead(keypoints, bout.rows, way)
+        face_ahead(keypoints, bout.rows, (bout.way_right, bout.way_away))
         sequence[bout.rows] = keypoint_sequence(keypoints.part(bout.rows))
     keypoints.save(folder / "keypoints.npz")
     np.save(folder / "sequence.npy", sequence)
 
 
 def _describe(
-    tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], period: float, config: RunConfig
+    tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], period: float, config: RunConfig, report: ReadReport
 ) -> dict[str, Any]:
-    rate, seconds, notes = config.frame_rate_hz, dict[int, float](), list[str]()
+    rate, seconds = config.frame_rate_hz, dict[int, float]()
     for bout in bouts:
         seconds[bout.person] = seconds.get(bout.person, 0.0) + bout.distinct_seconds
     main = max(seconds, key=seconds.__getitem__, default=-1)
+    notes = [*report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
     if period:
         times = sum(map(len, tracks)) / period
         notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
     if len(seconds) > 1:
-        share = f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s"
         notes.append(
-            f"{len(seconds)} people walk one after another: only the one who walks most is read, {share}."
+            f"{len(seconds)} people walk one after another: only the one who walks most is read, "
+            f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s."
         )
-    num_people = max(track.num_people for track in tracks)
-    if num_people > 1 and bouts:
-        notes.append(f"{num_people} people are seen at the same time: only the one who walks most is read.")
-    why = max(tracks, key=lambda track: (track.num_people, bool(track.reason))).reason
-    if any((track.bouts >= 0).any() for track in tracks):
+    most = max(tracks, key=lambda track: track.num_people)
+    if most.num_people > 1 and bouts:
+        notes.append(
+            f"{most.num_people} people are seen at the same time: only the one who walks most is read."
+        )
+    why = most.reason
+    if not all(track.reason for track in tracks):
         why = f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
-    return {
+    return asdict(report) | {
         **{name: getattr(config, name) for name in ("body", "crop", "frame_rate_hz")},
         "bouts": [asdict(bout) for bout in bouts],
         "main_person": main,
         "methods": sorted({track.method for track in tracks}),
         "notes": notes,
+        "read_notes": report.notes,
         "refusal": "",
         "why_empty": "" if bouts else why,
     }

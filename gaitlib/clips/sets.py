@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import cv2
@@ -89,7 +89,7 @@ class ClipSet:
         light, not what the person does. Frames around the clip come in, as far as the same bout reaches.
         """
         video, rows = self.videos[self.video_numbers[clip]], self.rows[clip]
-        if rng is not None and video.meta["crop"] == "skeleton":
+        if video.meta["crop"] == "skeleton":
             return draw_sequence(self.read_keypoints(clip, rng), *self.frame_shape)
         if rng is not None:
             walk, places = self._moments(clip, rng)
@@ -191,11 +191,9 @@ def _batches(clips: ClipSet, examples: Callable, epochs: range, batch_size: int)
     """Batch what `examples` yields for each epoch; Keras is told how many batches will come."""
     import tensorflow as tf
 
-    data, signature = tf.data.Dataset, tf.nest.map_structure(tf.type_spec_from_value, _example(clips, 0))
+    signature = tf.nest.map_structure(tf.type_spec_from_value, _example(clips, 0))
+    generate = partial(tf.data.Dataset.from_generator, examples, output_signature=signature)
+    numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
+    batches = numbers.flat_map(lambda epoch: generate(args=(epoch,)).batch(batch_size))
     count = -(-len(clips) // batch_size) if len(epochs) == 1 else tf.data.INFINITE_CARDINALITY
-    dataset = data.range(epochs.start, epochs.stop).flat_map(
-        lambda epoch: data.from_generator(examples, args=(epoch,), output_signature=signature).batch(
-            batch_size
-        )
-    )
-    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)

@@ -12,6 +12,8 @@ from gaitlib.walker import MIRRORED, Keypoints
 
 # About two strides: shoulders and hips twist at each step, the heading does not.
 _HEADING_SECONDS = 2.0
+# Who moves less than this between the ends of a bout, in sides of the square, gets nowhere.
+_MIN_WAY = 0.2
 # What the lengths of legs, trunk and neck add up to, in body heights.
 _ANKLE_TO_NOSE = 0.87
 # Limbs of the left and the right side: arm, leg and foot.
@@ -54,11 +56,13 @@ def _body_height(world: np.ndarray) -> float:
     return max(float(np.median(legs + trunk)) / _ANKLE_TO_NOSE, 1e-6)
 
 
-def face_ahead(keypoints: Keypoints, rows: np.ndarray, way: np.ndarray) -> None:
+def face_ahead(keypoints: Keypoints, rows: np.ndarray, way: tuple[float, float]) -> None:
     """Let the body face the way it goes (right, away), in place: with hidden faces front is taken for back.
 
     Left and right change names then; which foot is nearer was mostly right.
     """
+    if np.hypot(*way) < _MIN_WAY:
+        return
     facing = np.stack(_facing(keypoints.world_m[rows]), axis=1)
     turned = rows[facing @ way < 0]
     for values in (keypoints.image_px, keypoints.world_m, keypoints.visibility):

@@ -47,7 +47,7 @@ def gait_features(videos: Sequence[PreparedVideo]) -> np.ndarray:
     for video in videos:
         values = np.ma.masked_invalid(bout_features(video))
         seconds = [bout.distinct_seconds for bout in video.own_bouts]
-        rows.append(np.ma.average(values, axis=0, weights=seconds).filled(np.nan))
+        rows.append(np.ma.filled(np.ma.average(values, axis=0, weights=seconds), np.nan))
     return np.array(rows)
 
 

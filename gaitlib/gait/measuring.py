@@ -1,18 +1,18 @@
 """Gait parameters of walking bouts, from keypoints or silhouettes; `parameters.csv` defines them."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.signal import welch
+from scipy.stats import iqr
 
 from gaitlib.clips import Bout, PreparedVideo
 from gaitlib.gait.motion import (
     FOCAL_LENGTH,
     MIN_FRAMES,
-    STEP_SECONDS,
     BodyMotion,
     body_motion,
     find_step_seconds,
@@ -32,9 +32,13 @@ GAIT_PARAMETERS = GAIT_PARAMETERS.set_index("name", drop=False).rename_axis(None
 _MIN_LEGS_PER_S = 0.2
 # Ankles part and close like a triangle, whose first harmonic is 0.81 as large.
 _TRIANGLE = 8 / np.pi**2
-# A trend of so many seconds hides what comes once a stride; a slow step that takes longer is rare.
-_SLOW_STEP_SECONDS, _TREND_SECONDS = 0.85, 1.5
+# A trend of so many seconds hides what comes once a stride.
+_TREND_SECONDS = 1.5
+# A step that takes longer is rare; the longest.
+_SLOW_STEP_SECONDS = 0.85, 3.5
 _FORWARD, _LEFT, _UP, _SIDES = 0, 1, 2, np.array([1.0, -1.0])
+# The range over time without the outermost 5 %.
+_range = partial(iqr, axis=0, rng=(5, 95))
 # Shares of the body's height (Winter 2009): thigh and shank; from the hips to the shoulders.
 _LEG_SHARE, _TRUNK_SHARE = 0.49, 0.28
 # Slow sway, strides, steps from slow to fast, and what is faster than steps.
@@ -61,14 +65,16 @@ def measure_gait(video: PreparedVideo) -> pd.DataFrame:
     for bout in video.own_bouts:
         values = measure_bout(video, bout)
         is_valid = "cadence_steps_per_min" in values
-        rows.append({**vars(bout), "bout": bout.number, "is_valid": is_valid, **values})
+        place = {"bout": bout.number, "heading": bout.heading, "is_valid": is_valid}
+        rows.append(vars(bout) | place | values)
     return pd.DataFrame(rows, columns=[*columns, *GAIT_PARAMETERS["name"]])
 
 
 @lru_cache(1 << 15)
 def gait_parameters(video: PreparedVideo) -> dict[str, float]:
     """Return the median of each parameter over the bouts of a video, by name; NaN where none shows it."""
-    return measure_gait(video)[list(GAIT_PARAMETERS["name"])].astype(float).median().to_dict()
+    table = measure_gait(video)[list(GAIT_PARAMETERS["name"])].astype(float)
+    return {str(name): float(value) for name, value in table.median().items()}
 
 
 @lru_cache(1 << 15)
@@ -217,11 +223,6 @@ def _bend(one: np.ndarray, joint: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.degrees(np.arccos(np.clip((upper * lower).sum(-1) / (lengths + 1e-12), -1, 1)))
 
 
-def _range(values: np.ndarray) -> np.ndarray:
-    """Return the range of each side over time without the outermost 5 %, shape (2,)."""
-    return np.diff(np.quantile(values, [0.05, 0.95], axis=0), axis=0)[0]
-
-
 def outline_motion(track: pd.DataFrame, frame_size_px: tuple[int, int]) -> pd.DataFrame | None:
     """Return the silhouette's measures in body heights, a row a frame; None where fewer than 10 are known.
 
@@ -275,10 +276,10 @@ def step_seconds(outline: pd.DataFrame) -> float:
     when, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
     names = ["legs_width", "top"]
     quick, slow = (_without_trend(outline, names, trend) for trend in (_TREND_SECONDS, 2 * _TREND_SECONDS))
-    step = find_step_seconds(when, quick, passes, STEP_SECONDS)
+    step = find_step_seconds(when, quick, passes)
     if np.isnan(step):
-        return find_step_seconds(when, slow, passes, (_SLOW_STEP_SECONDS, 2 * STEP_SECONDS[1]))
-    if step > _SLOW_STEP_SECONDS:  # Perhaps half a step of somebody who walks very slowly.
+        return find_step_seconds(when, slow, passes, _SLOW_STEP_SECONDS)
+    if step > _SLOW_STEP_SECONDS[0]:  # Perhaps half a step of somebody who walks very slowly.
         once, twice = (repeats_after(when, slow.sum(axis=1), passes, lag) for lag in (step, 2 * step))
         step *= 2 if twice > once + 0.3 else 1
     return step
@@ -287,9 +288,8 @@ def step_seconds(outline: pd.DataFrame) -> float:
 def _without_trend(
     outline: pd.DataFrame, names: str | list[str], seconds: float = _TREND_SECONDS
 ) -> np.ndarray:
-    rate_hz = 1 / float(np.median(np.diff(outline["time_seconds"])))
-    values = outline[names].to_numpy()
-    return values - slow_part(values, seconds, rate_hz)
+    values, frame_seconds = outline[names].to_numpy(), float(np.median(np.diff(outline["time_seconds"])))
+    return values - slow_part(values, seconds, 1 / frame_seconds)
 
 
 def outline_features(outline: pd.DataFrame) -> dict[str, float]:

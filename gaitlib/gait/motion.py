@@ -33,8 +33,8 @@ _FIRST_PEAK_SHARE, _MAX_LAG_SHARE = 0.55, 0.6
 _MIN_LEG_SWING = 0.12
 # Mean over standard deviation of how far the left foot is ahead: 0 in a walk, 2 if it always is.
 _MAX_ONE_SIDED = 0.8
-# From a run to the slowest walk.
-STEP_SECONDS = 0.28, 1.75
+# A step of a run, and of the slowest walk.
+_STEP_SECONDS = 0.28, 1.75
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class BodyMotion:
 
     `passes`, (num_frames,), numbers the unbroken passes: a loop that starts again, a gap or a cut begins a
     new one. `body_m`, (num_frames, 33, 3), is forward, left and up from the middle of the hips; `image_m`,
-    (num_frames, 33, 2), right and up from the middle of the frame, at the walker's distance. `heading_deg` is
-    where the body faces: 0 right, 90 towards the camera. `leg_m`, thigh and shank, is the unit of lengths.
+    (num_frames, 33, 2), right and up from the middle of the frame, at the walker's distance. `is_frontal`
+    tells who comes or goes from who passes; `leg_m`, thigh and shank, is the unit of lengths.
     """
 
     times_seconds: np.ndarray
@@ -52,7 +52,7 @@ class BodyMotion:
     body_m: np.ndarray
     image_m: np.ndarray
     speed_m_per_s: np.ndarray
-    heading_deg: np.ndarray
+    is_frontal: bool
     leg_m: float
 
     def both(self, part: str, image: bool = False) -> np.ndarray:
@@ -63,11 +63,6 @@ class BodyMotion:
     def middle(self, part: str, image: bool = False) -> np.ndarray:
         """Return the middle of a paired keypoint, shape (num_frames, axes)."""
         return self.both(part, image).mean(axis=1)
-
-    @property
-    def is_frontal(self) -> bool:
-        """Whether somebody comes or goes rather than passes."""
-        return bool(np.abs(np.sin(np.radians(np.median(self.heading_deg)))) > np.sqrt(0.5))
 
 
 def body_motion(keypoints: Keypoints) -> BodyMotion | None:
@@ -102,8 +97,8 @@ def body_motion(keypoints: Keypoints) -> BodyMotion | None:
     body = np.einsum("ijt,tkj->tki", axes, world - world[:, _HIPS].mean(axis=1, keepdims=True))
     image *= scale[:, None, None] * np.array([1, -1])
     legs = np.linalg.norm(np.diff(body[:, _LEGS], axis=1), axis=3).sum(axis=1)
-    heading_deg, leg_m = np.degrees(np.arctan2(x, z)), float(np.median(legs))
-    return BodyMotion(known.times_seconds, passes, body, image, speed, heading_deg, leg_m)
+    is_frontal = bool(np.abs(np.sin(np.median(np.arctan2(x, z)))) > np.sqrt(0.5))
+    return BodyMotion(known.times_seconds, passes, body, image, speed, is_frontal, float(np.median(legs)))
 
 
 def _smooth(values: np.ndarray, passes: np.ndarray, rate_hz: float, derivative: int = 0) -> np.ndarray:
@@ -148,7 +143,7 @@ def walking_rhythm(motion: BodyMotion) -> tuple[float, np.ndarray] | None:
     if rhythm is None or (is_mixed and not motion.is_frontal):
         hips_up = motion.middle("hip", image=True)[:, 1] / motion.leg_m
         steps = np.stack([np.abs(signals[:, 0]), hips_up], axis=1)
-        step = find_step_seconds(when, steps, passes, STEP_SECONDS)
+        step = find_step_seconds(when, steps, passes)
         swing = wave_size(when, steps[:, 0], passes, 1 / step) if step > 0 else 0.0
         return (0.5 / step, signals[:, 0]) if swing > _MIN_LEG_SWING / 2 else None
     stride_hz, weights = rhythm
@@ -210,7 +205,10 @@ def find_rhythm(
 
 
 def find_step_seconds(
-    times: np.ndarray, signals: np.ndarray, passes: np.ndarray, limits_seconds: tuple[float, float]
+    times: np.ndarray,
+    signals: np.ndarray,
+    passes: np.ndarray,
+    limits_seconds: tuple[float, float] = _STEP_SECONDS,
 ) -> float:
     """Return the time of a step by autocorrelation (Moe-Nilssen & Helbostad 2004), NaN if none is clear.
 

@@ -138,8 +138,7 @@ def _describe_scene(video: PreparedVideo) -> np.ndarray:
     """
     step = max(1, len(video.track) // 60)
     thumbs = video.thumbs[::step].astype(np.float32)
-    size_px = np.array([video.meta["width"], video.meta["height"]])
-    scale = size_px * min(1.0, 960 / size_px.max()) / thumbs.shape[1]  # boxes count in frames of 960 pixels
+    scale = np.array([video.meta["width"], video.meta["height"]]) / thumbs.shape[1]
     boxes = video.track[["left", "top", "width", "height"]].to_numpy(float)[::step]
     for thumb, box in zip(thumbs, boxes, strict=True):
         if np.isfinite(box).all():

@@ -157,11 +157,11 @@ def walks_backwards(video: PreparedVideo) -> bool:
         return False
     points, is_back = video.keypoints.image_px[..., 0], [np.zeros((2, 0), bool)]
     for bout in video.own_bouts:
-        ends = video.track.loc[[bout.first_row, bout.last_row]]
-        way = ends["square_x"].diff().iloc[-1] / ends["square_side"].mean()
-        part = points[bout.rows]
-        nose, toes = part[:, 0] - part[:, [7, 8]].mean(axis=1), (part[:, 31:] - part[:, 29:31]).mean(axis=1)
-        is_back.append(np.stack([nose, toes]) * np.sign(way) < 0 if abs(way) > _MIN_WAY else is_back[0])
+        if abs(bout.way_right) > _MIN_WAY:
+            part = points[bout.rows]
+            nose = part[:, 0] - part[:, [7, 8]].mean(axis=1)
+            toes = (part[:, 31:] - part[:, 29:31]).mean(axis=1)
+            is_back.append(np.stack([nose, toes]) * bout.way_right < 0)
     shares = np.concatenate(is_back, axis=1)
     return shares.size > 0 and bool((shares.mean(axis=1) > _MIN_BACKWARDS).all())
 

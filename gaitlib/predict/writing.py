@@ -184,9 +184,7 @@ def draw_walker(frame: np.ndarray, video: PreparedVideo, row: int) -> None:
         return
     box = video.track.loc[row, ["left", "top", "width", "height"]].to_numpy(float)
     if np.isfinite(box).all():
-        # The track counts in the pixels of frames of at most 960.
-        box *= scale / min(1.0, 960 / max(video.meta["width"], video.meta["height"]))
-        left, top, width, height = box.round().astype(int)
+        left, top, width, height = (box * scale).round().astype(int)
         cv2.rectangle(frame, (left, top), (left + width, top + height), _NEAR, 2, cv2.LINE_AA)
 
 

@@ -191,12 +191,14 @@ def _walker_frames(
     bout = max(video.bouts, key=len)
     first = (bout.first_row + bout.last_row) // 2 if num_frames == 1 else bout.first_row
     rows = video.track.loc[first : min(first + num_frames - 1, bout.last_row)]
-    side = round(rows["square_side"].max())
+    scale = min(1.0, 960 / max(video.meta["width"], video.meta["height"]))  # as the reader shrinks frames
+    squares = rows[["square_x", "square_y", "square_side"]] * scale
+    side = round(squares["square_side"].max())
     reader = VideoReader(Path(path), video.meta["frame_rate_hz"], chunk_seconds=4.0)
     frames = enumerate(frame for chunk in reader for frame in chunk.frames)
     for row, frame in islice(frames, rows.index[0], rows.index[-1] + 1):
         image = frame.copy()
         draw_walker(image, video, row)
-        left, top = (round(rows.at[row, name] - side / 2) for name in ("square_x", "square_y"))
+        left, top = (round(squares.at[row, name] - side / 2) for name in ("square_x", "square_y"))
         square = Image.fromarray(image).crop((left, top, left + side, top + side))
         yield row / video.meta["frame_rate_hz"], square.resize((side_px, side_px))
