@@ -358,12 +358,12 @@ def test_a_prepared_video_is_measured_by_bout(video):
 def test_features_have_names_families_and_values(video):
     body, prepared = video
     names = gait_feature_names(body)
-    features = gait_features([prepared, prepared])
-    assert features.shape == (2, len(names)) and np.isfinite(features).all()
-    assert bout_features(prepared) == pytest.approx(features[:1])
+    features = gait_features(prepared)
+    assert features.shape == (len(names),) and np.isfinite(features).all()
+    assert bout_features(prepared) == pytest.approx(features[None])
     places = sorted(place for part in feature_families(body).values() for place in part)
     assert places == list(range(len(names)))
-    assert features[0, names.index("speed_legs_per_s")] == pytest.approx(
+    assert features[names.index("speed_legs_per_s")] == pytest.approx(
         np.log(gait_parameters(prepared)["speed_legs_per_s"])
     )
 
@@ -371,7 +371,7 @@ def test_features_have_names_families_and_values(video):
 def test_a_video_without_bouts_has_unknown_features(tmp_path):
     empty = make_video(tmp_path / "empty", make_track().assign(bout=-1))
     empty.meta["bouts"] = []
-    assert measure_gait(empty).empty and np.isnan(gait_features([empty])).all()
+    assert measure_gait(empty).empty and np.isnan(gait_features(empty)).all()
     assert bout_features(empty).shape == (0, len(gait_feature_names("silhouette")))
     assert not box_features(empty).any() and np.isnan(gait_parameters(empty)["cadence_steps_per_min"])
 

@@ -240,10 +240,10 @@ def _pictures(frames: np.ndarray, track: WalkerTrack, config: RunConfig) -> np.n
         frame = frames[row]
         if config.crop == "silhouette" and track.masks is not None:
             mask = track.masks[row]
-            return mask if is_grey else np.uint8(frame * (mask[..., None] / 255))
+            return mask if is_grey else (frame * (mask[..., None] / 255)).astype(np.uint8)
         return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) if is_grey and frame.ndim > 2 else frame
 
-    cut = cut_frames(map(picture, rows), squares[rows], config.frame_size)
+    cut = cut_frames(map(picture, rows.tolist()), squares[rows], config.frame_size)
     return cut.reshape(-1, config.frame_size, config.frame_size, config.num_channels)
 
 
@@ -306,16 +306,18 @@ def _describe(
         notes.append(
             f"{most.num_people} people are seen at the same time: only the one who walks most is read."
         )
-    why = most.reason
-    if not all(track.reason for track in tracks):
-        why = f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
-    return asdict(report) | {
-        **{name: getattr(config, name) for name in ("body", "crop", "frame_rate_hz")},
-        "bouts": [asdict(bout) for bout in bouts],
-        "main_person": main,
-        "methods": sorted({track.method for track in tracks}),
-        "notes": notes,
-        "read_notes": report.notes,
-        "refusal": "",
-        "why_empty": "" if bouts else why,
-    }
+    too_short = f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
+    why = most.reason if all(track.reason for track in tracks) else too_short
+    return (
+        asdict(report)
+        | config.model_dump(include={"body", "crop", "frame_rate_hz"})
+        | {
+            "bouts": [asdict(bout) for bout in bouts],
+            "main_person": main,
+            "methods": sorted({track.method for track in tracks}),
+            "notes": notes,
+            "read_notes": report.notes,
+            "refusal": "",
+            "why_empty": "" if bouts else why,
+        }
+    )

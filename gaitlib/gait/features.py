@@ -1,9 +1,9 @@
 """What gait classifiers read of a video: few features with a physical meaning, and the plain box baseline."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.gait.measuring import BANDS_HZ, GAIT_PARAMETERS, SHAPES, SPECTRA, measure_bout
@@ -38,29 +38,22 @@ def feature_families(body: str) -> dict[str, list[int]]:
     return families
 
 
-def gait_features(videos: Sequence[PreparedVideo]) -> np.ndarray:
-    """Return the features of videos, (num_videos, num_features): means over bouts, weighted by their length.
-
-    NaN where unknown.
-    """
-    rows = []
-    for video in videos:
-        values = np.ma.masked_invalid(bout_features(video))
-        seconds = [bout.distinct_seconds for bout in video.own_bouts]
-        rows.append(np.ma.filled(np.ma.average(values, axis=0, weights=seconds), np.nan))
-    return np.array(rows)
+@lru_cache(1 << 15)
+def gait_features(video: PreparedVideo) -> np.ndarray:
+    """Return the features of a video, (num_features,): means over bouts, weighted by length; NaN: unknown."""
+    values = np.ma.masked_invalid(bout_features(video))
+    seconds = [bout.distinct_seconds for bout in video.own_bouts]
+    return np.ma.filled(np.ma.average(values, axis=0, weights=seconds), np.nan)
 
 
 def bout_features(video: PreparedVideo) -> np.ndarray:
     """Return the features of each bout of a video, of shape (num_bouts, num_features), float."""
-    names, rows = gait_feature_names("silhouette" if video.keypoints is None else "keypoints"), []
-    for bout in video.own_bouts:
-        values = dict(measure_bout(video, bout))
-        for name in values.keys() & _LOGARITHMS:
-            values[name] = np.log(max(values[name], 1e-6))
-        rows.append([values.get(name, np.nan) for name in names])
-    table = np.array(rows, float).reshape(-1, len(names))
-    return np.where(np.isfinite(table), table, np.nan)
+    names = gait_feature_names("silhouette" if video.keypoints is None else "keypoints")
+    measured = [measure_bout(video, bout) for bout in video.own_bouts]
+    table = pd.DataFrame(measured, columns=list(names), dtype=float)
+    sizes = table.columns.isin(_LOGARITHMS)
+    table.loc[:, sizes] = np.log(table.loc[:, sizes].clip(lower=1e-6))
+    return table.replace([np.inf, -np.inf], np.nan).to_numpy()
 
 
 @lru_cache(1 << 15)
@@ -76,10 +69,9 @@ def box_features(video: PreparedVideo) -> np.ndarray:
     track = track[(track["bout"] >= 0) & track["height"].notna()]
     if len(track) < 5:
         return np.zeros(13)
-    body = track["square_side"].to_numpy(float)
-    width, tall = track["width"].to_numpy(float) / body, track["height"].to_numpy(float) / body
-    sway = (track["top"] + track["height"] / 2 - track["square_y"]).to_numpy(float) / body
-    speed = track["speed_heights_per_s"].to_numpy(float)
+    names = ["square_side", "square_y", "top", "width", "height", "speed_heights_per_s"]
+    body, middle, top, width, tall, speed = track[names].to_numpy(float).T
+    sway, width, tall = (top + tall / 2 - middle) / body, width / body, tall / body
     features = [
         np.median(speed),
         *(width.mean(), width.std(), *np.quantile(width, (0.1, 0.9))),

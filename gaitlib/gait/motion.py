@@ -205,18 +205,16 @@ def find_rhythm(
 
 
 def find_step_seconds(
-    times: np.ndarray,
-    signals: np.ndarray,
-    passes: np.ndarray,
-    limits_seconds: tuple[float, float] = _STEP_SECONDS,
+    times: np.ndarray, signals: np.ndarray, passes: np.ndarray, seconds: tuple[float, float] = _STEP_SECONDS
 ) -> float:
     """Return the time of a step by autocorrelation (Moe-Nilssen & Helbostad 2004), NaN if none is clear.
 
-    For signals that repeat with every step of either foot; those that repeat clearly count more.
+    For signals that repeat with every step of either foot, within `seconds` (shortest, longest); those that
+    repeat clearly count more.
     """
     frame_seconds = float(np.median(np.diff(times)))
     longest = _MAX_LAG_SHARE * np.bincount(passes).max() * frame_seconds
-    lags = np.arange(limits_seconds[0], min(limits_seconds[1], longest), frame_seconds)
+    lags = np.arange(seconds[0], min(seconds[1], longest), frame_seconds)
     curves = np.nan_to_num([[repeats_after(times, part, passes, lag) for lag in lags] for part in signals.T])
     clear = [max((curve[peak] for peak in find_peaks(curve)[0]), default=0.0) for curve in curves]
     if max(clear) < _MIN_EXPLAINED:

@@ -68,19 +68,14 @@ def label_shares(videos: VideoSet, num_classes: int) -> np.ndarray:
 
 def gait_inputs(videos: VideoSet) -> np.ndarray:
     """Return what gait classifiers read, shape (num_videos, num_features); NaN where unknown."""
-    return compare(videos, _describe_gait)
+    return compare(videos, gait_features)
 
 
 def bout_inputs(videos: VideoSet) -> tuple[np.ndarray, np.ndarray]:
     """Return the same for each walking bout, and the number of its video, of shape (num_bouts,), int."""
     tables = [bout_features(video) for video in videos.videos]
     numbers = np.repeat(np.arange(len(videos)), [len(table) for table in tables])
-    return _relative(np.concatenate(tables), numbers, videos, _describe_gait), numbers
-
-
-@lru_cache(1 << 15)
-def _describe_gait(video: PreparedVideo) -> np.ndarray:
-    return gait_features([video])[0]
+    return _relative(np.concatenate(tables), numbers, videos, gait_features), numbers
 
 
 def compare(videos: VideoSet, describe: Callable[[PreparedVideo], np.ndarray]) -> np.ndarray:

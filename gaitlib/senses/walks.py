@@ -89,7 +89,7 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
         values |= measure_motion(known) | measure_body(known)
         notes += known.notes
     if video is not None and video.own_bouts:
-        names, features = gait_feature_names(config.body), gait_features([video])[0]
+        names, features = gait_feature_names(config.body), gait_features(video)
         values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
         values["seen_cadence_steps_per_min"] = gait_parameters(video)["cadence_steps_per_min"]
         if known is not None:
