@@ -69,9 +69,10 @@ def box_features(video: PreparedVideo) -> np.ndarray:
     track = track[(track["bout"] >= 0) & track["height"].notna()]
     if len(track) < 5:
         return np.zeros(13)
-    names = ["square_side", "square_y", "top", "width", "height", "speed_heights_per_s"]
-    body, middle, top, width, tall, speed = track[names].to_numpy(float).T
-    sway, width, tall = (top + tall / 2 - middle) / body, width / body, tall / body
+    body = track["square_side"].to_numpy(float)
+    width, tall = track["width"].to_numpy(float) / body, track["height"].to_numpy(float) / body
+    sway = (track["top"] + track["height"] / 2 - track["square_y"]).to_numpy(float) / body
+    speed = track["speed_heights_per_s"].to_numpy(float)
     features = [
         np.median(speed),
         *(width.mean(), width.std(), *np.quantile(width, (0.1, 0.9))),
