@@ -28,7 +28,6 @@ def run_many(
     `description` stands before the line of progress. A worker that dies is replaced by the others; an
     `InputError` if none can be reached, or an item brings down one after another.
     """
-    results: Iterator[Any]
     if scheduler:
         results = _run_on_workers(function, items, scheduler)
     else:
