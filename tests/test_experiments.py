@@ -54,6 +54,7 @@ def test_grid_lists_every_combination_and_settings_read_well():
         ({"method": "tpe", "search": {"augment": {"low": False, "high": True}}}, "Setting 'augment' is 0"),
         ({"method": "random", "search": {"epochs": [1]}, "inner_folds": 0}, "and inner_folds to score them"),
         ({"settings": {"folds": 3}}, "is decided by the experiment"),
+        ({"method": "tpe", "search": {"epochs": {"low": 3, "high": 1}}}, "low <= high. must hold"),
         ({"inner_folds": 1}, "expected 0 .nothing is chosen. or at least 2"),
         ({"outer_folds": "many"}, "Experiment outer_folds"),
         ({"name": "../up"}, "Experiment name"),
@@ -111,22 +112,30 @@ def walkers_of(fit, *splits) -> set[str]:
 def test_no_trial_sees_a_walker_of_its_outer_fold(seed):
     folds, config = plan_folds(outer_folds=3, inner_folds=3, settings={"seed": seed}), make_config(seed=seed)
     for outer in (1, 2, 3):
-        held_out = walkers_of(folds.fit(config, outer), "test")
-        inner = [folds.fit(config, outer, number) for number in (1, 2, 3)]
+        held_out = walkers_of(folds.fits(config)[outer - 1], "test")
+        inner = folds.fits(config, outer)
         for fit in inner:
             assert not held_out & walkers_of(fit, "train", "validation", "test")
             assert not walkers_of(fit, "train", "validation") & walkers_of(fit, "test")
             assert not walkers_of(fit, "train") & walkers_of(fit, "validation")
         tested = [walker for fit in inner for walker in walkers_of(fit, "test")]
-        assert sorted(tested) == sorted(walkers_of(folds.fit(config, outer), "train", "validation"))
+        assert sorted(tested) == sorted(walkers_of(folds.fits(config)[outer - 1], "train", "validation"))
 
 
 def test_walkers_stay_in_their_folds_whatever_a_trial_tries():
     folds = plan_folds(outer_folds=3, inner_folds=2, drops="w3")
     configs = make_config(), make_config(seed=5, num_frames=60, batch_size=8)
-    for outer, inner in ((1, 0), (2, 1), (3, 2)):
-        first, second = (walkers_of(folds.fit(config, outer, inner), "test") for config in configs)
+    for outer, fold in ((0, 1), (2, 1), (3, 2)):
+        first, second = (walkers_of(folds.fits(config, outer)[fold - 1], "test") for config in configs)
         assert first - {"w3"} == second
+
+
+def test_walkers_whom_the_first_candidate_cannot_use_have_no_part():
+    """Else one of them could be tested by a model that was chosen with them."""
+    search = {"num_frames": [60, 30]}
+    folds = plan_folds(outer_folds=3, inner_folds=2, drops="w3", search=search)
+    fits = [fit for outer in range(4) for fit in folds.fits(make_config(), outer)]
+    assert not any("w3" in walkers_of(fit, "train", "validation", "test") for fit in fits)
 
 
 def test_too_few_walkers_for_nested_folds_are_refused_at_once():

@@ -12,17 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from gaitlib.config import RunConfig, check_known, make_config, parse_settings
 from gaitlib.errors import InputError
 
-# Settings that the experiment decides itself.
-_DECIDED = {"folds", "seeds", "test_fraction"}
-
 
 class Range(BaseModel, frozen=True, extra="forbid"):
-    """Numbers from `low` to `high`, on a logarithmic scale or in steps; see Optuna's distributions."""
+    """Numbers from `low` to `high`, all alike likely, or with `log` on a logarithmic scale."""
 
     low: int | float
     high: int | float
     log: bool = False
-    step: int | float | None = Field(None, gt=0)
+
+    def distribution(self) -> BaseDistribution:
+        """Return what Optuna draws from: whole numbers where both ends are."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return IntDistribution(self.low, self.high, self.log)
+        return FloatDistribution(self.low, self.high, self.log)
 
 
 class ExperimentPlan(BaseModel):
@@ -52,31 +54,28 @@ class ExperimentPlan(BaseModel):
             raise ValueError("A grid needs lists of values; ranges are for tpe and random")
         if not is_grid and not (self.search and self.inner_folds):
             raise ValueError(f"Method {self.method} needs settings to search, and inner_folds to score them")
+        if not is_grid:
+            self.distributions()  # Optuna says what it cannot draw from
         return self
 
     def config_for(self, chosen: Mapping[str, Any]) -> RunConfig:
         """Return the settings of a trial; YAML reads 1e-4 as text."""
         values = {**self.settings, **chosen}
-        for name in _DECIDED & set(values):
+        for name in {"folds", "seeds", "test_fraction"} & values.keys():
             raise InputError(f"Setting {name!r} is decided by the experiment: see outer_folds and seed.")
         texts = parse_settings({name: value for name, value in values.items() if isinstance(value, str)})
         return make_config(**{**values, **texts})
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Return what Optuna draws the settings from; none for a grid."""
-        drawn: dict[str, BaseDistribution] = {}
-        for name, one in self.search.items() if self.method != "grid" else ():
-            if not isinstance(one, Range):
-                drawn[name] = CategoricalDistribution(one)
-            elif isinstance(one.low, int) and isinstance(one.high, int):
-                drawn[name] = IntDistribution(one.low, one.high, one.log, int(one.step or 1))
-            else:
-                drawn[name] = FloatDistribution(one.low, one.high, one.log, one.step)
-        return drawn
+        """Return what Optuna draws the settings from."""
+        return {
+            name: one.distribution() if isinstance(one, Range) else CategoricalDistribution(one)
+            for name, one in self.search.items()
+        }
 
 
-def read_plan(path: Path, **changes: Any) -> ExperimentPlan:
-    """Read an experiment from a YAML file; `changes` replace fields of the file.
+def read_plan(path: Path, storage: str = "") -> ExperimentPlan:
+    """Read an experiment from a YAML file; `storage`, if any, takes the place of the file's.
 
     Raises `InputError` if the file cannot be read, or a key, a setting or a value cannot be.
     """
@@ -87,7 +86,7 @@ def read_plan(path: Path, **changes: Any) -> ExperimentPlan:
         raise InputError(f"{path} is no YAML in UTF-8 ({reason}): mend or save it anew.") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no experiment: expected lines such as 'method: grid'.")
-    return make_plan({"name": path.stem, **content, **changes})
+    return make_plan({"name": path.stem, **content, "storage": storage or content.get("storage", "")})
 
 
 def make_plan(content: Mapping[str, Any]) -> ExperimentPlan:
@@ -99,7 +98,8 @@ def make_plan(content: Mapping[str, Any]) -> ExperimentPlan:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise InputError(f"Experiment {place}: {first['msg'].removeprefix('Value error, ')}.") from None
+        problem = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise InputError(f"Experiment {place}: {problem}.") from None
     candidates = list_candidates(plan)
     for chosen in ({}, *candidates):
         plan.config_for(chosen)

@@ -1,6 +1,5 @@
 """Experiments: settings tried on walker-disjoint folds, ranked, the best tested on held-out walkers."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,13 +8,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import joblib
 import optuna
 import pandas as pd
 from optuna.trial import TrialState
 
 from gaitlib.clips import run_many
 from gaitlib.config import RunConfig
-from gaitlib.data import Fit, RunData, assign_folds, make_fit, prepare_data
+from gaitlib.data import Fit, RunData, assign_folds, list_fits, prepare_data
 from gaitlib.errors import InputError, StorageError, sentence_of
 from gaitlib.evaluation import Predictions, compare_rights, git_commit, holm, judge_model, score, versions
 from gaitlib.experiments.plan import ExperimentPlan, describe_settings, list_candidates
@@ -27,7 +27,7 @@ from gaitlib.training import choose_model, train_model
 _NO_MATTER = {"name", "trials", "storage", "baseline"}
 # Settings that change nothing about the videos and their clips.
 _TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience", "augment"}
-_TRAINING_ONLY |= {"seed", "class_weights", "num_resamples", "label_form"}
+_TRAINING_ONLY |= {"class_weights", "num_resamples", "label_form"}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -58,39 +58,35 @@ class TrialRecord:
 class ExperimentFolds:
     """Videos prepared as each trial needs them, divided by the same walkers throughout.
 
-    The walkers of `first`, the videos as the first candidate needs them, make the folds.
+    These are the walkers of `first`, the videos as the first candidate needs them. Each of `outers` has a
+    study of its own: the outer folds, or 0 where nothing is chosen.
     """
 
     def __init__(self, plan: ExperimentPlan, prepare: Callable[[RunConfig], RunData]):
         self._plan, self._prepare, first = plan, cache(prepare), plan.config_for(list_candidates(plan)[0])
         self.first = self._data(first)
-        videos = self.first.videos
-        # The folds of all walkers, and by outer fold the inner ones of the others.
-        self._folds: dict[int, dict[str, int]] = {0: dict(zip(videos["walker"], videos["fold"], strict=True))}
-        for outer in range(1, plan.outer_folds + 1) if plan.inner_folds else ():
-            rest = videos[videos["fold"] != outer]
-            inner = assign_folds(rest, plan.inner_folds, plan.config_for({}).seed)
-            self._folds[outer] = dict(zip(rest["walker"], inner, strict=True))
-            self.fit(first, outer, 1)
+        self.outers = range(1, plan.outer_folds + 1) if plan.inner_folds else (0,)
+        for outer in self.outers:  # too few walkers are told before anything is trained
+            self.fits(first, outer)
 
     def _data(self, config: RunConfig) -> RunData:
         fixed = {"folds": self._plan.outer_folds, "seed": self._plan.config_for({}).seed}
         return self._prepare(RunConfig(**{**config.model_dump(exclude=_TRAINING_ONLY), **fixed}))
 
-    def fit(self, config: RunConfig, outer: int, inner: int = 0) -> Fit:
-        """Return a training that is tested on an outer fold, or on an inner one of the other walkers.
+    def fits(self, config: RunConfig, outer: int = 0) -> list[Fit]:
+        """Return the trainings that are tested on each outer fold, or on each inner one of an outer fold.
 
-        With `inner`, no walker of the outer fold has any part in it.
+        In the latter no walker of the outer fold has any part.
         """
-        data, number = self._data(config), self._plan.inner_folds if inner else self._plan.outer_folds
-        videos = data.videos
-        if inner:
-            videos = videos[videos["walker"].map(self._folds[0]) != outer].reset_index(drop=True)
-        # A walker whom only these settings can use joins the first fold.
-        folds = videos["walker"].map(self._folds[outer if inner else 0]).fillna(1).astype(int)
+        data, known, number = self._data(config), self.first.videos, self._plan.outer_folds
+        if outer:
+            known, number = known[known["fold"] != outer], self._plan.inner_folds
+            known = known.assign(fold=assign_folds(known, number, self.first.config.seed))
+        fold_of = dict(zip(known["walker"], known["fold"], strict=True))
+        folds = data.videos["walker"].map(fold_of).dropna().astype(int)
+        videos = data.videos.loc[folds.index].assign(fold=folds).reset_index(drop=True)
         decided = {"folds": number, "seeds": 1, "body": data.config.body, "crop": data.config.crop}
-        config = config.model_copy(update=decided)
-        return make_fit(replace(data, videos=videos.assign(fold=folds)), inner or outer, config.seed, config)
+        return list(list_fits(replace(data, videos=videos), config.model_copy(update=decided)))
 
 
 def run_experiment(
@@ -106,19 +102,16 @@ def run_experiment(
         if (out / "results.json").exists() and read_json(out / "results.json").get("name") != plan.name:
             raise InputError(f"{out} holds another run: choose another --out.")
         prepare = partial(prepare_data, videos_dir, videos_test_dir, labels_path=labels_path)
-        folds = ExperimentFolds(plan, prepare)
-        parts = [plan.model_dump(exclude=_NO_MATTER), folds.first.fingerprint, versions()["gaitlib"]]
-        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-        outers = range(1, plan.outer_folds + 1) if plan.inner_folds else (0,)
-        storage, trials = plan.storage or f"sqlite:///{out / 'study.db'}", []
-        for outer in outers:
-            name = f"{plan.name} {digest} {outer}"
+        folds, trials, tests = ExperimentFolds(plan, prepare), list[TrialRecord](), list[TrialRecord]()
+        work = plan.model_dump(exclude=_NO_MATTER), folds.first.fingerprint, versions()["gaitlib"]
+        storage = plan.storage or f"sqlite:///{out / 'study.db'}"
+        for outer in folds.outers:
+            name = f"{plan.name} {joblib.hash(work)} {outer}"
             trials += _search(plan, folds, outer, study_name=name, storage=storage)
-        tests = []
-        for best in (_best(trials, outer) for outer in outers if outer):
-            # On all walkers of its study, tested on the held-out ones.
-            fit = folds.fit(plan.config_for(best.settings), best.outer)
-            tests.append(replace(best, answers=answer_fit(fit)))
+            if outer:  # on all walkers of its study, tested on the held-out ones
+                best = _best(trials, outer)
+                fit = folds.fits(plan.config_for(best.settings))[outer - 1]
+                tests.append(replace(best, answers=answer_fit(fit)))
         results = make_results(plan, trials, tests, folds.first)
         _write_tables(out, trials, tests)
         write_json(out / "results.json", results)
@@ -129,38 +122,39 @@ def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: A
     """Do what is left of a study; trials that were stopped are begun again."""
     study = optuna.create_study(direction="maximize", load_if_exists=True, **names)
     stored = [trial.user_attrs["record"] for trial in study.trials if "record" in trial.user_attrs]
-    records = {one["number"]: TrialRecord(**one) for one in stored}
-    last = len(list_candidates(plan)) if plan.method == "grid" else plan.trials
+    records = [TrialRecord(**one) for one in stored]
+    candidates = list_candidates(plan) if plan.method == "grid" else []
+    last = len(candidates) or plan.trials
     kind = optuna.samplers.TPESampler if plan.method == "tpe" else optuna.samplers.RandomSampler
-    for number in sorted(set(range(1, last + 1)) - set(records)):
+    for number in range(len(records) + 1, last + 1):
         # A search that was stopped draws the same.
         study.sampler = kind(seed=plan.config_for({}).seed + 10_000 * outer + number)
-        trial = study.ask(plan.distributions())
-        settings = list_candidates(plan)[number - 1] if plan.method == "grid" else trial.params
-        records[number] = _try(plan, folds, TrialRecord(outer, number, settings))
-        trial.set_user_attr("record", vars(records[number]))
-        share, has_failed = records[number].rights.mean(), bool(records[number].reason)
-        study.tell(trial, None if has_failed else share, TrialState.FAIL if has_failed else None)
-    return [records[number] for number in range(1, last + 1)]
+        trial = study.ask({} if candidates else plan.distributions())
+        settings = candidates[number - 1] if candidates else trial.params
+        record = _try(plan, folds, TrialRecord(outer, number, settings))
+        records.append(record)
+        trial.set_user_attr("record", vars(record))
+        share, state = (None, TrialState.FAIL) if record.reason else (record.rights.mean(), None)
+        study.tell(trial, share, state)
+    return records[:last]
 
 
 def _try(plan: ExperimentPlan, folds: ExperimentFolds, trial: TrialRecord) -> TrialRecord:
     """Score one combination of settings by the inner folds, or by all folds where nothing is chosen."""
-    answers: list[dict[str, Any]] = []
     where = f"outer fold {trial.outer}, inner fold" if trial.outer else "fold"
     try:
-        config, steps = plan.config_for(trial.settings), range(1, 1 + (plan.inner_folds or plan.outer_folds))
-        fits = [folds.fit(config, trial.outer or step, step if trial.outer else 0) for step in steps]
+        config = plan.config_for(trial.settings)
+        fits = folds.fits(config, trial.outer)
         run = partial(run_many, scheduler=config.scheduler) if config.scheduler else map
-        for step, one in zip(steps, run(answer_fit, fits), strict=True):
-            answers += one
-            share = replace(trial, answers=answers).rights.mean()
-            print(f"{where} {step}/{len(fits)}: {share:.1%} so far, {trial.label}", flush=True)
+        for fit, answers in zip(fits, run(answer_fit, fits), strict=True):
+            trial = replace(trial, answers=[*trial.answers, *answers])
+            share = f"{trial.rights.mean():.1%} so far"
+            print(f"{where} {fit.fold}/{len(fits)}: {share}, {trial.label}", flush=True)
     except StorageError:
         raise
     except Exception as error:  # these settings cannot be run; the others go on
-        return replace(trial, reason=sentence_of(error)[:300])
-    return replace(trial, answers=answers)
+        return replace(trial, answers=(), reason=sentence_of(error)[:300])
+    return trial
 
 
 def _best(trials: Sequence[TrialRecord], outer: int) -> TrialRecord:
@@ -169,7 +163,7 @@ def _best(trials: Sequence[TrialRecord], outer: int) -> TrialRecord:
     return max(own, key=lambda trial: (not trial.reason, trial.rights.mean()))
 
 
-def answer_fit(fit: Fit) -> list[dict[str, Any]]:
+def answer_fit(fit: Fit) -> list[dict[Any, Any]]:
     """Train one model and let it judge the test walkers of its fold.
 
     Returns `video`, `walker`, `emotion`, `predicted` and its share of the `training_seconds` by video.
@@ -183,8 +177,7 @@ def answer_fit(fit: Fit) -> list[dict[str, Any]]:
         load_keras().utils.clear_session()
     # A training that comes from the cache remembers what it took.
     table["training_seconds"] = result.history["seconds"].sum() / len(table)
-    columns = ["video", "walker", "emotion", "predicted", "training_seconds"]
-    return [dict(zip(columns, row, strict=True)) for row in table[columns].to_numpy(object).tolist()]
+    return table[["video", "walker", "emotion", "predicted", "training_seconds"]].to_dict("records")
 
 
 def make_results(
@@ -194,11 +187,11 @@ def make_results(
     ranked, config = _rank(trials), plan.config_for({})
     if not ranked[0].answers:
         raise InputError(f"No trial succeeded. The first: {trials[0].reason}")
-    ranking = [
-        {"rank": rank, "label": one.label, "settings": one.settings, "reason": one.reason}
-        | (_scores(one, config) if one.answers else {"accuracy": None})
-        for rank, one in enumerate(ranked, start=1)
-    ]
+    ranking = []
+    for rank, one in enumerate(ranked, start=1):
+        scores = _scores(one, config) if one.answers else {"accuracy": None}
+        known = {"rank": rank, "label": one.label, "settings": one.settings, "reason": one.reason}
+        ranking.append(known | scores)
     return {
         "schema_version": 2,
         "kind": "experiment",
@@ -272,11 +265,10 @@ def _nested(trials: Sequence[TrialRecord], tests: Sequence[TrialRecord], config:
 
 def _write_tables(out: Path, trials: Sequence[TrialRecord], tests: Sequence[TrialRecord]) -> None:
     """Write ``trials.csv``, a row a trial, and ``predictions.csv``, a row an answer."""
-    rows = [
-        {"outer_fold": one.outer or "", "trial": one.number, "accuracy": one.rights.mean()}
-        | {**one.settings, "reason": one.reason}
-        for one in trials
-    ]
+    rows = []
+    for one in trials:
+        known = {"outer_fold": one.outer or "", "trial": one.number, "accuracy": one.rights.mean()}
+        rows.append({**known, **one.settings, "reason": one.reason})
     answers = [{**answer, "settings": one.label} for one in tests or trials for answer in one.answers]
-    for name, table in {"trials": rows, "predictions": answers}.items():
-        write_csv(out / f"{name}.csv", pd.DataFrame(table))
+    write_csv(out / "trials.csv", pd.DataFrame(rows))
+    write_csv(out / "predictions.csv", pd.DataFrame(answers))

@@ -125,7 +125,7 @@ def make_experiment(file: Path, request: RunRequest, storage: str = "") -> str:
     from gaitlib.experiments import read_plan, run_experiment
     from gaitlib.report.notebooks import EXPERIMENT_NOTEBOOK, export_notebook, own_kernel, run_notebook
 
-    plan = read_plan(file, **({"storage": storage} if storage else {}))
+    plan = read_plan(file, storage)
     out = request.folder(plan.name)
     results = run_experiment(plan, request.videos, request.videos_test, request.labels, out)
     values = {**request.places(), "experiment": str(file.absolute()), "out": str(out), "storage": storage}
