@@ -199,7 +199,8 @@ def test_planted_text_in_a_page_stays_dead(browser, tmp_path, text):
     nbformat.write(planted_notebook(text), tmp_path / "a.ipynb")
     title, body = export_notebook(tmp_path / "a.ipynb")
     links = {"a.html": text, f"{text}.html": "other", "javascript:alert(16)": text}
-    write_page(tmp_path / "a.html", title, body, links, [text], text)
+    texts = {"title": title, "links": links, "banners": [text], "footer": text}
+    write_page(tmp_path / "a.html", body=body, **texts)
     opened = OpenedPage(browser, tmp_path / "a.html")
     opened.complaints = [text for text in opened.complaints if "Failed to load resource" not in text]
     opened.assert_quiet()
