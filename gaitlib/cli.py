@@ -118,14 +118,12 @@ def evaluate(
     out: Annotated[Path | None, Option(resolve_path=True, help="New folder for the scores.")] = None,
     labels: Labels = None,
     scheduler: Scheduler = "",
-    relative_to: RelativeTo = None,
     allow_shared_walkers: Shared = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.report.direct import RunRequest, evaluate_run
 
-    options = {"relative_to": relative_to, "scheduler": scheduler}
-    settings = _settings({**options, "allow_shared_walkers": allow_shared_walkers})
+    settings = _settings({"scheduler": scheduler, "allow_shared_walkers": allow_shared_walkers})
     request = RunRequest(Path(), videos_test, out, labels, settings=settings)
     typer.echo(evaluate_run(model, request))
 

@@ -276,9 +276,7 @@ def test_failed_run_leaves_notebook_and_error_but_no_report(demo_folders, tmp_pa
 def prepared_run(demo_folders, tiny_config, tmp_path_factory) -> Path:
     """Return a run folder as the first notebook leaves it."""
     folder = tmp_path_factory.mktemp("papermill")
-    data = prepare_data(*demo_folders, tiny_config)
-    data.save(folder)
-    write_json(folder / "config.json", data.config.model_dump())
+    prepare_data(*demo_folders, tiny_config).save(folder)
     return folder
 
 

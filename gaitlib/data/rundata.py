@@ -121,8 +121,9 @@ class RunData:
         }
 
     def save(self, run_dir: Path) -> None:
-        """Write ``data.json`` (for the next step) and ``skipped.csv`` (for people) into a run folder."""
+        """Write ``data.json`` (for the next step), ``config.json`` and ``skipped.csv`` into a run folder."""
         write_csv(run_dir / "skipped.csv", self.skipped)
+        write_json(run_dir / "config.json", self.config.model_dump())
         tables = {name: getattr(self, name).to_dict("records") for name in ("videos", "references")}
         others = {name: getattr(self, name) for name in ("warnings", "shared_walkers", "is_demo")}
         write_json(run_dir / "data.json", {"config": self.config.model_dump(), **tables, **others})

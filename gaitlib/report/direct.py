@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gaitlib import evaluation as scoring
-from gaitlib.config import RunConfig, make_config, parse_settings
-from gaitlib.data import RunData, describe_skipped, find_data, load_data, prepare_data, prepare_test
+from gaitlib.config import make_config
+from gaitlib.data import describe_skipped, find_data, load_data, prepare_data, prepare_test
 from gaitlib.errors import InputError, StorageError
-from gaitlib.files import cache_dir, make_folder, project_path, temporary_folder, write_json
+from gaitlib.files import cache_dir, make_folder, project_path, temporary_folder
 from gaitlib.labels import list_videos
 from gaitlib.models import INDEX_NAME, list_gpus, load_trained
 from gaitlib.report.run import RunRequest, new_run
@@ -25,7 +25,8 @@ def train_run(request: RunRequest) -> str:
     config, out = request.config(), request.folder()
     with new_run(out) as work:
         with _timed(work, "prepare"):
-            data = prepare_run(request, config, work)
+            data = prepare_data(request.videos, request.videos_test, config, request.labels)
+            data.save(work)
             config = data.config
         with _timed(work, "train"):
             first = train_fits(data, config, work)[0]
@@ -33,14 +34,13 @@ def train_run(request: RunRequest) -> str:
             evaluation = scoring.evaluate(data, config, work)
             evaluation.effects = scoring.effect_sizes(data, config)
             evaluation.ablation = scoring.family_ablation(data, config)
-            evaluation.leak_lesson = (
-                scoring.leak_lesson(data, evaluation, config) if config.leak_lesson else None
-            )
+            if config.leak_lesson:
+                evaluation.leak_lesson = scoring.leak_lesson(data, evaluation, config)
         scoring.write_results(work, evaluation, data, config)
-    shown, layers = (first.published or first.chosen).model, list[str]()
-    if shown.kind != "gait":
-        shown.predictor.summary(line_length=100, print_fn=layers.append)
-    return "\n".join([*layers, console_text(evaluation, data, config), "", f"Run folder: {out}"])
+    model, lines = (first.published or first.chosen).model, list[str]()
+    if model.kind != "gait":
+        model.predictor.summary(line_length=100, print_fn=lines.append)
+    return "\n".join([*lines, console_text(evaluation, data, config), "", f"Run folder: {out}"])
 
 
 @contextmanager
@@ -50,23 +50,12 @@ def _timed(work: Path, step: str) -> Iterator[None]:
     scoring.record_step(work, step, time.perf_counter() - start)
 
 
-def prepare_run(request: RunRequest, config: RunConfig, run_dir: Path) -> RunData:
-    """Find, check, prepare and divide the videos of a run, and save them and the settings in its folder."""
-    data = prepare_data(request.videos, request.videos_test, config, request.labels)
-    data.save(run_dir)
-    write_json(run_dir / "config.json", data.config.model_dump())
-    return data
-
-
 def evaluate_run(path: Path, request: RunRequest) -> str:
     """Test a trained model (run folder or file in one) on labelled videos; return the scores, to print."""
-    request.config()
-    settings = {"scheduler": "", "allow_shared_walkers": False, **parse_settings(request.settings)}
+    given = request.config()
     model, run_dir = load_trained(path), path if path.is_dir() else path.parent
-    trained_with = model.config.relative_to
-    if settings.get("relative_to", trained_with) != trained_with:
-        raise InputError(f"{path} was trained with relative_to={trained_with}: leave out --relative-to.")
-    config = make_config(**{**model.config.model_dump(), **settings, "folds": 0, "seeds": 1})
+    asked = {"scheduler": given.scheduler, "allow_shared_walkers": given.allow_shared_walkers}
+    config = model.config.model_copy(update={**asked, "folds": 0, "seeds": 1})
     data = prepare_test(load_data(run_dir), request.videos_test, config, request.labels)
     if data.emotions != model.emotions:
         raise InputError(f"{path} knows other emotions than the run in its folder: put it back into its own.")
@@ -80,12 +69,13 @@ def evaluate_run(path: Path, request: RunRequest) -> str:
 
 def check_setup(videos: Path, videos_test: Path, labels: Path | None) -> tuple[list[str], bool]:
     """Return lines on versions, machine, folders and the videos in them, and whether a report can be made."""
-    lines = [f"{name} {number}" for name, number in scoring.versions().items()]
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    lines.append(f"Machine: {machine}, {len(list_gpus())} GPU (none is needed)")
-    lines.append(f"Cache: {cache_dir()} (GAITLIB_CACHE moves it, deleting it is safe)")
-    problem = weights_problem()
-    lines.append(f"Warning: {problem}" if problem else f"Body model: {weights_dir()}")
+    machine, problem = f"{platform.system()} {platform.machine()}", weights_problem()
+    lines = [
+        *(f"{name} {number}" for name, number in scoring.versions().items()),
+        f"Machine: {machine}, {os.cpu_count()} cores, {len(list_gpus())} GPU (none is needed)",
+        f"Cache: {cache_dir()} (GAITLIB_CACHE moves it, deleting it is safe)",
+        f"Warning: {problem}" if problem else f"Body model: {weights_dir()}",
+    ]
     try:
         lines += _describe_videos(videos, videos_test, labels)
         with temporary_folder(cache_dir(), "check"):
@@ -116,10 +106,10 @@ def ready_model(run_dir: str = "") -> Path:
     """
     if run_dir:
         return project_path(run_dir)
-    made = sorted(project_path("reports").glob(f"*/{INDEX_NAME}"), key=lambda path: path.stat().st_mtime)
-    folder = made[-1].parent if made else cache_dir() / "first_model"
-    if not (folder / INDEX_NAME).exists():
+    first = cache_dir() / "first_model" / INDEX_NAME
+    made = list(project_path("reports").glob(f"*/{INDEX_NAME}"))
+    if not made and not first.exists():
         nothing = cache_dir() / "no videos"
         make_folder(nothing)
-        train_run(RunRequest(nothing, nothing, folder, profile="quick"))
-    return folder
+        train_run(RunRequest(nothing, nothing, first.parent, profile="quick"))
+    return max(made, key=lambda path: path.stat().st_mtime, default=first).parent

@@ -12,14 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gaitlib.config import RunConfig, make_config
-from gaitlib.data import RunData, load_data
+from gaitlib.data import RunData, load_data, prepare_data
 from gaitlib.errors import InputError
 from gaitlib.evaluation import Evaluation, record_step, versions
 from gaitlib.explain import figure_html
 from gaitlib.files import make_folder, project_path, read_json, write_aside, write_json
 from gaitlib.models import list_gpus
-from gaitlib.report.direct import prepare_run
-from gaitlib.report.run import RunRequest
 from gaitlib.report.sentences import caution, data_sentence, headline, ladder_table, percent, what_it_reads
 
 _NEEDED = ("run_dir", "videos", "videos_test")
@@ -58,7 +56,8 @@ class Step:
             raise InputError(f"{self.run_dir} holds no prepared videos: run 01_preprocessing first.")
         videos, videos_test = (project_path(self._paths[name]) for name in ("videos", "videos_test"))
         labels = project_path(self._paths["labels"]) if self._paths["labels"] else None
-        data = prepare_run(RunRequest(videos, videos_test, labels=labels), self.config, self.run_dir)
+        data = prepare_data(videos, videos_test, self.config, labels)
+        data.save(self.run_dir)
         self.config = data.config
         return data
 
