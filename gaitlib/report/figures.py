@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.config import CEILINGS, RunConfig
-from gaitlib.data import RunData, list_fits, prepared_rows
+from gaitlib.data import RunData, make_fit, prepared_rows
 from gaitlib.evaluation import Evaluation
 from gaitlib.explain.pages import captioned, data_uri
 from gaitlib.files import show_name
@@ -51,7 +51,8 @@ def plot_intervals(
         ax.plot(value, place, "o", color=color, mfc="white" if name in CEILINGS else color, zorder=3)
         text = f"{value:.0%}" if is_share else f"{100 * value:+.1f}"
         ax.text(value, place - 0.18, text, ha="center", va="bottom", fontsize=8)
-    ax.set_yticks(range(len(table)), [spelled(row[0]) for row in rows])
+    names = table["name"].map(spelled)
+    ax.set_yticks(range(len(table)), names)
     ax.set(ylim=(len(table) - 0.5, -0.75), xlabel=axis)
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
     ax.grid(axis="x", color="#dddddd", lw=0.6)
@@ -59,7 +60,7 @@ def plot_intervals(
         ax.set_xlim(0, 1.02)
     else:
         ax.axvline(0, color="black", lw=0.8)
-    words = "; ".join(f"{spelled(name)} {100 * value:.0f}" for name, value, *_ in rows)
+    words = "; ".join(names + (100 * table["accuracy"]).map(" {:.0f}".format))
     figure.set_label(f"{caption}: {axis.lower()}: {words}.")
     return figure
 
@@ -80,11 +81,11 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Fi
 
 def plot_effects(effects: pd.DataFrame) -> Figure:
     """Show the 20 strongest effects of emotions on gait parameters (see `effect_sizes`) as a heat map."""
-    is_clear = ((effects["low"] > 0) | (effects["high"] < 0)).astype(float)
-    table = effects.assign(clear=is_clear).pivot_table(["effect", "clear"], "title", "emotion", sort=False)
+    is_clear = (effects["low"] > 0) | (effects["high"] < 0)
+    texts = effects["effect"].map("{:+.1f}".format) + is_clear.map({True: " *", False: ""})
+    table = effects.assign(text=texts).pivot(index="title", columns="emotion", values=["effect", "text"])
     order = effects["effect"].abs().groupby(effects["title"]).max().nlargest(20).index
-    sizes, clear = table.loc[order, "effect"], table.loc[order, "clear"]
-    texts = sizes.map("{:+.1f}".format) + (clear > 0).replace({True: " *", False: ""})
+    sizes, texts = table.loc[order, "effect"].astype(float), table.loc[order, "text"]
     figure, ax = plt.subplots(figsize=(_WIDTH_INCHES, 1.2 + 0.28 * len(sizes)), layout="constrained")
     limit = max(2.0, float(np.abs(sizes.to_numpy()).max()))
     bar = {"label": "Effect size, Hedges' g"}
@@ -123,7 +124,8 @@ def walker_strip(data: RunData, num_columns: int = 8) -> dict[str, np.ndarray]:
     rows = turns.sort_values(["turn", "emotion"]).drop_duplicates(["walker", "emotion"]).head(num_columns)
     strip = {}
     for row, video in zip(rows.itertuples(), prepared_rows(rows), strict=True):
-        ((_, frame),) = _walker_frames(str(row.path), video, 1, 180)
+        moments = max(video.bouts, key=len).rows
+        ((_, frame),) = _walker_frames(str(row.path), video, moments[[(len(moments) - 1) // 2]], 180)
         strip[f"{row.emotion}\n{show_name(row.walker)[:16]}"] = np.asarray(frame)
     return strip
 
@@ -136,8 +138,7 @@ def moving_clips(
     Beside the walker run the probabilities that the model of the fold gives at each moment.
     """
     predictions, rows, clips = evaluation.predictions, data.rows("judged"), ""
-    fits = {fit.fold: fit for fit in list_fits(data, config)}
-    model_of = cache(lambda fold: load_fit(run_dir, fits[fold], "chosen"))
+    model_of = cache(lambda fold: load_fit(run_dir, make_fit(data, fold, config.seed, config)))
     order = np.argsort(-predictions.calibrated.max(axis=1), kind="stable")
     for place in order[predictions.is_right[order] == is_right][:3]:
         row, shares = rows.iloc[place], pd.Series(predictions.calibrated[place], predictions.emotions)
@@ -145,15 +146,15 @@ def moving_clips(
         words = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         name = show_name(Path(row["video"]).with_suffix(""))[-40:]
         caption = f"{name} shows {row['emotion']}, {said} (calibrated: {words})."
-        model = model_of(int(predictions.videos["fold"].iloc[place]) or 1)
-        one = data.video_set("judged", config).chosen([place])
-        rate_hz = one.videos[0].meta["frame_rate_hz"]
-        every = max(1, round(rate_hz / 10))
-        frames = list(_walker_frames(row["path"], one.videos[0], round(3 * rate_hz), _CLIP_PX))[::every]
+        one, model = data.video_set("judged", config).chosen([place]), model_of(int(row["fold"]) or 1)
         assert model is not None
-        answers = model.predict_clips(one)
-        frames = [(at, _with_bars(frame, at, answers, predictions.emotions)) for at, frame in frames]
-        clips += _clip_html([frame for _, frame in frames], round(1000 * every / rate_hz), caption)
+        answers, video = model.predict_clips(one), one.videos[0]
+        rate_hz = video.meta["frame_rate_hz"]
+        every = max(1, round(rate_hz / 10))
+        moments = max(video.bouts, key=len).rows[: round(3 * rate_hz) : every]
+        frames = _walker_frames(row["path"], video, moments, _CLIP_PX)
+        beside = [_with_bars(frame, at / rate_hz, answers, predictions.emotions) for at, frame in frames]
+        clips += _clip_html(beside, round(1000 * every / rate_hz), caption)
     return f'<div class="clips">{clips}</div>' if clips else ""
 
 
@@ -175,8 +176,8 @@ def _with_bars(
 def _clip_html(frames: Sequence[Image.Image], pause_ms: int, caption: str) -> str:
     """Return an animated WebP with a still one in its place where motion is not wanted."""
     moving, still = io.BytesIO(), io.BytesIO()
-    timing: dict[str, int] = {"duration": pause_ms, "loop": 0, "quality": 40}
-    frames[0].save(moving, "WEBP", save_all=True, append_images=frames[1:], **timing)
+    rest = frames[1:]
+    frames[0].save(moving, "WEBP", save_all=True, append_images=rest, duration=pause_ms, loop=0, quality=40)
     frames[len(frames) // 2].save(still, "WEBP")
     alt = escape(f"Moving clip of a walker. {caption}")
     image = f'<img src="{data_uri(moving, "webp")}" width="{_CLIP_PX + _BARS_PX}" alt="{alt}">'
@@ -185,20 +186,18 @@ def _clip_html(frames: Sequence[Image.Image], pause_ms: int, caption: str) -> st
 
 
 def _walker_frames(
-    path: str, video: PreparedVideo, num_frames: int, side_px: int
-) -> Iterator[tuple[float, Image.Image]]:
-    """Yield the time and a square around the walker, with stick figure or box, of frames of one bout."""
-    bout = max(video.bouts, key=len)
-    first = (bout.first_row + bout.last_row) // 2 if num_frames == 1 else bout.first_row
-    rows = video.track.loc[first : min(first + num_frames - 1, bout.last_row)]
+    path: str, video: PreparedVideo, rows: np.ndarray, side_px: int
+) -> Iterator[tuple[int, Image.Image]]:
+    """Yield rows of the track and a square around the walker, with stick figure or box, in their frames."""
     scale = min(1.0, 960 / max(video.meta["width"], video.meta["height"]))  # as the reader shrinks frames
-    squares = rows[["square_x", "square_y", "square_side"]] * scale
+    squares = video.track.loc[rows, ["square_x", "square_y", "square_side"]] * scale
     side = round(squares["square_side"].max())
-    reader = VideoReader(Path(path), video.meta["frame_rate_hz"], chunk_seconds=4.0)
-    frames = enumerate(frame for chunk in reader for frame in chunk.frames)
-    for row, frame in islice(frames, rows.index[0], rows.index[-1] + 1):
-        image = frame.copy()
-        draw_walker(image, video, row)
-        left, top = (round(squares.at[row, name] - side / 2) for name in ("square_x", "square_y"))
-        square = Image.fromarray(image).crop((left, top, left + side, top + side))
-        yield row / video.meta["frame_rate_hz"], square.resize((side_px, side_px))
+    chunks = VideoReader(Path(path), video.meta["frame_rate_hz"], chunk_seconds=4.0)
+    frames = enumerate(frame for chunk in chunks for frame in chunk.frames)
+    for row, frame in islice(frames, rows[0], rows[-1] + 1):
+        if row in rows:
+            image = frame.copy()
+            draw_walker(image, video, row)
+            left, top = (round(squares.at[row, name] - side / 2) for name in ("square_x", "square_y"))
+            square = Image.fromarray(image).crop((left, top, left + side, top + side))
+            yield row, square.resize((side_px, side_px))

@@ -70,9 +70,8 @@ def permutation(evaluation: Evaluation) -> str:
 def caution(evaluation: Evaluation, data: RunData) -> str:
     """Say what the reader must keep in mind first."""
     if data.shared_walkers:
-        return (
-            f"In training and in the test: {listed(data.shared_walkers)}. The score does not hold for others."
-        )
+        names = listed(data.shared_walkers)
+        return f"In training and in the test: {names}. The score does not hold for others."
     number = evaluation.test.num_walkers
     few = f"Only {number} walkers were tested, so that the interval itself is a rough guess. "
     kind = "Acted emotions are stronger than felt ones; nobody's inner state follows from their gait alone."
@@ -94,9 +93,8 @@ def what_it_reads(evaluation: Evaluation) -> str:
     effects, sentences = evaluation.effects, []
     if len(effects):
         clear = effects[(effects["low"] > 0) | (effects["high"] < 0)]
-        top = clear.loc[clear["effect"].abs().sort_values(ascending=False).index, "title"]
-        names = top.drop_duplicates()[:3].str.lower()
-        sentences += [f"The emotions differ most in {listed(names)}."] * (len(names) > 0)
+        titles = clear.sort_values("effect", key=abs, ascending=False)["title"].str.lower().unique()
+        sentences += [f"The emotions differ most in {listed(titles[:3])}."] * (len(titles) > 0)
     if evaluation.ablation:
         changes = {family: one.difference for family, one in evaluation.ablation.items()}
         most = min(changes, key=changes.__getitem__)
