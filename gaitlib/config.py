@@ -4,7 +4,6 @@ The notebooks' parameter cells repeat these defaults and descriptions; a test co
 """
 
 import difflib
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -36,7 +35,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 class RunConfig(BaseModel):
     """All settings of one run; immutable, and built by `make_config`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     # 01 preprocessing
     body: Literal["auto", Body] = Field("auto", description="how walkers are found; auto: by what is seen")
@@ -99,37 +98,28 @@ def resolve_body(config: RunConfig, body: Body) -> RunConfig:
     return config.model_copy(update={"body": body, "crop": crop})
 
 
-def make_config(profile: str = "standard", **settings: Any) -> RunConfig:
-    """Return one of the `PROFILES` with `settings` in place of its own, checked, or raise an `InputError`."""
+def make_config(profile: str = "standard", /, **settings: Any) -> RunConfig:
+    """Return one of the `PROFILES` with `settings` in place of its own; ``"5"`` is read as 5.
+
+    Raises an `InputError` that names the setting which does not exist or cannot have its value.
+    """
     if profile not in PROFILES:
         raise InputError(f"Unknown profile {profile!r}: expected one of {', '.join(PROFILES)}.")
-    return _validated(RunConfig.model_validate, {**PROFILES[profile], **settings})
-
-
-def parse_settings(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Turn settings given as text (``epochs=5``) into values of their types, or raise an `InputError`."""
-    parsed = _validated(RunConfig.model_validate_strings, dict(texts))
-    return {name: getattr(parsed, name) for name in texts}
-
-
-def _validated(validate: Any, values: dict[str, Any]) -> RunConfig:
-    for name in values:
+    for name in settings:
         check_known(name, RunConfig.model_fields)
     try:
-        return validate(values)
+        return RunConfig(**{**PROFILES[profile], **settings})
     except ValidationError as error:
         first = error.errors()[0]
-        if not first["loc"]:
-            raise InputError(f"{first['msg'].removeprefix('Value error, ')}.") from None
-        name = ".".join(str(part) for part in first["loc"])
-        problem = first["msg"][0].lower() + first["msg"][1:]
-        raise InputError(f"Setting {name!r} is {first['input']!r}: {problem}.") from None
+    problem = first["msg"].removeprefix("Value error, ")
+    if first["loc"]:  # the fault of one setting
+        problem = f"Setting {first['loc'][0]!r} is {first['input']!r}: {problem[0].lower()}{problem[1:]}"
+    raise InputError(f"{problem}.")
 
 
 def check_known(name: str, known: Any) -> None:
     """Raise an `InputError` with the nearest known name if `name` is not among `known`."""
-    if name in known:
-        return
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else f" Known settings: {', '.join(known)}."
-    raise InputError(f"Unknown setting {name!r}.{hint}")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(known)}."
+        raise InputError(f"Unknown setting {name!r}. {hint}")

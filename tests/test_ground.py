@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaitlib.config import RunConfig, make_config, parse_settings, resolve_body
+from gaitlib.config import RunConfig, make_config, resolve_body
 from gaitlib.errors import InputError, StorageError, known_sentence, sentence_of
 from gaitlib.files import (
     hold_lock,
@@ -44,7 +44,8 @@ def test_published_profile_is_the_publication():
     ("settings", "words"),
     [
         ({"epoch": 3}, "Did you mean 'epochs'"),
-        ({"epochs": "3"}, "'epochs' is '3'"),
+        ({"epochs": "3.5"}, "'epochs' is '3.5'"),
+        ({"epochs": [3]}, "'epochs' is .3.: input should be"),
         ({"epochs": 0}, "'epochs' is 0"),
         ({"folds": 1}, "expected 0"),
         ({"num_channels": 2}, "1 or 3"),
@@ -58,10 +59,11 @@ def test_wrong_settings_are_told_in_a_sentence(settings, words):
 
 
 def test_texts_become_values_of_the_declared_type():
-    parsed = parse_settings({"epochs": "5", "augment": "false", "reference_emotion": "007"})
-    assert parsed == {"epochs": 5, "augment": False, "reference_emotion": "007"}
-    with pytest.raises(InputError, match="'epochs'"):
-        parse_settings({"epochs": "five"})
+    parsed = make_config(epochs="5", augment="false", learning_rate="1e-3", reference_emotion="007")
+    assert (parsed.epochs, parsed.augment, parsed.learning_rate) == (5, False, 1e-3)
+    assert parsed.reference_emotion == "007"
+    with pytest.raises(InputError, match="'epochs' is 'five': input should be a valid integer"):
+        make_config(epochs="five")
 
 
 def test_crop_follows_the_body():

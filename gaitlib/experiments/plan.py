@@ -9,7 +9,7 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gaitlib.config import RunConfig, check_known, make_config, parse_settings
+from gaitlib.config import RunConfig, check_known, make_config
 from gaitlib.errors import InputError
 
 
@@ -63,8 +63,7 @@ class ExperimentPlan(BaseModel):
         values = {**self.settings, **chosen}
         for name in {"folds", "seeds", "test_fraction"} & values.keys():
             raise InputError(f"Setting {name!r} is decided by the experiment: see outer_folds and seed.")
-        texts = parse_settings({name: value for name, value in values.items() if isinstance(value, str)})
-        return make_config(**{**values, **texts})
+        return make_config(**values)
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Return what Optuna draws the settings from."""

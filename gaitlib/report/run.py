@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gaitlib.config import RunConfig, make_config, parse_settings
+from gaitlib.config import RunConfig, make_config
 from gaitlib.errors import InputError, UsageError
 from gaitlib.files import hold_lock, project_dir, read_json, write_aside, write_json
 from gaitlib.labels import list_videos
@@ -37,7 +37,7 @@ class RunRequest:
     def config(self) -> RunConfig:
         """Return the validated settings; raise a UsageError if one cannot be."""
         try:
-            return make_config(self.profile, **parse_settings(self.settings))
+            return make_config(self.profile, **self.settings)
         except InputError as error:
             raise UsageError(str(error)) from None
 
