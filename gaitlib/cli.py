@@ -1,7 +1,6 @@
 """Commands: each one checks what it was given and calls one function."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +27,7 @@ RelativeTo = Annotated[str | None, Option(help="Compare a walk with: none, refer
 Shared = Annotated[bool, Option(help="Go on although a walker is in training and test; marks every page.")]
 
 
-def _settings(options: dict[str, Any], parameters: Sequence[str] = ()) -> dict[str, str]:
+def _settings(*parameters: str, **options: Any) -> dict[str, str]:
     """Return the options given, and those that stand in NAME=VALUE texts."""
     settings = {}
     for text in parameters:
@@ -98,7 +97,7 @@ def _add_run_command(name: str, about: str) -> None:
         from gaitlib.report import RunRequest
 
         options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
-        settings = _settings({**options, "allow_shared_walkers": allow_shared_walkers}, parameters or ())
+        settings = _settings(*parameters or (), **options, allow_shared_walkers=allow_shared_walkers)
         request = RunRequest(videos, videos_test, out, labels, profile, settings)
         if name == "report":
             from gaitlib.report import make_report as make
@@ -123,9 +122,8 @@ def evaluate(
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.report.direct import RunRequest, evaluate_run
 
-    settings = _settings({"scheduler": scheduler, "allow_shared_walkers": allow_shared_walkers})
-    request = RunRequest(Path(), videos_test, out, labels, settings=settings)
-    typer.echo(evaluate_run(model, request))
+    settings = _settings(scheduler=scheduler, allow_shared_walkers=allow_shared_walkers)
+    typer.echo(evaluate_run(model, RunRequest(Path(), videos_test, out, labels, settings=settings)))
 
 
 @app.command()

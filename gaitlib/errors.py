@@ -2,16 +2,15 @@
 
 import errno
 import os
+import re
 
-# Names of exceptions; from notebook kernels and workers only the name arrives.
-_MEMORY_ERRORS = ("MemoryError", "_ArrayMemoryError", "ResourceExhaustedError", "OutOfMemoryError")
-_KILLED_ERRORS = ("DeadKernelError", "TerminatedWorkerError", "KilledWorker")
-_MEMORY_WORDS = ("can't start new thread", "Cannot allocate memory", "failed to map segment")
-# What the system says where there is no room to write; NumPy's own words are the last.
-_FULL_WORDS = (*map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)), "requested and")
-_ELSEWHERE = "Choose another folder (GAITLIB_CACHE moves the cache)."
 _SMALLER = "take a smaller batch_size or frame_size."
 _FREE_SPACE = "Free some space (or raise ulimit -f), then run the same command again."
+# What the system says where there is no room to write; NumPy's own words are the last.
+_FULL = "|".join([*map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)), "requested and"])
+# Names or words of exceptions: of those in notebook kernels and workers only one arrives.
+_MEMORY = "MemoryError|ResourceExhausted|start new thread|Cannot allocate memory|failed to map segment"
+_KILLED = "DeadKernelError|Kernel died|TerminatedWorkerError|KilledWorker"
 
 
 class InputError(Exception):
@@ -28,32 +27,32 @@ class StorageError(OSError):
 
 def storage_error(path: object, error: Exception) -> StorageError:
     """Return the error that says why `path` could not be written, and what to do."""
-    cause = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-    return StorageError(f"Cannot write {path}: {cause}. {_FREE_SPACE if is_full(error) else _ELSEWHERE}")
+    cause = getattr(error, "strerror", None) or " ".join(str(error).split())
+    remedy = _FREE_SPACE if is_full(error) else "Choose another folder (GAITLIB_CACHE moves the cache)."
+    return StorageError(f"Cannot write {path}: {cause}. {remedy}")
 
 
 def is_full(error: Exception) -> bool:
     """Tell whether writing failed for want of room: disk, quota or limit on the size of a file."""
-    return any(words in str(error) for words in _FULL_WORDS)
+    return bool(re.search(_FULL, str(error)))
 
 
 def known_sentence(name: str, text: str) -> str | None:
     """Return what to say about an exception (class name, message) that the machine caused, else None."""
     if name in ("InputError", "UsageError", "StorageError"):
         return text
-    if name in _MEMORY_ERRORS or any(words in text for words in _MEMORY_WORDS):
+    if re.search(_MEMORY, f"{name}: {text}"):
         return f"not enough memory: {_SMALLER}"
-    if name in _KILLED_ERRORS or text.startswith("Kernel died"):
+    if re.search(_KILLED, f"{name}: {text}"):
         return f"a process of the program was killed, most often because memory ran out: {_SMALLER}"
-    full = [words for words in _FULL_WORDS if words in text]
+    full = re.search(_FULL, text)
     return f"{full[0]}. {_FREE_SPACE}" if full else None
 
 
 def sentence_of(error: BaseException) -> str:
     """Return an exception as one sentence for people."""
     name, text = type(error).__name__, " ".join(str(error).split())
-    known = known_sentence(name, text)
-    if known:
+    if known := known_sentence(name, text):
         return known
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from filelock import FileLock, Timeout
+from pydantic_core import to_jsonable_python
 
 from gaitlib.errors import InputError, StorageError, is_full, storage_error
 
@@ -103,7 +103,6 @@ def hold_lock(path: Path, notice: str, wait: bool = False) -> Iterator[None]:
 
     Where another holds it, print `notice` and `wait`, or raise the notice as an `InputError`.
     """
-    make_folder(path.parent)
     lock = FileLock(path.with_name(f".{path.name}.gaitlib.lock"))
     try:
         lock.acquire(timeout=0)
@@ -137,9 +136,10 @@ def stderr_to(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, whole or not at all; NaN and infinity become null."""
+    """Write `content` as indented JSON, whole or not at all; arrays become lists, NaN and infinity null."""
+    plain = to_jsonable_python(content, inf_nan_mode="null", fallback=lambda array: array.tolist())
     with write_aside(path) as aside:
-        text = json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(plain, indent=2, ensure_ascii=False)
         aside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
@@ -151,16 +151,6 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is missing: run the step that writes it first.") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}): delete it and run again.") from error
-
-
-def _finite(content: Any) -> Any:
-    if hasattr(content, "tolist"):
-        content = content.tolist()
-    if isinstance(content, dict):
-        return {str(key): _finite(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def write_csv(path: Path, table: "pd.DataFrame") -> None:
