@@ -15,7 +15,6 @@ import av.error
 import av.logging
 import numpy as np
 from av.container import InputContainer
-from av.container.core import Flags
 from av.video.stream import VideoStream
 
 from gaitlib.errors import InputError
@@ -29,43 +28,31 @@ _MAX_ERRORS_IN_A_ROW, _MAX_READINGS = 100, 50
 # Cameras leave out a frame or two in little light; headers and indexes are a small part of a file.
 _MIN_GAP_STEPS, _MIN_GAP_SECONDS, _MAX_UNREAD_SHARE = 3.5, 0.1, 0.05
 _MAX_GAP_SECONDS, _MIN_STEP_SECONDS = 10.0, 0.9e-3  # of more than 1000 frames a second none is believed
-_ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1", "libdav1d"}
 # FFmpeg's errors come to `Decoder._call`, none to the terminal.
 av.logging.set_level(av.logging.ERROR)
 av.logging.set_skip_repeated(False)
 logging.getLogger("libav").addHandler(logging.NullHandler())
 
 
-def open_regular(path: str | Path) -> io.FileIO:
-    """Open a regular file for reading, else raise an `InputError`; never opens a pipe or a device."""
-    name = show_name(path)
-    try:
-        if Path(path).is_file():
-            return io.FileIO(path, "rb")
-    except OSError as error:
-        raise InputError(f"{name} cannot be opened ({error.strerror}): check its permissions.") from None
-    fault = "is not there, or is a folder, pipe or device, not a regular file"
-    raise InputError(f"{name} {fault}: give a video.")
+class LimitedFile(io.FileIO):
+    """A file to read, nameless, as FFmpeg is to judge by content; damage must not have it read for ever."""
 
-
-class LimitedFile:
-    """An open file without a name (FFmpeg judges by content); damage must not have it read for ever."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        self._file, self.seek, self.tell = file, file.seek, file.tell
-        self._size = file.seek(0, io.SEEK_END)
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, "rb")
+        self.name = "<none>"
+        self._size = self.seek(0, io.SEEK_END)
         self._num_left = _MAX_READINGS * (self._size + (1 << 20))
         self._block, self._seen = max(1024, self._size // 1000), set[int]()
-        file.seek(0)
+        self.seek(0)
 
     @property
     def unread_share(self) -> float:
         """The share of the file that has never been read."""
         return max(0.0, 1 - len(self._seen) * self._block / max(self._size, 1))
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """Read up to `size` bytes; `OSError` where all is read too often."""
-        start, content = self._file.tell(), self._file.read(size) or b""
+        start, content = self.tell(), super().read(size) or b""
         self._num_left -= len(content)
         self._seen.update(range(start // self._block, -(-(start + len(content)) // self._block)))
         if self._num_left < 0:
@@ -73,10 +60,22 @@ class LimitedFile:
         return content
 
 
+def open_regular(path: str | Path) -> LimitedFile:
+    """Open a regular file for reading, else raise an `InputError`; never opens a pipe or a device."""
+    fault = "is not there, or is a folder, pipe or device, not a regular file: give a video."
+    try:
+        if Path(path).is_file():
+            return LimitedFile(path)
+    except OSError as error:
+        fault = f"cannot be opened ({error.strerror}): check its permissions."
+    raise InputError(f"{show_name(path)} {fault}")
+
+
 def open_container(file: LimitedFile, name: str) -> InputContainer:
     """Open a file as one of the known containers, else raise an `InputError`."""
-    # FFmpeg opens nothing itself: no protocol is allowed, bytes come from the file object alone.
-    safe = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+    # FFmpeg opens nothing itself: no protocol is allowed, bytes come from the file object alone. It invents
+    # no presentation times, which are wrong for H.264 in AVI; without them the decoding times serve.
+    safe = {"format_whitelist": _FORMATS, "protocol_whitelist": "none", "fflags": "-genpts"}
     try:
         return av.open(file, "r", None, _OPTIONS, safe, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -105,31 +104,30 @@ class Timeline:
         if not self._anchors:
             self._anchors = [stamp or 0.0]
             return 0.0
-        steps = [] if stamp is None else [stamp - anchor for anchor in self._anchors]
-        step = min(steps, key=lambda one: (one <= 0, abs(one - self._step)), default=-1.0)
-        if stamp is not None and _MIN_STEP_SECONDS < step <= _MAX_GAP_SECONDS:
-            self._anchors = [stamp]
-            self._steps.append(step)
-            self._step = median_low(self._steps[-8:])
-        else:
-            self.num_astray += stamp is not None
+        expected = self._anchors[-1] + self._step
+        stamp = expected if stamp is None else stamp
+        steps = [stamp - anchor for anchor in self._anchors]
+        step = min(steps, key=lambda one: (one <= 0, abs(one - self._step)))
+        self._anchors = [stamp]
+        if not _MIN_STEP_SECONDS < step <= _MAX_GAP_SECONDS:
+            self.num_astray += 1
             self.left_out_seconds += max(0.0, step - self._step)
-            step, expected = self._step, self._anchors[-1] + self._step
-            self._anchors = [expected] if stamp is None else [stamp, expected]
+            self._anchors, step = [stamp, expected], self._step
+        self._steps.append(step)
+        self._step = median_low(self._steps[-8:])
         self._time += step
         return self._time
 
     def step_seconds(self) -> float:
         """Return the usual time between frames: the mean of the steps near the median."""
         steps = np.array(self._steps or [self._step])
-        median = np.quantile(steps, 0.5, method="lower")
+        median = median_low(steps)
         return float(steps[np.abs(steps - median) <= 0.25 * median].mean())
 
     def missing_seconds(self) -> float:
         """Return how long frames are missing midway, more than a camera leaves out now and then."""
-        steps, usual = np.array(self._steps or [0.0]), self.step_seconds()
-        gaps = steps[steps > max(_MIN_GAP_STEPS * usual, _MIN_GAP_SECONDS)]
-        return float((gaps - usual).sum())
+        steps, usual = np.array(self._steps), self.step_seconds()
+        return float((steps[steps > max(_MIN_GAP_STEPS * usual, _MIN_GAP_SECONDS)] - usual).sum())
 
     def end_seconds(self) -> float:
         """Return when the last frame leaves the screen."""
@@ -164,10 +162,8 @@ class Decoder:
         self._container, self._file, self._name = container, file, name
         self.stream = self._main_stream()
         self._timeline = Timeline(float(self.stream.average_rate or 0))
-        self._stretch = _find_stretch(container, self.stream, self.report)
-        self._is_stopped = self._is_interlaced = False
-        self._num_due = self._num_failed = self._num_torn = 0
-        self._faults: list[str] = []
+        self._stretch = self._find_stretch()
+        self._faults, self._num_torn, self._is_interlaced = list[str](), 0, False
 
     def _main_stream(self) -> VideoStream:
         """Return the largest stream of moving pictures, no cover; `InputError` without one."""
@@ -178,11 +174,29 @@ class Decoder:
             raise InputError(f"{self._name} holds no video that can be decoded: convert it.")
         return max(moving, key=lambda one: one.width * one.height)
 
-    def frames(self) -> Generator[tuple[float, av.VideoFrame], None, None]:
-        """Yield seconds from the first frame, and the frame."""
-        # Invented presentation times are wrong for H.264 in AVI; without them the decoding times serve.
-        self._container.flags &= ~cast(int, Flags.gen_pts.value)
-        context, base = self.stream.codec_context, float(self.stream.time_base or 0)
+    def _find_stretch(self) -> float:
+        """Return the true time of a shown second, by a phone's tag of the capture rate."""
+        report, shown_hz = self.report, float(self.stream.average_rate or 0)
+        for key, value in {**self._container.metadata, **self.stream.metadata}.items():
+            is_rate = re.search(r"(?i)capture[._-]?(fps|frame[._-]?rate)$", key)
+            if is_rate and re.fullmatch(r"\d{1,4}(\.\d*)?", value):
+                report.capture_rate_hz = float(value) or None
+            elif key.endswith("full-frame-rate-playback-intent"):  # Apple's originals have true times
+                report.capture_rate_hz = shown_hz or None
+        captured_hz = report.capture_rate_hz or shown_hz
+        # Phones note 30 for usual films too, of which little light leaves fewer.
+        is_slow = captured_hz >= max(48, 1.5 * shown_hz)
+        if not shown_hz or not (is_slow or captured_hz * 1.5 <= shown_hz):
+            return 1.0
+        report.notes.append(
+            f"{'Slow motion' if is_slow else 'Time lapse'}: its tag says that {captured_hz:g} frames a "
+            f"second were captured, it shows {shown_hz:.3g}; read at the true pace."
+        )
+        return shown_hz / captured_hz
+
+    def frames(self) -> Generator[tuple[av.VideoFrame, float], None, None]:
+        """Yield each frame, and when it leaves the screen in seconds from the first frame."""
+        context, base, shown = self.stream.codec_context, float(self.stream.time_base or 0), None
         context.options = _OPTIONS
         context.thread_count = 1  # what other threads log cannot be caught
         for frame in self._decode():
@@ -191,23 +205,23 @@ class Decoder:
             self.report.corrupt_frames += frame.is_corrupt
             stamp = frame.pts if frame.pts is not None else frame.dts
             seconds = self._timeline.place(None if stamp is None else stamp * base) * self._stretch
+            if shown:
+                yield shown, seconds
+            shown = frame
             if seconds > _MAX_SECONDS:
-                self.report.notes.append(f"Longer than {_MAX_SECONDS / 3600:g} hours: the rest is left out.")
-                self._is_stopped = True
-                break
-            yield seconds, frame
+                raise InputError(
+                    f"{self._name} lasts more than {_MAX_SECONDS / 3600:g} hours: cut the walk out."
+                )
+        if shown:
+            yield shown, self._timeline.end_seconds() * self._stretch
         self._complete()
-
-    def end_seconds(self) -> float:
-        """Return when the last frame leaves the screen, at the true pace."""
-        return self._timeline.end_seconds() * self._stretch
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
             try:
                 yield from self._call(self.stream.decode, packet)
             except av.error.FFmpegError:
-                self._num_failed += 1
+                self.report.corrupt_frames += 1
 
     def _packets(self) -> Iterator[av.Packet | None]:
         """Yield the stream's packets as far as the file goes, then None, which ends decoding."""
@@ -229,7 +243,6 @@ class Decoder:
             if packet.size:  # the demuxer's own end has none; ours comes below, whatever ended the loop
                 num_errors = 0
                 self._num_torn += packet.is_corrupt or packet.size > largest
-                self._num_due += not packet.is_discard
                 yield packet
         yield None
 
@@ -243,24 +256,21 @@ class Decoder:
 
     def _complete(self) -> None:
         """Complete the report: what was lost, and what FFmpeg said."""
-        report, notes, codec = self.report, self.report.notes, self.stream.codec_context.name
-        is_countable = codec in _ONE_PACKET_ONE_FRAME and not self._is_interlaced and not self._is_stopped
-        num_lost = max(self._num_failed, self._num_due - report.frames_read if is_countable else 0)
-        report.corrupt_frames = max(report.corrupt_frames + num_lost, self._num_torn)
-        report.frame_rate_hz = 1 / self._timeline.step_seconds()
-        report.duration_seconds = self.end_seconds() if report.frames_read else 0.0
+        report, notes, timeline = self.report, self.report.notes, self._timeline
+        report.corrupt_frames = max(report.corrupt_frames, self._num_torn)
+        report.frame_rate_hz = 1 / timeline.step_seconds()
+        report.duration_seconds = timeline.end_seconds() * self._stretch if report.frames_read else 0.0
         if self._is_interlaced:
             notes.append("Interlaced: of each frame every second line is read, those of one moment.")
         if report.corrupt_frames:
             notes.append(f"Damaged frames: {report.corrupt_frames}; {report.frames_read} were read.")
         if not 4 <= report.frame_rate_hz <= 250 and report.frames_read > 1:
             notes.append(f"Claims {report.frame_rate_hz:.3g} frames a second: are the times right?")
-        if num_astray := self._timeline.num_astray:
-            notes.append(f"Time stamps that run back or jump, put after the one before: {num_astray}.")
-        promised, read_seconds = self._promised_seconds(), self._timeline.end_seconds()
-        read_seconds += self._timeline.left_out_seconds
-        if self._is_stopped:
-            return
+        if timeline.num_astray:
+            notes.append(
+                f"Time stamps that run back or jump, put after the one before: {timeline.num_astray}."
+            )
+        promised, read_seconds = self._promised_seconds(), timeline.end_seconds() + timeline.left_out_seconds
         num_promised = min(self.stream.frames, round(promised * report.frame_rate_hz))
         if promised - read_seconds > max(0.25, 2.5 / report.frame_rate_hz):
             notes.append(f"Cut off: it promises {promised:.1f} s, the frames end after {read_seconds:.1f} s.")
@@ -268,7 +278,7 @@ class Decoder:
             notes.append(f"Damaged or cut off (first of {len(self._faults)} faults: {self._faults[0]}).")
         elif num_promised > report.frames_read + report.corrupt_frames:
             notes.append(f"The header counts {self.stream.frames} frames, {report.frames_read} are there.")
-        elif (missing := self._timeline.missing_seconds()) > 0:
+        elif (missing := timeline.missing_seconds()) > 0:
             notes.append(f"Frames are missing midway: {missing:.1f} s in all.")
         if (share := self._file.unread_share) > _MAX_UNREAD_SHARE:
             notes.append(f"{share:.0%} of the file are no part of the film: damage, or a second film?")
@@ -281,24 +291,3 @@ class Decoder:
         # The container's length covers its sound too, and in a transport stream it is only a guess.
         is_known = container.duration and not container.streams.audio and "mpeg" not in container.format.name
         return cast(int, container.duration) / av.time_base if is_known else 0.0
-
-
-def _find_stretch(container: InputContainer, stream: VideoStream, report: ReadReport) -> float:
-    """Return the true time of a shown second, by a phone's tag of the capture rate."""
-    shown_hz = float(stream.average_rate or 0)
-    for key, value in {**container.metadata, **stream.metadata}.items():
-        is_rate = re.search(r"(?i)capture[._-]?(fps|frame[._-]?rate)$", key)
-        if is_rate and re.fullmatch(r"\d{1,4}(\.\d*)?", value):
-            report.capture_rate_hz = float(value) or None
-        elif key.endswith("full-frame-rate-playback-intent"):  # Apple's originals have true times
-            report.capture_rate_hz = shown_hz or None
-    captured_hz = report.capture_rate_hz or shown_hz
-    # Phones note 30 for usual films too, of which little light leaves fewer.
-    is_slow = captured_hz >= max(48, 1.5 * shown_hz)
-    if not shown_hz or not (is_slow or captured_hz * 1.5 <= shown_hz):
-        return 1.0
-    report.notes.append(
-        f"{'Slow motion' if is_slow else 'Time lapse'}: its tag says that {captured_hz:g} frames a second "
-        f"were captured, it shows {shown_hz:.3g}; read at the true pace."
-    )
-    return shown_hz / captured_hz

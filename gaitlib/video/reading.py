@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from gaitlib.errors import InputError
 from gaitlib.files import show_name
-from gaitlib.video.decoding import Decoder, LimitedFile, ReadReport, open_container, open_regular
+from gaitlib.video.decoding import Decoder, ReadReport, open_container, open_regular
 from gaitlib.video.frames import Geometry
 
 _EPSILON_SECONDS = 1e-3  # Matroska rounds stamps to milliseconds: 2/30 s is stored as 0.067
@@ -58,35 +58,26 @@ class VideoReader:
     def __iter__(self) -> Iterator[FrameChunk]:
         """Read the file from its start and yield `FrameChunk` after `FrameChunk`."""
         name = show_name(self.path)
-        with open_regular(self.path) as file, open_container(limited := LimitedFile(file), name) as container:
-            decoder = Decoder(container, limited, name)
+        with open_regular(self.path) as file, open_container(file, name) as container:
+            decoder = Decoder(container, file, name)
             self.report = decoder.report
             with closing(decoder.frames()) as decoded:  # before the container is
-                yield from self._chunks(self._pictures(self._on_ticks(decoded, decoder), decoder.stream))
+                yield from self._chunks(self._pictures(decoded, decoder.stream))
         if not self.report.frames_read:
             reason = "".join(self.report.notes[-1:]) or "copy it again or convert it to H.264 MP4."
             raise InputError(f"{name} holds no frame that can be decoded: {reason}")
 
-    def _on_ticks(self, decoded: Iterator, decoder: Decoder) -> Iterator[av.VideoFrame]:
-        """Yield for each tick the frame on screen then: the latest that has come."""
-        tick, shown = 0, None
-        for time_seconds, frame in decoded:
-            while shown and tick / self._frame_rate_hz < time_seconds - _EPSILON_SECONDS:
-                yield shown
-                tick += 1
-            shown = frame
-        while shown and (tick == 0 or tick / self._frame_rate_hz < decoder.end_seconds() - _EPSILON_SECONDS):
-            yield shown
-            tick += 1
-
-    def _pictures(self, ticks: Iterator[av.VideoFrame], stream: VideoStream) -> Iterator[np.ndarray]:
-        """Yield the picture for each tick; a frame that stays on screen is converted once."""
-        geometry, picture = None, None
-        for frame, shown in groupby(ticks):
+    def _pictures(self, decoded: Iterator[tuple[av.VideoFrame, float]], stream: VideoStream) -> Iterator:
+        """Yield the picture on screen at each tick; a frame that stays there is converted once."""
+        geometry, picture, tick = None, None, 0
+        for frame, until_seconds in decoded:
             if geometry is None:
                 ratio = float(stream.sample_aspect_ratio or 1)
                 geometry = Geometry.of(frame, ratio, self._max_side_px, self.report.notes)
                 self.report.width, self.report.height = geometry.width, geometry.height
+            last_tick = (until_seconds - _EPSILON_SECONDS) * self._frame_rate_hz
+            if tick and tick >= last_tick:
+                continue
             try:
                 picture = geometry.picture(frame, self._color)
             except av.error.FFmpegError as error:  # damage can make up a format
@@ -94,18 +85,18 @@ class VideoReader:
                 if picture is None:
                     name = show_name(self.path)
                     raise InputError(f"{name} cannot be shown ({error.strerror}): convert it.") from None
-            yield from (picture for _ in shown)
+            while tick == 0 or tick < last_tick:
+                yield picture
+                tick += 1
 
     def _chunks(self, pictures: Iterator[np.ndarray]) -> Iterator[FrameChunk]:
         num_before = 0
-        while (first := next(pictures, None)) is not None:
-            frames, num_frames = np.empty((self._chunk_length, *first.shape), np.uint8), 0
-            for picture in chain([first], islice(pictures, self._chunk_length - 1)):
-                frames[num_frames] = picture
-                num_frames += 1
-            times_seconds = (num_before + np.arange(num_frames)) / self._frame_rate_hz
-            num_before += num_frames
-            yield FrameChunk(times_seconds, frames[:num_frames])
+        for first in pictures:
+            part = chain([first], islice(pictures, self._chunk_length - 1))
+            frames = np.fromiter(part, np.dtype((np.uint8, first.shape)))
+            times_seconds = (num_before + np.arange(len(frames))) / self._frame_rate_hz
+            num_before += len(frames)
+            yield FrameChunk(times_seconds, frames)
             del frames  # the chunk is the caller's, to keep or to drop
 
 
