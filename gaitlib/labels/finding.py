@@ -62,13 +62,12 @@ def find_videos(
     folder, warnings = Path(folder).expanduser().absolute(), list[str]()
     paths = _list_files(folder)
     files = {name: path for name, path in paths.items() if name.lower().endswith(suffixes) and path.is_file()}
-    # A recording beside a video is no file that was left out.
-    beside_videos = {Path(name).with_suffix(".csv").as_posix() for name in files}
-    reason = "Not a video by its suffix, or no regular file."
-    skipped = {show_name(name): reason for name in paths.keys() - files.keys() - beside_videos}
     if not files:
         root = show_name(folder)
         raise InputError(f"No video in {root}: put them into one folder per emotion, as happy/maria_1.mp4.")
+    recordings = {Path(name).with_suffix(".csv").as_posix() for name in files}
+    left_out = map(show_name, paths.keys() - files.keys() - recordings)
+    skipped = dict.fromkeys(left_out, "Not a video by its suffix, or no regular file.")
     beside = next((path for path in folder.iterdir() if path.name.casefold() == "labels.csv"), None)
     table = read_table(beside) if beside else pd.DataFrame()
     if beside and not labels_path and set(map(normal_name, table.iloc[0])) != {"video", "walker"}:
@@ -86,8 +85,8 @@ def find_videos(
     videos.insert(1, "path", [str(files[name]) for name in videos["video"]])
     for column in ("video", "emotion", "walker"):
         videos[column] = [value and show_name(value) for value in videos[column]]
-    for row in videos[videos["margin"] < 1e-9].itertuples() if "margin" in videos else ():
-        warnings.append(f"{row.video}: a tie of mean ratings, taken as {row.emotion}.")
+    tied = videos[videos["margin"] < 1e-9].itertuples() if "margin" in videos else ()
+    warnings += [f"{row.video}: a tie of mean ratings, taken as {row.emotion}." for row in tied]
     source = "file" if labels_path else "folders" if videos["emotion"].any() else "none"
     reasons = pd.DataFrame(sorted(skipped.items()), columns=["video", "reason"], dtype=object)
     return LabelledVideos(videos, reasons, warnings, source)

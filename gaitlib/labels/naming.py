@@ -22,8 +22,15 @@ _BESIDE_SPLITS = set("val valid validation dev eval set data video videos".split
 # Words of cameras, phones, editors, takes and sessions: what holds no other word names nobody.
 _CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg win whatsapp signal telegram screen
 recording clip inshot lv capcut camera cam final file at am pm take trial walk walking gait run front side
-back left right day session date"""
+back left right day session date""".split()
 _COPY = re.compile(r"[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.IGNORECASE)
+# How a name may hold its emotion: a word, part of a word, 1 to 3 letters by themselves or beside a number.
+_FORMS = (
+    r"(?<![^\W\d_])(?:{words})(?![^\W\d_])",
+    "{word}",
+    r"(?<![^\W_])(?:{codes})(?![^\W_])",
+    r"(?<![^\W\d_])(?:{codes})(?![^\W\d_])",
+)
 
 
 def _words_of(name: str) -> set[str]:
@@ -34,22 +41,21 @@ def _names_of(emotion: str) -> set[str]:
     return {word for word in _FAMILY if _FAMILY[word] == _FAMILY.get(emotion)} | {emotion}
 
 
-def _is_person(name: str, emotion: str | None = None) -> bool:
+def _is_person(name: str, emotion: str = "") -> bool:
     """Tell whether a name holds a word that is neither a camera's nor the emotion's, or is a number."""
-    nobody = _names_of(emotion) if emotion else set()
-    return bool(_words_of(name) - set(_CAMERAS.split()) - nobody or re.fullmatch(r"\d{1,4}", name))
+    return bool(_words_of(name) - set(_CAMERAS) - _names_of(emotion) or re.fullmatch(r"\d{1,4}", name))
 
 
-def _walker_in(stem: str, emotion: str | None = None) -> str | None:
-    """Return the part of a file's name before its last ``_``, None where that names nobody but an emotion."""
+def _walker_in(stem: str, emotion: str = "") -> str:
+    """Return the part of a file's name before its last ``_``, nothing where that is nobody's name."""
     before = stem.rpartition("_")[0].strip()
-    return before if _is_person(before, emotion) else None
+    return before if _is_person(before, emotion) else ""
 
 
 def _core(walker: str) -> str:
     """Return what is left of a walker's name without takes, views and dates that stand by themselves."""
     parts = [part for part in re.split(r"[\W_]+", walker) if not part.isdigit()]
-    return " ".join(part for part in parts if part.rstrip("0123456789") not in _CAMERAS.split()) or walker
+    return " ".join(part for part in parts if part.rstrip("0123456789") not in _CAMERAS) or walker
 
 
 def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) -> pd.DataFrame:
@@ -59,45 +65,42 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     where folders look like train and test, people, or levels of which any may be the emotion.
     """
     folders = {name: [normal_name(part) for part in PurePosixPath(name).parts[-2::-1]] for name in names}
-    parts, paths = set().union(*folders.values()), [name for name in names if folders[name]]
-    known = {folders[name][0] for name in paths if len(folders[name]) == 1} | set(_FAMILY)
+    parts, inside = set().union(*folders.values()), [name for name in names if folders[name]]
+    known = {folders[name][0] for name in inside if len(folders[name]) == 1} | set(_FAMILY)
     emotions = [next(filter(known.__contains__, folders[name]), None) for name in names]
-    split_words = {part: set(re.split(r"[\W_]+", part)) for part in parts}
-    splits = sorted(part for part, words in split_words.items() if set() < words - _BESIDE_SPLITS <= _SPLITS)
-    if splits:
+    words = {part: set(re.split(r"[\W_]+", part)) - _BESIDE_SPLITS for part in parts}
+    if splits := sorted(part for part in parts if set() < words[part] <= _SPLITS):
         raise InputError(
             f"{root} holds folders called {' and '.join(splits)}, which are not emotions: give one as "
             "--videos and the other as --videos-test, or add a labels.csv with video,emotion,walker."
         )
-    num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in paths)
-    if paths and not parts & set(_FAMILY) and (num_named > 0.8 * len(paths) or not any(emotions)):
+    num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in inside)
+    if inside and not parts & set(_FAMILY) and (num_named > 0.8 * len(inside) or not any(emotions)):
         raise InputError(
-            f"{root} holds folders that look like people or days ({show_name(paths[0])}): make one folder "
+            f"{root} holds folders that look like people or days ({show_name(inside[0])}): make one folder "
             "per emotion, or add a labels.csv with video,emotion,walker."
         )
     videos = pd.DataFrame({"video": names, "emotion": emotions, "walker": None}, dtype=object)
-    if any(emotions):
-        for name in videos.loc[videos["emotion"].isna(), "video"]:
-            skipped[show_name(name)] = "None of its folders is named like an emotion of the other videos."
-        videos = videos.dropna(subset="emotion", ignore_index=True)
-    return videos
+    is_lost = videos["emotion"].isna() & any(emotions)
+    reason = "None of its folders is named like an emotion of the other videos."
+    skipped |= dict.fromkeys(map(show_name, videos["video"][is_lost]), reason)
+    return videos[~is_lost].reset_index(drop=True)
 
 
 def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     """Return the walkers of videos by their names; what was recognised or stays open is told."""
-    paths, emotions = [PurePosixPath(name) for name in videos["video"]], list(videos["emotion"])
-    pairs = zip([path.stem for path in paths], emotions, strict=True)
-    # "maria (2)" is a take of maria, "Happy (2)" is nobody's.
-    named = [bare if _is_person(bare := _COPY.sub("", stem), emotion) else stem for stem, emotion in pairs]
-    stems, folders = _cut_emotions(named, emotions, warnings), []
-    walkers = [_walker_in(stem, emotion) for stem, emotion in zip(stems, emotions, strict=True)]
-    if stems != named:  # what is left beside the emotion may be the walker alone
-        both = zip(walkers, stems, strict=True)
-        walkers = [walker or (stem if _is_person(stem) else None) for walker, stem in both]
+    paths, emotions = [PurePosixPath(name) for name in videos["video"]], list(videos["emotion"].fillna(""))
+    named, folders = list[str](), list[str]()
     for path, emotion in zip(paths, emotions, strict=True):
+        bare = _COPY.sub("", path.stem)  # "maria (2)" is a take of maria, "Happy (2)" is nobody's
+        named.append(bare if _is_person(bare, emotion) else path.stem)
         people = [part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part)]
         folders += people[:1]
-    if walkers.count(None) > len(paths) / 2 and len(folders) == len(paths) and len(set(folders)) > 1:
+    stems = _cut_emotions(named, emotions, warnings)
+    walkers = list(map(_walker_in, stems, emotions))
+    if stems != named:  # what is left beside the emotion may be the walker alone
+        walkers = [walker or stem * _is_person(stem) for walker, stem in zip(walkers, stems, strict=True)]
+    if walkers.count("") > len(paths) / 2 and len(folders) == len(paths) and len(set(folders)) > 1:
         warnings.append(
             f"File names such as {show_name(paths[0].name)} do not tell the walker, so the folder is taken "
             f"for it: {len(set(folders))} walkers, such as {show_name(folders[0])!r}."
@@ -105,7 +108,7 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
         return folders
     if own := sorted({stem for stem, walker in zip(stems, walkers, strict=True) if not walker}):
         warnings.append(
-            f"{walkers.count(None)} videos do not name their walker, so each name counts as a walker of its "
+            f"{walkers.count('')} videos do not name their walker, so each name counts as a walker of its "
             f"own ({len(own)} in all, such as {show_name(own[0])!r}): name files WALKER_TAKE.mp4 or add a "
             "column 'walker', else the same person may end up in training and test."
         )
@@ -113,57 +116,49 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]
 
 
-def _doubt_walkers(stems: Sequence[str], walkers: Sequence[str | None], warnings: list[str]) -> None:
+def _doubt_walkers(stems: Sequence[str], walkers: Sequence[str], warnings: list[str]) -> None:
     """Warn where one person may bear several names, or the take is named before the person."""
-    alike, known = defaultdict(set), sorted({normal_name(walker) for walker in walkers if walker})
+    alike, known = defaultdict(list), sorted({normal_name(walker) for walker in walkers if walker})
     for walker in known:
-        alike[_core(walker)].add(walker)
+        alike[_core(walker)].append(walker)
     several = [core for core, names in alike.items() if len(names) > 1]
     if len(alike) > 1 and 2 * len(several) > len(alike):
-        one, other = sorted(alike[several[0]])[:2]
+        one, other = alike[several[0]][:2]
         warnings.append(
             f"Walkers such as {one!r} and {other!r} may be one person, {several[0]!r}, of {len(alike)} in "
             "all: if so, add a column 'walker', else one may end up in training and test."
         )
     takes = [stem.rpartition("_")[2] for stem in stems]
-    are_people = all(len(take) > 2 and _words_of(take) and _is_person(take) for take in takes)
+    are_people = all(len(take) > 2 and _words_of(take) - set(_CAMERAS) for take in takes)
     if known and all(map(str.isdigit, known)) and are_people and len(set(takes)) > len(known):
-        doubt = f"Is {show_name(stems[0])} a video of {known[0]} or of {show_name(takes[0])}?"
         warnings.append(
-            f"{doubt} {known[0]} was taken as the walker: if it is the take, name files WALKER_TAKE.mp4 or "
-            "add a column 'walker'."
+            f"Is {show_name(stems[0])} a video of {known[0]} or of {show_name(takes[0])}? {known[0]} was "
+            "taken as the walker: if it is the take, name files WALKER_TAKE.mp4 or add a column 'walker'."
         )
 
 
-def _cut_emotions(stems: list[str], emotions: Sequence[str | None], warnings: list[str]) -> list[str]:
+def _cut_emotions(stems: list[str], emotions: Sequence[str], warnings: list[str]) -> list[str]:
     """Cut the emotion, or 1 to 3 letters of it, out of names if walkers then show several: ann_happy_2."""
-    for how in ("word", "within a word", "code", "code beside a number"):
-        shown, pairs = defaultdict(set), list(zip(stems, map(str, emotions), strict=True))
-        cut = [name for pair in pairs if (name := _without_emotion(*pair, how)) is not None]
-        if len(cut) < len(stems):
-            continue
-        for name, (_, emotion) in zip(cut, pairs, strict=True):
+    for form in _FORMS if all(emotions) else ():
+        cut = [_without_emotion(*pair, form) for pair in zip(stems, emotions, strict=True)]
+        names, shown = [name for name in cut if name is not None], defaultdict(set)
+        for name, emotion in zip(names, emotions, strict=False):
             shown[_walker_in(name) or name].add(emotion)
-        if sum(len(one) > 1 for one in shown.values()) > 1:
+        if len(names) == len(stems) and sum(len(one) > 1 for one in shown.values()) > 1:
             warnings.append(
                 f"File names hold the emotion beside the walker: {show_name(stems[0])} was read as walker "
                 f"{show_name(next(iter(shown)))!r} ({len(shown)} in all). If that is wrong, add a column "
                 "'walker'."
             )
-            return cut
+            return names
     return stems
 
 
-def _without_emotion(stem: str, emotion: str, how: str) -> str | None:
-    """Return a name without its emotion, None where it holds none in the way that `how` says."""
+def _without_emotion(stem: str, emotion: str, form: str) -> str | None:
+    """Return a name without its emotion, None where it holds none in that form."""
     words = "|".join(map(re.escape, sorted(_names_of(emotion), key=len, reverse=True)))
     codes = "|".join(re.escape(emotion[:length]) for length in (3, 2, 1))
-    pattern = {
-        "word": rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])",
-        "within a word": re.escape(emotion),
-        "code": rf"(?<![^\W_])(?:{codes})(?![^\W_])",
-        "code beside a number": rf"(?<![^\W\d_])(?:{codes})(?![^\W\d_])",
-    }[how]
+    pattern = form.format(words=words, word=re.escape(emotion), codes=codes)
     found = re.fullmatch(f"(.*){pattern}(.*)", stem, re.IGNORECASE | re.DOTALL)
     return "_".join(part.strip(" _-.()") for part in found.groups()).strip("_") if found else None
 
@@ -199,12 +194,13 @@ def _are_near(one: str, other: str) -> bool:
 
 def check_enough_walkers(videos: pd.DataFrame, has_test: bool = False) -> None:
     """Raise an `InputError` unless there are walkers for training, validation and (unless apart) the test."""
-    found, parts = videos["walker"].nunique(), ["training", "validation", "test"][: 2 if has_test else 3]
-    if found < len(parts):
-        names = ", ".join(map(repr, sorted(set(videos["walker"]))))
-        needed = f"at least {len(parts)} are needed ({', '.join(parts)})"
-        hint = f"found {names}: if these are not the people, add a column 'walker'."
-        raise InputError(f"{found} walker{'s' * (found != 1)}; {needed}; {hint}")
+    walkers, parts = sorted(set(videos["walker"])), ["training", "validation", "test"][: 2 if has_test else 3]
+    if len(walkers) < len(parts):
+        raise InputError(
+            f"{len(walkers)} walker{'s' * (len(walkers) != 1)}; at least {len(parts)} are needed "
+            f"({', '.join(parts)}); found {', '.join(map(repr, walkers))}: if these are not the people, add "
+            "a column 'walker'."
+        )
 
 
 def check_emotions(train: pd.DataFrame, videos: pd.DataFrame) -> None:

@@ -35,7 +35,7 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     """
     table, name = read_table(Path(path).expanduser()), show_name(path)
     is_manifest = "video" in map(normal_name, table.iloc[0])
-    if not is_manifest and len(table) > 1 and len(columns := _rating_columns(table)) > 1:
+    if not is_manifest and min(table.shape) > 1 and len(columns := _rating_columns(table)) > 1:
         return _mean_ratings(_parse_ratings(table, columns, name))
     return parse_manifest(table, name, ("video", "emotion"))
 
@@ -98,36 +98,23 @@ def _drop_repeats(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table
 
 
-def file_keys(files: Mapping[str, Path]) -> dict[str, list[str]]:
-    """Return what each file may be called in a table: its whole path or less, with or without its suffix."""
-    keys: dict[str, list[str]] = defaultdict(list)
-    for name, place in files.items():
-        path = PurePosixPath(name)
-        longer = place.as_posix(), f"{place.parents[len(path.parts) - 1].name}/{name}"
-        for key in {name, str(path.with_suffix("")), path.name, path.stem, *longer}:
-            keys[normal_name(key)].append(name)
-    return keys
-
-
-def match_files(name: str, keys: Mapping[str, list[str]]) -> list[str]:
-    """Return the files that a name in a label file stands for: one, none, or several by mistake."""
-    name = PurePosixPath(name.replace("\\", "/")).as_posix()
-    files = keys.get(normal_name(name), [])
-    return [name] if name in files else files
-
-
-def match_videos(
-    table: pd.DataFrame, files: Mapping[str, Path], name: str, skipped: dict[str, str]
-) -> pd.DataFrame:
+def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skipped: dict) -> pd.DataFrame:
     """Put the files' names into a table of labels; what is missing, double or not listed is skipped."""
-    keys = file_keys(files)
-    matches = [match_files(video, keys) for video in table["video"]]
-    if not any(matches):
-        raise InputError(f"{name} lists no video that is there: check the names in the file, or the folder.")
-    for video, found in zip(table["video"], matches, strict=True):
+    called = defaultdict(list)  # the files by the last parts of their paths, with and without suffix
+    for file, path in files.items():
+        for part in (path, *map(path.relative_to, path.parents)):
+            for key in {part, part.with_suffix("")}:
+                called[normal_name(key.as_posix())].append(file)
+    matches = []
+    for video in table["video"]:
+        plain = PurePosixPath(video.replace("\\", "/")).as_posix()
+        found = [plain] if plain in files else called[normal_name(plain)]
+        matches.append(found)
         if len(found) != 1:
             fault = f"it is the name of several: {', '.join(found)}." if found else "not there."
             skipped[show_name(video)] = f"Listed in {name}, but {fault}"
+    if not any(matches):
+        raise InputError(f"{name} lists no video that is there: check the names in the file, or the folder.")
     table["video"] = [found[0] if len(found) == 1 else None for found in matches]
     table = _drop_repeats(table.dropna(subset="video"), name)
     for video in set(files) - set(table["video"]):
