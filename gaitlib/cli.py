@@ -77,37 +77,33 @@ def demo(
     )
 
 
-def _add_run_command(name: str, about: str) -> None:
-    """Add a command that makes a run; all of them take the same options."""
+@app.command("train", help="Train models and print their layers and scores, without notebooks.")
+@app.command("report", help="Do the whole job: run the notebooks and write the HTML report.")
+def make_run(
+    context: typer.Context,
+    videos: Videos = Path("videos"),
+    videos_test: VideosTest = Path("videosTest"),
+    out: Out = None,
+    labels: Labels = None,
+    profile: Annotated[str, Option(help="quick (for a first look), standard or published.")] = "standard",
+    folds: Annotated[int | None, Option(min=2, help="Folds of a cross-validation over walkers.")] = None,
+    seeds: Annotated[int | None, Option(min=1, help="Trainings of each model.")] = None,
+    scheduler: Scheduler = "",
+    relative_to: RelativeTo = None,
+    allow_shared_walkers: Shared = False,
+    parameters: Annotated[list[str] | None, Option("-p", metavar="NAME=VALUE", help="A setting.")] = None,
+) -> None:
+    """Make a run, with or without notebooks."""
+    from gaitlib.report import RunRequest
 
-    @app.command(name, help=about)
-    def command(
-        videos: Videos = Path("videos"),
-        videos_test: VideosTest = Path("videosTest"),
-        out: Out = None,
-        labels: Labels = None,
-        profile: Annotated[str, Option(help="quick (for a first look), standard or published.")] = "standard",
-        folds: Annotated[int | None, Option(min=2, help="Folds of a cross-validation over walkers.")] = None,
-        seeds: Annotated[int | None, Option(min=1, help="Trainings of each model.")] = None,
-        scheduler: Scheduler = "",
-        relative_to: RelativeTo = None,
-        allow_shared_walkers: Shared = False,
-        parameters: Annotated[list[str] | None, Option("-p", metavar="NAME=VALUE", help="A setting.")] = None,
-    ) -> None:
-        from gaitlib.report import RunRequest
-
-        options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
-        settings = _settings(*parameters or (), **options, allow_shared_walkers=allow_shared_walkers)
-        request = RunRequest(videos, videos_test, out, labels, profile, settings)
-        if name == "report":
-            from gaitlib.report import make_report as make
-        else:
-            from gaitlib.report.direct import train_run as make
-        typer.echo(make(request))
-
-
-_add_run_command("report", "Do the whole job: run the notebooks and write the HTML report.")
-_add_run_command("train", "Train models and print their layers and scores, without notebooks.")
+    options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
+    settings = _settings(*parameters or (), **options, allow_shared_walkers=allow_shared_walkers)
+    request = RunRequest(videos, videos_test, out, labels, profile, settings)
+    if context.command.name == "report":  # which loads no TensorFlow
+        from gaitlib.report import make_report as make
+    else:
+        from gaitlib.report.direct import train_run as make
+    typer.echo(make(request))
 
 
 @app.command()
@@ -132,9 +128,7 @@ def predict(
     model: Model,
     json: Annotated[Path | None, Option(help="File for everything, with the timeline.")] = None,
     html: Annotated[Path | None, Option(help="Page with pictures, timelines and reasons.")] = None,
-    annotated: Annotated[
-        Path | None, Option(help="Folder for copies with stick figure (or box) and verdict.")
-    ] = None,
+    annotated: Annotated[Path | None, Option(help="Folder for copies with the verdict drawn in.")] = None,
     keypoints: Annotated[Path | None, Option(help="Folder for keypoints as DeepLabCut CSV.")] = None,
     reference: Annotated[list[Path] | None, Option(help="Walk of the same person to compare with.")] = None,
     same_walker: Annotated[bool, Option(help="All videos show one person: compare with the mean.")] = False,
@@ -177,9 +171,7 @@ def experiment(
     videos_test: VideosTest = Path("videosTest"),
     out: Out = None,
     labels: Labels = None,
-    storage: Annotated[
-        str, Option(help="Database URL of the study, so that another machine can go on.")
-    ] = "",
+    storage: Annotated[str, Option(help="Database URL, so that another machine can go on.")] = "",
 ) -> None:
     """Try models and settings on held-out walkers, rank them, and test the choice on others."""
     from gaitlib import report

@@ -75,7 +75,6 @@ def reasons(found):
 def test_one_folder_an_emotion(tmp_path):
     make_files(tmp_path, "happy/ale_1.mp4", "Sad/Ale_2.MOV", "sad/more/bo_b_1.webm")
     found = find_videos(tmp_path)
-    assert found.source == "folders"
     assert found.videos["video"].tolist() == ["Sad/Ale_2.MOV", "happy/ale_1.mp4", "sad/more/bo_b_1.webm"]
     assert found.videos["emotion"].tolist() == ["sad", "happy", "sad"]
     assert found.videos["walker"].tolist() == ["Ale", "ale", "bo_b"]
@@ -123,7 +122,7 @@ def test_names_of_all_kinds_become_printable(tmp_path):
 
 def test_videos_without_labels_and_no_video(tmp_path):
     found = find_videos(make_files(tmp_path / "a", "ale_1.mp4", "bo_1.mp4"))
-    assert (found.source, found.videos["emotion"].isna().all()) == ("none", True)
+    assert found.videos["emotion"].isna().all()
     for name, fault in {"nowhere": "is not there: check", "a/bo_1.mp4": "is not a folder"}.items():
         with pytest.raises(InputError, match=fault):
             find_videos(tmp_path / name)
@@ -282,7 +281,6 @@ def test_manifests_come_before_folders_and_a_given_one_first(tmp_path):
     rows = "video,emotion,walker\nhappy/a_1.mp4,Sad,007\nb_1.mp4, HAPPY ,\n"
     write(tmp_path / "Labels.csv", rows)
     found = find_videos(tmp_path)
-    assert found.source == "file"
     assert found.videos["emotion"].tolist() == ["sad", "happy"]
     assert found.videos["walker"].tolist() == ["007", "b"]
     assert reasons(found) == {"extra_1.mp4": f"Not listed in {tmp_path / 'Labels.csv'}."}
@@ -438,7 +436,7 @@ def test_walkers_of_a_rating_sheet_stand_in_the_folders_labels(tmp_path, rows, w
     sheet = write_sheet(tmp_path / "a.xlsx", sheet_rows(RATINGS))
     write(tmp_path / "videos" / "labels.csv", rows)
     found = find_videos(tmp_path / "videos", sheet)
-    assert (found.source, len(found.skipped)) == ("file", 0)
+    assert len(found.skipped) == 0
     assert found.videos["walker"].tolist() == walkers
     assert found.videos["emotion"].tolist() == ["happy", "angry", "happy"]
     assert "deep/VID_003.avi: a tie of mean ratings, taken as happy." in found.warnings

@@ -57,7 +57,7 @@ def find_data(
     if videos_test_dir.is_dir() and list_videos(videos_test_dir):
         test = _find_test(videos_test_dir, labels_path, train)
         skipped.append(test.skipped)
-        if test.source == "none":
+        if test.videos["emotion"].isna().all():
             reason = "No label: gaitlib predict reads unlabelled videos."
             skipped.append(test.videos[["video"]].assign(reason=reason))
         else:
@@ -84,7 +84,7 @@ def prepare_test(
 
 def _find_labelled(folder: Path, labels_path: Path | None) -> LabelledVideos:
     found = find_videos(folder, labels_path)
-    if found.source == "none":
+    if found.videos["emotion"].isna().all():
         raise InputError(
             f"The videos in {folder} have no labels: put them into one folder per emotion, add a labels.csv "
             "with the columns video,emotion, or pass --labels FILE; gaitlib predict reads them without."

@@ -23,14 +23,13 @@ class LabelledVideos:
     """The videos of a folder, and what is known about each.
 
     `videos` has a row a video: ``video`` (name relative to the folder, with ``/``), ``path`` (absolute),
-    ``emotion`` (lower-case; None without labels), ``walker``, further columns of the label file. `skipped`
-    has ``video`` and ``reason``; `source` is "file", "folders" or "none".
+    ``emotion`` (lower-case; without labels None in all), ``walker``, further columns of the label file.
+    `skipped` has ``video`` and ``reason``.
     """
 
     videos: pd.DataFrame
     skipped: pd.DataFrame
     warnings: list[str]
-    source: str
 
 
 def list_videos(folder: str | Path) -> list[Path]:
@@ -87,6 +86,5 @@ def find_videos(
         videos[column] = [value and show_name(value) for value in videos[column]]
     tied = videos[videos["margin"] < 1e-9].itertuples() if "margin" in videos else ()
     warnings += [f"{row.video}: a tie of mean ratings, taken as {row.emotion}." for row in tied]
-    source = "file" if labels_path else "folders" if videos["emotion"].any() else "none"
     reasons = pd.DataFrame(sorted(skipped.items()), columns=["video", "reason"], dtype=object)
-    return LabelledVideos(videos, reasons, warnings, source)
+    return LabelledVideos(videos, reasons, warnings)

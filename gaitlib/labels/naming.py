@@ -99,7 +99,8 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     stems = _cut_emotions(named, emotions, warnings)
     walkers = list(map(_walker_in, stems, emotions))
     if stems != named:  # what is left beside the emotion may be the walker alone
-        walkers = [walker or stem * _is_person(stem) for walker, stem in zip(walkers, stems, strict=True)]
+        both = zip(walkers, stems, strict=True)
+        walkers = [walker or (stem if _is_person(stem) else "") for walker, stem in both]
     if walkers.count("") > len(paths) / 2 and len(folders) == len(paths) and len(set(folders)) > 1:
         warnings.append(
             f"File names such as {show_name(paths[0].name)} do not tell the walker, so the folder is taken "
@@ -139,7 +140,7 @@ def _doubt_walkers(stems: Sequence[str], walkers: Sequence[str], warnings: list[
 
 def _cut_emotions(stems: list[str], emotions: Sequence[str], warnings: list[str]) -> list[str]:
     """Cut the emotion, or 1 to 3 letters of it, out of names if walkers then show several: ann_happy_2."""
-    for form in _FORMS if all(emotions) else ():
+    for form in _FORMS:
         cut = [_without_emotion(*pair, form) for pair in zip(stems, emotions, strict=True)]
         names, shown = [name for name in cut if name is not None], defaultdict(set)
         for name, emotion in zip(names, emotions, strict=False):
