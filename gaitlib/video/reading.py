@@ -1,20 +1,23 @@
-"""Video files become frames at a steady rate, in memory that does not grow with their length."""
+"""Video files become frames at a steady rate, in memory that does not grow with their length, and back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any, Self
 
 import av
 import av.error
+import cv2
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
 from av.video.stream import VideoStream
 
 from gaitlib.errors import InputError
-from gaitlib.files import show_name
+from gaitlib.files import show_name, write_aside
 from gaitlib.video.decoding import Decoder, ReadReport, open_container, open_regular
-from gaitlib.video.frames import Geometry
 
 _EPSILON_SECONDS = 1e-3  # Matroska rounds stamps to milliseconds: 2/30 s is stored as 0.067
 
@@ -73,8 +76,7 @@ class VideoReader:
         for frame, until_seconds in decoded:
             if geometry is None:
                 ratio = float(stream.sample_aspect_ratio or 1)
-                geometry = Geometry.of(frame, ratio, self._max_side_px, self.report.notes)
-                self.report.width, self.report.height = geometry.width, geometry.height
+                geometry = Geometry.of(frame, ratio, self._max_side_px, self.report)
             last_tick = (until_seconds - _EPSILON_SECONDS) * self._frame_rate_hz
             if tick and tick >= last_tick:
                 continue
@@ -107,3 +109,65 @@ def read_video(
     reader = VideoReader(path, frame_rate_hz, max_side_px, color, chunk_seconds=20.0)
     parts = zip(*((one.times_seconds, one.frames) for one in reader), strict=True)
     return FrameChunk(*map(np.concatenate, parts)), reader.report
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How stored frames become displayed ones, upright and in square pixels.
+
+    A stored frame is shrunk to `stored_size` (width, height) and then turned upright by `axes`: where its
+    right and its down point, two unit vectors (x, y), y down.
+    """
+
+    stored_size: tuple[int, int]
+    axes: np.ndarray
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame, pixel_ratio: float, max_side_px: int, report: ReadReport) -> Self:
+        """Work out the geometry of a video from its first frame and the shape of its pixels."""
+        ratio = pixel_ratio if 0.25 <= pixel_ratio <= 4 else 1.0
+        if ratio != pixel_ratio:
+            report.notes.append(f"Claims pixels {pixel_ratio:g} times as wide as high: taken as square.")
+        axes, width, height = _display_axes(frame), max(1, round(frame.width * ratio)), frame.height
+        report.width, report.height = (width, height) if axes[0, 0] else (height, width)
+        scale = min(1.0, max_side_px / max(width, height))
+        return cls((max(1, round(width * scale)), max(1, round(height * scale))), axes)
+
+    def picture(self, frame: av.VideoFrame, color: bool) -> np.ndarray:
+        """Return a frame upright, shape (height, width, 3) RGB or (height, width) grey 0 to 255, uint8."""
+        kind = "rgb24" if color else "gray"
+        if color and not frame.interlaced_frame:
+            image: np.ndarray = frame.reformat(*self.stored_size, kind, interpolation="AREA").to_ndarray()
+        else:  # of interlaced frames the upper line of each pair: those of one moment
+            lines = frame.to_ndarray(format=kind)[:: 2 if frame.interlaced_frame else 1]
+            image = cv2.resize(lines, self.stored_size, interpolation=cv2.INTER_AREA)
+        image = image if self.axes[0, 0] else image.swapaxes(0, 1)
+        flip_x, flip_y = self.axes.sum(axis=0) < 0
+        return image[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+
+
+def _display_axes(frame: av.VideoFrame) -> np.ndarray:
+    """Return the axes of `Geometry` from the display matrix, whose rows they are, times a scale."""
+    side_data: Any = frame.side_data
+    if SideDataType.DISPLAYMATRIX not in side_data:
+        return np.eye(2)
+    matrix = np.frombuffer(memoryview(side_data[SideDataType.DISPLAYMATRIX]), "=i4")
+    axes = np.rint(matrix[[0, 1, 3, 4]].reshape(2, 2) / max(np.abs(matrix[[0, 1, 3, 4]]).max(), 1))
+    return axes if abs(np.linalg.det(axes)) == 1 else np.eye(2)  # the nearest right angle
+
+
+def write_film(path: Path, frame_rate_hz: float, frames: Iterable[np.ndarray]) -> None:
+    """Write RGB frames, (height, width, 3), uint8, as an MP4 (H.264, yuv420p), whole or not at all.
+
+    An odd last row or column of the frames is left out, as the format demands.
+    """
+    with write_aside(path) as aside, av.open(str(aside), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(frame_rate_hz).limit_denominator(1000))
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            height, width = (size // 2 * 2 for size in frame.shape[:2])
+            if not stream.codec_context.is_open:
+                stream.width, stream.height = width, height
+            even = np.ascontiguousarray(frame[:height, :width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        container.mux(stream.encode())
