@@ -25,7 +25,7 @@ from gaitlib.evaluation import (
 from gaitlib.evaluation import results as results_module
 from gaitlib.evaluation.intervals import mean_with_interval, permutation_p, sign_flip_test
 from gaitlib.evaluation.judging import combine, leaking_split, predict_oracle
-from gaitlib.evaluation.scores import FitScore, measure_calibration, score_rights
+from gaitlib.evaluation.scores import FitScore, measure_calibration
 
 EMOTIONS = ("angry", "happy", "sad")
 CONFIG = make_config(num_resamples=300)
@@ -91,20 +91,20 @@ def test_emotion_that_the_test_lacks_gets_no_figure_and_no_warning_of_a_library(
     assert result.balanced_accuracy == 1
     low, high = result.accuracy_ci95
     assert low < 0.2 and high == 1
-    assert measure_calibration(predictions.calibrated, predictions.labels).log_loss > 0
+    assert measure_calibration(predictions.calibrated, predictions.labels)["log_loss"] > 0
 
 
 def test_interval_of_independent_videos_is_that_of_the_binomial():
-    entry = score_rights(np.arange(200) < 140, np.arange(200).astype(str), make_config())
+    _, limits = mean_with_interval(np.arange(200) < 140, np.arange(200).astype(str), make_config())
     half_width = 1.96 * np.sqrt(0.7 * 0.3 / 200)
-    assert entry.accuracy_ci95 == pytest.approx([0.7 - half_width, 0.7 + half_width], abs=0.015)
+    assert limits == pytest.approx([0.7 - half_width, 0.7 + half_width], abs=0.015)
 
 
 def test_interval_is_wider_where_the_videos_of_a_walker_agree():
     walkers = np.repeat(np.arange(10), 8).astype(str)
 
     def width(rights: np.ndarray) -> float:
-        low, high = score_rights(rights, walkers, CONFIG).accuracy_ci95
+        _, (low, high) = mean_with_interval(rights, walkers, CONFIG)
         return high - low
 
     assert width(np.repeat([0, 1], 40)) > 0.5
@@ -116,7 +116,7 @@ def test_interval_is_wider_where_the_videos_of_a_walker_agree():
 )
 def test_walkers_who_score_alike_are_not_certainty(rights, walkers):
     names = np.repeat(np.arange(walkers), len(rights) // walkers).astype(str)
-    low, high = score_rights(np.array(rights), names, CONFIG).accuracy_ci95
+    _, (low, high) = mean_with_interval(rights, names, CONFIG)
     share = np.mean(rights)
     if share in (0, 1):
         exact = stats.binomtest(round(share * walkers), walkers).proportion_ci()
@@ -184,8 +184,10 @@ def test_honest_confidence_scores_near_zero_and_boasting_does_not():
     probabilities, labels = draw(2)
     boasting = probabilities**4 / (probabilities**4).sum(axis=1, keepdims=True)
     honest, boasted = (measure_calibration(one, labels) for one in (probabilities, boasting))
-    assert boasted.log_loss > honest.log_loss and boasted.brier_score > honest.brier_score
-    assert honest.brier_score == pytest.approx(((probabilities - np.eye(3)[labels]) ** 2).sum(axis=1).mean())
+    assert boasted["log_loss"] > honest["log_loss"] and boasted["brier_score"] > honest["brier_score"]
+    assert honest["brier_score"] == pytest.approx(
+        ((probabilities - np.eye(3)[labels]) ** 2).sum(axis=1).mean()
+    )
 
 
 def make_data(num_walkers: int = 6, num_folds: int = 0, emotions=EMOTIONS, walker: str = "w") -> RunData:

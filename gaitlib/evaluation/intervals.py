@@ -1,20 +1,20 @@
 """Intervals and p-values from whole walkers, since videos of one person resemble each other."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from pydantic import BaseModel
 from scipy import stats
 
 from gaitlib.config import RunConfig
 
 Interval = tuple[float, float]
-_NO_WIDTH = 1e-12
 
 
-class Difference(BaseModel, frozen=True):
+@dataclass(frozen=True)
+class Difference:
     """A difference of accuracies on the same videos, positive where the second is better."""
 
     difference: float
@@ -43,7 +43,7 @@ def walker_interval(
     times = rng.multinomial(num_walkers, shares, config.num_resamples)
     resampled = statistic(np.tensordot(times, parts, axes=1))[:, is_known]
     limits[:, is_known] = np.nanquantile(resampled, (0.025, 0.975), axis=0)
-    is_alike = np.ptp(limits, axis=0) < _NO_WIDTH
+    is_alike = np.isclose(*limits)
     missed = stats.binomtest(0, num_walkers).proportion_ci().high
     limits[:, is_alike] = np.clip(values[is_alike] + [[-missed], [missed]], lowest, 1)
     return values, limits
@@ -64,20 +64,15 @@ def compare_rights(first: pd.Series, second: pd.Series, config: RunConfig) -> Di
     """Compare how right two models are on the videos that both have judged, see `Predictions.rights`."""
     # Several answers on a video count by their mean.
     means = [one.groupby(level=["walker", "video"]).mean() for one in (first, second)]
-    both = pd.concat(means, axis=1).dropna()
-    walkers, gain = both.index.get_level_values("walker"), (both.iloc[:, 1] - both.iloc[:, 0]).to_numpy()
-    difference, interval = mean_with_interval(gain, walkers, config, lowest=-1)
-    return Difference(
-        difference=difference,
-        difference_ci95=interval,
-        p=sign_flip_test(gain, walkers, config),
-        num_videos=len(both),
-    )
+    gain = (means[1] - means[0]).dropna()
+    walkers = gain.index.get_level_values("walker")
+    p = sign_flip_test(gain, walkers, config)
+    return Difference(*mean_with_interval(gain, walkers, config, lowest=-1), p, len(gain))
 
 
-def sign_flip_test(differences: np.ndarray, walkers: ArrayLike, config: RunConfig) -> float:
+def sign_flip_test(differences: ArrayLike, walkers: ArrayLike, config: RunConfig) -> float:
     """Return the p-value of a mean difference if its sign were random; walkers change sign whole."""
-    by_walker = pd.Series(differences).groupby(np.asarray(walkers)).sum().to_numpy()
+    by_walker = pd.Series(np.asarray(differences)).groupby(np.asarray(walkers)).sum().to_numpy()
     if len(by_walker) < 2 or not by_walker.any():
         return 1.0
     options = {"permutation_type": "samples", "vectorized": True, "rng": config.seed}

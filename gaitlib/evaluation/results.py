@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +21,6 @@ from gaitlib.gait import GAIT_PARAMETERS, feature_families, measure_gait
 from gaitlib.training import update_about
 
 _PACKAGES = ("gaitlib", "tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "av")
-# Fitted in milliseconds, so that each family can be left out in each fold.
-_ABLATED = "gait_logistic"
 
 
 def write_results(run_dir: Path, evaluation: Evaluation, data: RunData, config: RunConfig) -> None:
@@ -58,9 +57,9 @@ def read_evaluation(run_dir: Path) -> Evaluation:
     """Read back what `write_results` wrote."""
     results, path = read_results(run_dir), run_dir / "effects.csv"
     texts = dict.fromkeys(("video", "walker", "emotion", "predicted"), str)
-    table = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=texts)
-    videos = table if "fold" in table else table.assign(fold=0)
-    known = {fit["fold"] * ("fold" in table): fit["temperature"] for fit in reversed(results["fits"])}
+    videos = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=texts)
+    videos["fold"] = videos.get("fold", 1)
+    known = {fit["fold"]: fit["temperature"] for fit in reversed(results["fits"])}
     videos["temperature"] = videos["fold"].map(known)
     return Evaluation(
         predictions=Predictions(videos, tuple(results["test"]["labels"])),
@@ -91,14 +90,13 @@ def effect_sizes(data: RunData, config: RunConfig) -> pd.DataFrame:
     if is_relative:
         values = values[several].copy()
         values[names] -= values.groupby("walker")[names].transform("mean")
-    # Number, sum and sum of squares, shape (num_walkers, num_emotions, num_parameters, 3).
-    walkers, emotions = (pd.Categorical(values[name]) for name in ("walker", "emotion"))
-    numbers = values[names].to_numpy(float)
-    moments = np.stack([~np.isnan(numbers), np.nan_to_num(numbers), np.nan_to_num(numbers) ** 2], axis=-1)
-    parts = np.zeros((len(walkers.categories), len(emotions.categories), *moments.shape[1:]))
-    np.add.at(parts, (walkers.codes, emotions.codes), moments)
+    numbers = values[names]
+    moments = pd.concat([numbers.notna(), numbers, numbers**2], axis=1, keys=["count", "sum", "squares"])
+    sums = moments.groupby([values["walker"], values["emotion"]]).sum().unstack(fill_value=0)
+    emotions = sums.columns.unique("emotion")
+    parts = sums.to_numpy(float).reshape(len(sums), 3, len(names), len(emotions)).swapaxes(2, 3)
     effects, limits = walker_interval(parts, _hedges, config, lowest=np.nan)
-    index = pd.MultiIndex.from_product([emotions.categories, names], names=["emotion", "parameter"])
+    index = pd.MultiIndex.from_product([emotions, names], names=["emotion", "parameter"])
     rows = index.to_frame(index=False).assign(effect=effects, low=limits[0], high=limits[1])
     rows = rows.assign(num_walkers=len(parts), is_relative=is_relative)
     return rows.join(GAIT_PARAMETERS[["title", "unit", "family"]], on="parameter")
@@ -106,7 +104,7 @@ def effect_sizes(data: RunData, config: RunConfig) -> pd.DataFrame:
 
 def _hedges(sums: np.ndarray) -> np.ndarray:
     """Return Hedges' g, shape (num, num_emotions * num_parameters); NaN where there is no variation."""
-    own, rest = (np.moveaxis(part, -1, 0) for part in (sums, sums.sum(axis=1, keepdims=True) - sums))
+    own, rest = (np.moveaxis(part, 1, 0) for part in (sums, sums.sum(axis=2, keepdims=True) - sums))
     number = own[0] + rest[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         squares = sum(part[2] - part[1] ** 2 / part[0] for part in (own, rest))
@@ -119,13 +117,8 @@ def family_ablation(data: RunData, config: RunConfig) -> dict[str, Difference]:
     """Say by family how a logistic regression of gait parameters changes on held-out walkers without it."""
     fits = [fit for fit in list_fits(data, config) if fit.seed == config.seed]
 
-    def rights_without(places: list[int]) -> pd.Series:
-        parts = []
-        for fit in fits:
-            rows = fit.data.rows("test").set_index(["walker", "video"])
-            said = judge_gait(_ABLATED, fit, places).argmax(axis=1)
-            parts.append((rows["emotion"].map(data.emotions.index) == said).astype(float))
-        return pd.concat(parts)
+    def rights_without(places: Sequence[int]) -> pd.Series:
+        return pd.concat([judge_gait("gait_logistic", fit, places).rights() for fit in fits])
 
     whole, families = rights_without([]), feature_families(data.body)
     return {name: compare_rights(whole, rights_without(one), config) for name, one in families.items()}
@@ -149,10 +142,9 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """Return the commit of the project's own checkout, with ``+`` if it was changed; None outside one."""
-    project = project_dir()
-    if not (project / ".git").exists():  # unpacked, perhaps in the repository of another project
-        return None
-    command = ["git", "-C", str(project), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
+    # A project unpacked in the repository of another one has no folder of its own for git.
+    command = ["git", f"--git-dir={project_dir() / '.git'}", f"--work-tree={project_dir()}", "describe"]
+    command += ["--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from pydantic import BaseModel
 from sklearn.metrics import brier_score_loss, log_loss
 
 from gaitlib.config import RunConfig
-from gaitlib.evaluation.intervals import Difference, Interval, mean_with_interval, walker_interval
+from gaitlib.evaluation.intervals import Difference, Interval, walker_interval
 from gaitlib.models import apply_temperature
 
 _METRICS = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
@@ -22,7 +21,7 @@ _CLASS_METRICS = ("precision", "recall", "f1")
 class Predictions:
     """What models said about test videos, each by a model that has never seen its walker.
 
-    The columns of `videos`: `video`, `walker`, `emotion`, `num_clips`, `fold` (0 for a single split), the
+    The columns of `videos`: `video`, `walker`, `emotion`, `num_clips`, `fold`, the
     `temperature` of the model that judged it, and ``p_<emotion>``, the mean over its clips, not calibrated.
     """
 
@@ -37,7 +36,7 @@ class Predictions:
     @property
     def labels(self) -> np.ndarray:
         """True class of each video, shape (num_videos,), int."""
-        return np.array([self.emotions.index(emotion) for emotion in self.videos["emotion"]], int)
+        return self.videos["emotion"].map(self.emotions.index).to_numpy(int)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -63,9 +62,9 @@ class Predictions:
         """Return what stands in ``predictions.csv``."""
         said = np.array(self.emotions, object)[self.predicted]
         table = self.videos.assign(predicted=said, confidence=self.probabilities.max(axis=1))
-        shares = [f"p_{emotion}" for emotion in self.emotions]
-        fold = ["fold"] if table["fold"].any() else []
-        return table[["video", "walker", "emotion", "predicted", "confidence", "num_clips", *shares, *fold]]
+        columns = ["video", "walker", "emotion", "predicted", "confidence", "num_clips"]
+        columns += [f"p_{emotion}" for emotion in self.emotions]
+        return table[[*columns, "fold"] if table["fold"].nunique() > 1 else columns]
 
 
 class ClassScores(BaseModel, frozen=True):
@@ -97,7 +96,8 @@ class Scores(BaseModel, frozen=True):
     num_walkers: int
 
 
-class BaselineScore(BaseModel, frozen=True):
+@dataclass(frozen=True)
+class BaselineScore:
     """Accuracy of one classifier; `difference` is the chosen model's lead over it, video by video."""
 
     accuracy: float
@@ -120,19 +120,13 @@ class FitScore(BaseModel, frozen=True):
     reason: str = ""  # why its model was chosen
 
 
-class LeakScores(Difference, frozen=True):
+@dataclass(frozen=True)
+class LeakScores(Difference):
     """One model on the same videos, their walkers held out or known from other videos in training."""
 
     model: str
     held_out: BaselineScore
     leaking: BaselineScore
-
-
-class Calibration(BaseModel, frozen=True):
-    """How well probabilities say how often they are right; 0 is best for each."""
-
-    brier_score: float  # sum over classes, 0 to 2
-    log_loss: float  # nats
 
 
 def score(predictions: Predictions, config: RunConfig) -> Scores:
@@ -166,30 +160,19 @@ def _metrics(counts: np.ndarray) -> np.ndarray:
 
     An emotion that is never predicted has precision 0.
     """
-    right = np.diagonal(counts, axis1=-2, axis2=-1).astype(float)
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
     true, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
-    is_there, wanted = true > 0, (predicted, true, (true + predicted) / 2)
-    by_class = [right / np.maximum(number, 0.5) for number in wanted]
-    precision, recall, f1 = ((row * is_there).sum(axis=-1) / is_there.sum(axis=-1) for row in by_class)
-    macros = [right.sum(axis=-1) / true.sum(axis=-1), recall, precision, recall, f1]
-    return np.column_stack([*macros, *(np.where(is_there, row, np.nan) for row in by_class)])
+    wanted = np.stack([predicted, true, (true + predicted) / 2], axis=1)
+    by_class = np.where(true[:, None] > 0, right[:, None] / np.maximum(wanted, 0.5), np.nan)
+    precision, recall, f1 = np.nanmean(by_class, axis=2).T
+    accuracy = right.sum(axis=1) / true.sum(axis=1)
+    return np.column_stack([accuracy, recall, precision, recall, f1, by_class.reshape(len(counts), -1)])
 
 
-def score_rights(
-    rights: ArrayLike, walkers: ArrayLike, config: RunConfig, model: Predictions | None = None
-) -> BaselineScore:
-    """Score how right each answer is, 0 to 1, with the lead of `model` on the same videos."""
-    rights = np.asarray(rights, float)
-    figures = [mean_with_interval(rights, walkers, config)]
-    if model is not None:
-        figures.append(mean_with_interval(model.is_right - rights, walkers, config, lowest=-1))
-    return BaselineScore(**_entries(("accuracy", "difference")[: len(figures)], figures))
-
-
-def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
-    """Score probabilities of shape (num_videos, num_classes) against labels of shape (num_videos,)."""
+def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Score probabilities, shape (num_videos, num_classes), by labels, shape (num_videos,); 0 is best."""
     classes = np.arange(probabilities.shape[1])
-    return Calibration(
-        brier_score=brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False),
-        log_loss=log_loss(labels, probabilities, labels=classes),
-    )
+    return {
+        "brier_score": brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False),
+        "log_loss": log_loss(labels, probabilities, labels=classes),
+    }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -241,7 +241,7 @@ def _compare(ranked: Sequence[TrialRecord], plan: ExperimentPlan, config: RunCon
     against = next((one for one in found if one.settings == plan.baseline), found[0])
     known = against.rights.index  # trials of two outer folds may have no video in common
     others = [one for one in found if one is not against and one.rights.index.isin(known).any()]
-    rows = [compare_rights(against.rights, one.rights, config).model_dump() for one in others]
+    rows = [asdict(compare_rights(against.rights, one.rights, config)) for one in others]
     for one, row, p in zip(others, rows, holm([row["p"] for row in rows]), strict=True):
         row |= {"label": one.label, "p_holm": p}
     return {"against": against.label, "rows": rows}
