@@ -23,9 +23,14 @@ from gaitlib.evaluation import (
     write_results,
 )
 from gaitlib.evaluation import results as results_module
-from gaitlib.evaluation.intervals import mean_with_interval, permutation_p, sign_flip_test
 from gaitlib.evaluation.judging import combine, leaking_split, predict_oracle
-from gaitlib.evaluation.scores import FitScore, measure_calibration
+from gaitlib.evaluation.scores import (
+    FitScore,
+    mean_with_interval,
+    measure_calibration,
+    permutation_p,
+    sign_flip_test,
+)
 
 EMOTIONS = ("angry", "happy", "sad")
 CONFIG = make_config(num_resamples=300)

@@ -1,6 +1,5 @@
 """Scores as typed objects with intervals over walkers, baselines, calibration, and what a leak is worth."""
 
-from gaitlib.evaluation.intervals import compare_rights, holm
 from gaitlib.evaluation.judging import Evaluation, evaluate, judge_model, leak_lesson
 from gaitlib.evaluation.results import (
     effect_sizes,
@@ -12,4 +11,4 @@ from gaitlib.evaluation.results import (
     versions,
     write_results,
 )
-from gaitlib.evaluation.scores import Predictions, score
+from gaitlib.evaluation.scores import Difference, Predictions, compare_rights, holm, permutation_p, score

@@ -15,8 +15,7 @@ from gaitlib.config import RunConfig
 from gaitlib.data import Fit, RunData, list_fits
 from gaitlib.demo import TRUTH_NAME, WalkParameters, read_truth
 from gaitlib.evaluation import scores
-from gaitlib.evaluation.intervals import Difference, compare_rights, mean_with_interval, permutation_p
-from gaitlib.evaluation.scores import BaselineScore, Predictions, measure_calibration
+from gaitlib.evaluation.scores import BaselineScore, Predictions, compare_rights, mean_with_interval
 from gaitlib.files import read_json
 from gaitlib.models import BASELINES, TrainedModel, fit_classifier, gait_inputs, label_shares, predict_classes
 from gaitlib.training import fit_folder, load_fit, read_history, train_model
@@ -39,7 +38,7 @@ class Evaluation(BaseModel):
     calibration: dict[str, dict[str, float]]  # before and after temperature scaling
     warnings: list[str]
     leak_lesson: scores.LeakScores | None = None
-    ablation: dict[str, Difference] = {}
+    ablation: dict[str, scores.Difference] = {}
     effects: pd.DataFrame = Field(default_factory=pd.DataFrame, exclude=True)  # see `effect_sizes`
 
     @property
@@ -165,8 +164,8 @@ def combine(predictions: Predictions, fits: Sequence[scores.FitScore], config: R
         baselines=_score_baselines(predictions, config),
         chosen=max(models, key=models.count),
         fits=list(fits),
-        permutation_p=permutation_p(labels, predictions.predicted, walkers, config),
-        calibration={name: measure_calibration(one, labels) for name, one in said.items()},
+        permutation_p=scores.permutation_p(labels, predictions.predicted, walkers, config),
+        calibration={name: scores.measure_calibration(one, labels) for name, one in said.items()},
         warnings=[
             f"No test video shows {emotion}, so no figure is given for it: add videos of it by other walkers."
             for emotion, one in test.per_class.items()

@@ -13,9 +13,8 @@ import pandas as pd
 
 from gaitlib.config import RunConfig
 from gaitlib.data import RunData, list_fits, prepared_rows
-from gaitlib.evaluation.intervals import Difference, compare_rights, walker_interval
 from gaitlib.evaluation.judging import Evaluation, judge_gait
-from gaitlib.evaluation.scores import Predictions
+from gaitlib.evaluation.scores import Difference, Predictions, compare_rights, walker_interval
 from gaitlib.files import project_dir, read_json, write_csv, write_json
 from gaitlib.gait import GAIT_PARAMETERS, feature_families, measure_gait
 from gaitlib.training import update_about

@@ -15,8 +15,7 @@ from sklearn.pipeline import Pipeline
 from gaitlib.config import RunConfig
 from gaitlib.data import inner_folds
 from gaitlib.errors import InputError
-from gaitlib.evaluation import Predictions, compare_rights
-from gaitlib.evaluation.intervals import Difference, permutation_p
+from gaitlib.evaluation import Difference, Predictions, compare_rights, permutation_p
 from gaitlib.files import write_aside
 from gaitlib.models import fit_classifier, predict_classes
 from gaitlib.senses.measuring import SENSE_PARAMETERS
