@@ -1,11 +1,11 @@
 """Why a model gives its answer: gait parameters that speak for it, and where a network looks."""
 
-from gaitlib.explain.pages import (
+from gaitlib.explain.pages import figure_html, paragraph, write_html
+from gaitlib.explain.reasons import (
+    explain_network,
     explain_verdict,
-    figure_html,
-    paragraph,
+    gait_reasons,
     plot_reasons,
     plot_saliency,
-    write_html,
+    reason_sentence,
 )
-from gaitlib.explain.reasons import explain_network, gait_reasons, reason_sentence

@@ -1,9 +1,9 @@
 """A video of one's own in a notebook, or on the page that Voila makes of it: a field, and what is shown."""
 
 import itertools
-import shutil
 import tempfile
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +18,21 @@ from gaitlib.models import TrainedModel
 from gaitlib.predict.verdict import Verdict, judge_video
 from gaitlib.predict.writing import write_annotated
 
-MAX_BYTES = 500_000_000
-
 
 class VideoPicker(anywidget.AnyWidget):
     """Takes a file by click or drop and hands its path to `show`, whose output stands below the field.
 
     The file lies in a folder of its own that is removed when `show` returns; what `show` raises becomes a
     sentence, and the next file may follow.
-
-    Parameters
-    ----------
-    show : callable
-        Is given the path of the file, named as the user's.
     """
 
     _esm = Path(__file__).with_name("picker.js")
     prompt = traitlets.Unicode("Choose a video, or drop one here.").tag(sync=True)
-    max_bytes = traitlets.Int(MAX_BYTES).tag(sync=True)
+    max_bytes = traitlets.Int(500_000_000).tag(sync=True)
 
     def __init__(self, show: Callable[[Path], Any]) -> None:
         super().__init__()
-        self._show, self._folder, self._count = show, Path(tempfile.mkdtemp()), itertools.count(2)
-        self.output = ipywidgets.Output()
+        self._show, self._numbers, self.output = show, itertools.count(2), ipywidgets.Output()
         self.on_msg(self._receive)
 
     def display(self) -> None:
@@ -48,28 +40,28 @@ class VideoPicker(anywidget.AnyWidget):
         display(ipywidgets.VBox([self, self.output]))
 
     def _receive(self, _: Any, part: dict[str, Any], buffers: list[memoryview]) -> None:
-        path = self._folder / (Path(part["name"]).name or "video")
-        self._folder.mkdir(exist_ok=True)
-        with path.open("ab" if part["start"] else "wb") as file:
+        if part["start"] == 0:
+            self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        path = Path(self._folder.name) / (Path(part["name"]).name or "video")
+        with path.open("ab") as file:
             file.write(buffers[0])
         if part["is_last"]:
             self._answer(path)
 
     def _answer(self, path: Path) -> None:
         self.output.clear_output()
-        with self.output:
+        with self.output, self._folder:
             try:
                 self._show(path)
             except Exception as error:  # the page goes on, whatever one file does
                 print(sentence_of(error))
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self.prompt = f"{path.name} is read. Choose video {next(self._count)}, or drop it here."
+        self.prompt = f"{path.name} is read. Choose video {next(self._numbers)}, or drop it here."
 
 
 def show_verdict(path: Path, model: TrainedModel) -> Verdict:
     """Show in a notebook what a model says of a video: the word, a copy with the keypoints in it, and why."""
     verdict = judge_video(path, model)
-    display(HTML(paragraph(verdict.word, "headline") + "".join(map(paragraph, verdict.notes))))
+    display(HTML(f"<h3>{escape(verdict.word)}</h3>" + "".join(map(paragraph, verdict.notes))))
     with tempfile.TemporaryDirectory() as folder:
         write_annotated([verdict], Path(folder))
         for copy in Path(folder).glob("*.mp4"):

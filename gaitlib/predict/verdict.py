@@ -3,8 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
-from gaitlib.files import show_name
 from gaitlib.gait import measure_gait
 from gaitlib.labels import list_videos
 from gaitlib.models import TrainedModel
@@ -74,6 +72,11 @@ class Verdict:
         words = {"abstained": "no verdict", "refused": "not readable"}
         return f"{self.emotion} {self.confidence:.0%}" if self.emotion else words[self.status]
 
+    def warn(self, fault: str) -> None:
+        """Note a fault; a verdict that is given bears it in its status."""
+        self.status = "warned" if self.status == "ok" else self.status
+        self.notes.append(fault)
+
     def abstain(self, reason: str) -> "Verdict":
         """Give no verdict and say why."""
         self.status, self.emotion, self.confidence = "abstained", None, None
@@ -90,14 +93,16 @@ def judge_files(
 ) -> list[Verdict]:
     """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
     paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
-    config = _predict_config(model.config)
-    if len(paths) > 1:  # on all cores; what cannot be read is told below, where it has its place
-        prepare_videos(paths, config, "Reading videos")
-    beside = _reference_walks(paths if same_walker else references, model, config)
+    model = _for_prediction(model)
+    prepare_videos(paths, model.config, "Reading videos")  # on all cores; what fails is told below
+    beside: Sequence[PreparedVideo | str] = ()
+    if model.config.relative_to != "none":
+        listed = list(paths if same_walker else references)
+        beside = prepare_videos(listed, model.config, "Reading reference walks")
     verdicts = [judge_video(path, model, beside) for path in paths]
     for verdict in verdicts:
         if senses is not None and senses.relative_to == "none" and verdict.emotion:
-            add_senses(verdict, senses, config)
+            add_senses(verdict, senses, model.config)
     return verdicts
 
 
@@ -116,15 +121,18 @@ def add_senses(verdict: Verdict, senses: SensesModel, config: RunConfig) -> None
     verdict.notes += notes
 
 
-def _predict_config(config: RunConfig) -> RunConfig:
-    """Return the settings of a model to predict with: here, and with every clip of a video."""
-    return config.model_copy(update={"max_clips_per_video": 100_000, "scheduler": ""})
+def _for_prediction(model: TrainedModel) -> TrainedModel:
+    """Return a model that reads every clip of a video, here."""
+    changes = {"max_clips_per_video": 100_000, "scheduler": ""}
+    return model.model_copy(update={"config": model.config.model_copy(update=changes)})
 
 
-def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo] = ()) -> Verdict:
-    """Judge one video, `beside` walks of the same person; its faults become part of the verdict."""
-    verdict = Verdict(os.fsencode(path).decode("utf-8", "replace"))
-    model = model.model_copy(update={"config": _predict_config(model.config)})
+def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo | str] = ()) -> Verdict:
+    """Judge one video; its faults become part of the verdict.
+
+    `beside`, see `prepare_videos`, are walks of the same person for a model that compares them.
+    """
+    verdict, model = Verdict(os.fsencode(path).decode("utf-8", "replace")), _for_prediction(model)
     try:
         video = prepare_video(Path(path), model.config)
     except InputError as error:
@@ -139,15 +147,19 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo]
     if meta["comment"] == SYNTHETIC_COMMENT:
         verdict.notes.append("Synthetic walker: the person in this video was drawn by a program.")
     verdict.gait = measure_gait(video)
-    _answer(verdict, model, _as_set(video, model, beside))
+    verdict.seconds_used = float(sum(bout.distinct_seconds for bout in video.own_bouts))
+    videos = _with_references(video, model, beside)
+    if not videos:
+        unread = [walk for walk in beside if isinstance(walk, str)][:1]
+        needed = (
+            "The model needs another walk of the same person: name one with --reference or --same-walker."
+        )
+        return verdict.abstain(" ".join([needed, *unread]))
+    _answer(verdict, model, videos)
     if walks_backwards(video):
         return verdict.abstain("The person walks backwards: is the film played backwards?")
-    doubt, is_certain = doubt_speed(video, verdict.gait, model)
-    if is_certain:
-        return verdict.abstain(doubt)
-    if doubt:
-        verdict.status = "warned"
-        verdict.notes.append(doubt)
+    if not meta["capture_rate_hz"]:  # else the phone's tag gave the true speed
+        _check_speed(verdict, model)
     return verdict
 
 
@@ -166,71 +178,54 @@ def walks_backwards(video: PreparedVideo) -> bool:
     return shares.size > 0 and bool((shares.mean(axis=1) > _MIN_BACKWARDS).all())
 
 
-def doubt_speed(video: PreparedVideo, gait: pd.DataFrame, model: TrainedModel) -> tuple[str, bool]:
-    """Say why the film may not run at its true speed (else nothing), and whether that is certain."""
-    if video.meta["capture_rate_hz"]:
-        return "", False  # the phone's tag gave the true speed
-    usual = gait[gait["is_valid"]].median(numeric_only=True)
-    cadence = float(usual.get("cadence_steps_per_min", math.nan))
-    length_legs = float(usual.get("step_length_legs", math.nan))
+def _check_speed(verdict: Verdict, model: TrainedModel) -> None:
+    """Give no verdict where the film cannot run at its true speed, and warn where that is in doubt."""
+    usual = verdict.gait[verdict.gait["is_valid"]].median(numeric_only=True)
+    cadence, length_legs = usual["cadence_steps_per_min"], usual["step_length_legs"]
+    if math.isnan(cadence) and verdict.seconds_used >= _LONG_SECONDS:
+        seconds = f"{verdict.seconds_used:.0f} s of walking"
+        verdict.abstain(f"{seconds} show no regular steps: the film may be slowed down.")
+        return
+    if math.isnan(cadence):
+        verdict.warn("No regular steps were found, so the speed of the film could not be checked.")
+        return
     if length_legs > _MAX_STEP_LEGS:  # so fast that two steps were taken for one
         cadence, length_legs = 2 * cadence, length_legs / 2
     ratio = length_legs / cadence
-    if math.isnan(cadence):
-        seconds = sum(bout.distinct_seconds for bout in video.own_bouts)
-        if seconds >= _LONG_SECONDS:
-            return f"{seconds:.0f} s of walking show no regular steps: the film may be slowed down.", True
-        return "No regular steps were found, so the speed of the film could not be checked.", False
     is_slow = cadence < _MIN_CADENCE or ratio > _MAX_WALK_RATIO
+    low, high = model.about.get("cadence_range_steps_per_min") or (0, math.inf)
     if is_slow or cadence > _MAX_CADENCE or ratio < _MIN_WALK_RATIO:
         how = "slowed down" if is_slow else "sped up, or slowed down to a fraction"
-        return (
+        verdict.abstain(
             f"The film seems to be {how}: {cadence:.0f} steps per minute are implausible for people or for "
             "steps of this length. Give the video at its true speed."
-        ), True
-    low, high = model.about.get("cadence_range_steps_per_min") or (0, math.inf)
-    if 0.85 * low <= cadence <= 1.15 * high:
-        return "", False
-    usual_range = f"the range of the training walkers ({low:.0f} to {high:.0f})"
-    return f"{cadence:.0f} steps per minute are outside {usual_range}: slowed down or sped up?", False
+        )
+    elif not 0.85 * low <= cadence <= 1.15 * high:
+        usual_range = f"the range of the training walkers ({low:.0f} to {high:.0f})"
+        verdict.warn(f"{cadence:.0f} steps per minute are outside {usual_range}: slowed down or sped up?")
 
 
-def _reference_walks(paths: Sequence[Path], model: TrainedModel, config: RunConfig) -> list[PreparedVideo]:
-    kind = config.relative_to
+def _with_references(
+    video: PreparedVideo, model: TrainedModel, beside: Sequence[PreparedVideo | str]
+) -> VideoSet | None:
+    """Return a video with what it is compared with; None where no other walk is there."""
+    alone, kind = VideoSet((video,), np.zeros(1, int), np.zeros(1, str)), model.config.relative_to
     if kind == "none":
-        return []
-    if not paths:
-        how = "--reference FILE" if kind == "reference" else "--same-walker, or --reference for each walk"
-        raise InputError(f"{model.name} compares walks of one person ({kind}): name some with {how}.")
-    found = prepare_videos(list(paths), config, "Reading reference walks")
-    walks = [video for video in found if isinstance(video, PreparedVideo) and video.bouts]
-    if not walks:
-        raise InputError(f"No reference walk could be read: {show_name(paths[0])}: {found[0]}")
-    return walks
-
-
-def _as_set(video: PreparedVideo, model: TrainedModel, beside: Sequence[PreparedVideo]) -> VideoSet:
-    one = partial(np.zeros, 1)
-    if model.config.relative_to == "none":
-        return VideoSet((video,), one(int), one(str))
-    others = tuple(walk for walk in beside if walk.digest != video.digest)
-    others = (video, *others) if model.config.relative_to == "walker-mean" else others or tuple(beside)
-    return VideoSet((video,), one(int), one(str), others, (np.arange(len(others)),))
+        return alone
+    others = tuple(walk for walk in beside if isinstance(walk, PreparedVideo) and walk.digest != video.digest)
+    walks = (video, *others) if kind == "walker-mean" else others
+    return replace(alone, reference_videos=walks, references=(np.arange(len(walks)),)) if others else None
 
 
 def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     """Fill in what the model says, unless the walk is unlike any in training."""
     answers = model.predict_clips(videos)
-    means = model.calibrated(model.predict(videos, answers))[0]
-    verdict.probabilities = dict(zip(model.emotions, means.tolist(), strict=True))
+    shares = model.calibrated(np.concatenate([model.predict(videos, answers), answers.probabilities]))
+    verdict.probabilities, *parts = (dict(zip(model.emotions, row, strict=True)) for row in shares.tolist())
     verdict.emotion, verdict.confidence = max(verdict.probabilities.items(), key=lambda item: item[1])
-    shares = model.calibrated(answers.probabilities).tolist()
-    named = [dict(zip(model.emotions, row, strict=True)) for row in shares]
-    moments = map(Moment, answers.start_seconds.tolist(), answers.end_seconds.tolist(), named)
+    moments = map(Moment, answers.start_seconds.tolist(), answers.end_seconds.tolist(), parts)
     verdict.timeline = sorted(moments, key=lambda moment: moment.start_seconds)
-    verdict.seconds_used = float(sum(bout.distinct_seconds for bout in videos.videos[0].own_bouts))
-    limit = model.novelty.limit if model.novelty else None
-    distance = float(model.novelty_of(videos, answers)[0])
+    limit, distance = model.novelty and model.novelty.limit, model.novelty_of(videos, answers)[0]
     if limit is None:
         verdict.notes.append("Whether the walk is like those in training could not be checked.")
     elif distance > limit:

@@ -2,15 +2,15 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from html import escape
+from itertools import count
 from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 
 from gaitlib.clips import PreparedVideo
@@ -22,7 +22,6 @@ from gaitlib.video import VideoReader, write_film
 from gaitlib.walker import SKELETON_EDGES
 
 _SCHEMA_VERSION = 2
-_FIELDS = "status emotion confidence probabilities seconds_used frames_read corrupt_frames".split()
 # Colour-blind-safe (Okabe & Ito 2008), by place in the alphabet of emotions.
 _COLORS = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#F0E442", "#999999")
 _NEAR, _FAR, _INK = (230, 159, 0), (0, 114, 178), (20, 20, 20)
@@ -60,12 +59,9 @@ def about_model(model: TrainedModel) -> list[str]:
 def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> None:
     """Write everything that is known about the videos as JSON, in the order of the videos."""
     videos = [
-        {
-            "video": verdict.video,
-            **{name: getattr(verdict, name) for name in (*_FIELDS, "notes", "senses")},
-            "timeline": [asdict(moment) for moment in verdict.timeline],
-            "gait": verdict.gait.to_dict("records"),
-        }
+        {name: value for name, value in vars(verdict).items() if name != "prepared"}
+        | {"timeline": [vars(moment) for moment in verdict.timeline]}
+        | {"gait": verdict.gait.to_dict("records")}
         for verdict in verdicts
     ]
     about = {"name": model.name, "emotions": model.emotions, **model.about}
@@ -74,63 +70,55 @@ def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path)
 
 def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> None:
     """Write a page that opens offline: a table, then for each video frames, probabilities and reasons."""
-    statuses = [verdict.status for verdict in verdicts]
-    num_read = statuses.count("ok") + statuses.count("warned")
+    about = " ".join(about_model(model))
     parts = [
         paragraph(
-            f"{len(verdicts)} video{'s' * (len(verdicts) != 1)}: {num_read} read, "
-            f"{statuses.count('abstained')} without a verdict, {statuses.count('refused')} not readable.",
-            "headline",
-        ),
-        paragraph(
-            f"{' '.join(about_model(model))} The emotion is the one that the walk resembles most among those "
-            "the model was trained on. It does not say what somebody feels."
+            f"{about} The emotion is the one that the walk resembles most among those the model was trained "
+            "on. It does not say what somebody feels."
         ),
         f'<div class="scroll">{verdict_table(verdicts).to_html(index=False, border=0)}</div>',
     ]
     for verdict in verdicts:
         parts.append(f"<h2>{escape(show_name(Path(verdict.video).name))}: {escape(verdict.word)}</h2>")
         parts += [paragraph(show_name(note)) for note in verdict.notes]
-        if verdict.prepared is not None and verdict.prepared.bouts:
+        if verdict.timeline:
             parts.append(figure_html(plot_walk(verdict))[0])
-            if verdict.emotion:
-                parts += explain_verdict(verdict.prepared, model, verdict.emotion)
-    write_html(path, "What the walks show", parts, bool(model.about.get("is_demo")))
+        if verdict.prepared is not None and verdict.emotion:
+            parts += explain_verdict(verdict.prepared, model, verdict.emotion)
+    write_html(path, "What the walks show", parts)
 
 
 def plot_walk(verdict: Verdict) -> Figure:
-    """Show frames of the walker, as the model sees them, above the probabilities over time."""
-    video = verdict.prepared
+    """Show frames of the walker, as the model sees them, above the probabilities over time.
+
+    The verdict must have a timeline.
+    """
+    video, names = verdict.prepared, list(verdict.probabilities)
     assert video is not None
-    num_rows = 2 if verdict.timeline else 1
-    figure, axes = plt.subplots(num_rows, figsize=(8.0, 1.5 * num_rows), layout="constrained", squeeze=False)
+    figure, (above, below) = plt.subplots(2, figsize=(8.0, 3.0), layout="constrained")
     rows = np.flatnonzero(video.track["bout"] >= 0)
     rows = rows[np.linspace(0, len(rows) - 1, _NUM_FRAMES).astype(int)]
-    frames, times = video.read(rows), video.track["time_seconds"]
-    above, width = axes[0, 0], frames.shape[2]
+    frames, seconds = video.read(rows), video.track["time_seconds"]
     above.imshow(np.hstack(list(frames)).squeeze(), cmap="gray", vmin=0, vmax=255)
-    above.set_xticks((np.arange(_NUM_FRAMES) + 0.5) * width, [f"{times.iloc[row]:.1f} s" for row in rows])
+    middles = (np.arange(_NUM_FRAMES) + 0.5) * frames.shape[2]
+    above.set_xticks(middles, [f"{second:.1f} s" for second in seconds[rows]])
     above.set_yticks([])
-    text = f"{_NUM_FRAMES} frames of the walker"
-    if verdict.timeline:
-        seconds, names = float(times.iloc[-1]) + 1e-6, list(verdict.probabilities)
-        shares, below = _shares(verdict.timeline, seconds, _NUM_BINS), axes[1, 0]
-        below.stackplot(np.linspace(0, seconds, _NUM_BINS), shares.T, labels=names, colors=_COLORS)
-        below.set(xlim=(0, seconds), ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
-        below.legend(frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
-        means = ", ".join(f"{name} {share:.0%}" for name, share in verdict.probabilities.items())
-        text += f"; below, the probabilities over time. Over the whole video: {means}"
-    figure.set_label(f"{text}.")
+    times, shares = _shares(verdict.timeline, seconds.iloc[-1], _NUM_BINS)
+    below.stackplot(times, shares.T, labels=names, colors=_COLORS)
+    below.set(xlim=(0, times[-1]), ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
+    below.legend(frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
+    means = ", ".join(f"{name} {share:.0%}" for name, share in verdict.probabilities.items())
+    text = f"{_NUM_FRAMES} frames of the walker; below, the probabilities over time"
+    figure.set_label(f"{text}. Over the whole video: {means}.")
     return figure
 
 
-def _shares(timeline: Sequence[Moment], seconds: float, num_bins: int) -> np.ndarray:
-    """Return mean probabilities at even times, of shape (num_bins, num_classes); zero where there is none."""
-    times = (np.arange(num_bins) + 0.5) / num_bins * seconds
-    begins, ends = np.array([(each.start_seconds, each.end_seconds) for each in timeline]).T[..., None]
-    covers = ((begins <= times) & (times < ends)).astype(float)
+def _shares(timeline: Sequence[Moment], end_seconds: float, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return so many times, and mean probabilities then, (number, num_classes); zero where there is none."""
+    times = np.linspace(0, end_seconds, number, endpoint=False)
+    covers = np.array([(each.start_seconds <= times) & (times < each.end_seconds) for each in timeline])
     shares = np.array([list(each.probabilities.values()) for each in timeline])
-    return covers.T @ shares / np.maximum(covers.sum(axis=0), 1)[:, None]
+    return times, covers.T @ shares / np.maximum(covers.sum(axis=0), 1)[:, None]
 
 
 def write_keypoints(verdicts: Sequence[Verdict], folder: Path) -> None:
@@ -161,16 +149,16 @@ def write_annotated(verdicts: Sequence[Verdict], folder: Path) -> None:
 
 
 def _annotated_frames(verdict: Verdict, video: PreparedVideo, rate_hz: float) -> Iterator[np.ndarray]:
-    seconds = float(video.track["time_seconds"].iloc[-1])
     reader = VideoReader(Path(verdict.video), rate_hz, max_side_px=640, color=True, chunk_seconds=5.0)
-    strip = None
-    for row, frame in enumerate(frame for chunk in reader for frame in chunk.frames):
-        frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2].copy()
-        strip = _draw_strip(verdict, seconds, frame.shape[1]) if strip is None else strip
-        if row < len(video.track):
-            draw_walker(frame, video, row)
-        below, place = strip.copy(), round(row / rate_hz / max(seconds, 1e-6) * (frame.shape[1] - 1))
-        yield np.vstack([frame, cv2.line(below, (place, _TEXT_PX), (place, _STRIP_PX), _INK, 1)])
+    rows, num_rows = count(), len(video.track)
+    for chunk in reader:
+        width = chunk.frames.shape[2]
+        strip = _draw_strip(verdict, float(video.track["time_seconds"].iloc[-1]), width)
+        for frame, row in zip(chunk.frames.copy(), rows, strict=False):
+            if row < num_rows:
+                draw_walker(frame, video, row)
+            below, place = strip.copy(), round(row / num_rows * width)
+            yield np.vstack([frame, cv2.line(below, (place, _TEXT_PX), (place, _STRIP_PX), _INK, 1)])
 
 
 def draw_walker(frame: np.ndarray, video: PreparedVideo, row: int) -> None:
@@ -188,16 +176,15 @@ def draw_walker(frame: np.ndarray, video: PreparedVideo, row: int) -> None:
         cv2.rectangle(frame, (left, top), (left + width, top + height), _NEAR, 2, cv2.LINE_AA)
 
 
-def _draw_strip(verdict: Verdict, seconds: float, width: int) -> np.ndarray:
+def _draw_strip(verdict: Verdict, end_seconds: float, width: int) -> np.ndarray:
     """Draw the word, and below it the probabilities over time as stacked colours."""
     strip = np.full((_STRIP_PX, width, 3), 255, np.uint8)
-    word = f"{verdict.emotion} {verdict.confidence:.0%}" if verdict.emotion else verdict.notes[-1]
+    word = verdict.word if verdict.emotion else verdict.notes[-1]
     word = textwrap.shorten(word.encode("ascii", "replace").decode(), max(12, width // 7), placeholder="...")
     cv2.putText(strip, word, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
     if verdict.timeline:
-        tops = np.cumsum(_shares(verdict.timeline, seconds, width), axis=1)
-        levels = (np.arange(_STRIP_PX - _TEXT_PX) + 0.5) / (_STRIP_PX - _TEXT_PX)
-        classes = (levels[:, None, None] > tops).sum(axis=2)  # above the last one: white
-        colors = [to_rgb(_COLORS[place % len(_COLORS)]) for place in range(tops.shape[1])]
-        strip[_TEXT_PX:] = (255 * np.array([*colors, (1, 1, 1)])).astype(np.uint8)[classes]
+        tops = _shares(verdict.timeline, end_seconds, width)[1].cumsum(axis=1)
+        levels = np.linspace(0, 1, _STRIP_PX - _TEXT_PX, endpoint=False)[:, None, None]
+        colors = to_rgba_array([*np.resize(_COLORS, tops.shape[1]), "white"])[:, :3]
+        strip[_TEXT_PX:] = (255 * colors).astype(np.uint8)[(levels >= tops).sum(axis=2)]
     return strip
