@@ -263,7 +263,7 @@ def test_ladder_holds_every_baseline_and_the_lead_over_it(crossed):
     assert ladder["accuracy"].is_monotonic_decreasing and np.isnan(ladder.loc["gait_forest", "lead"])
 
 
-@pytest.mark.parametrize(("num_folds", "emotions"), [(0, EMOTIONS), (3, ("007", "1e3", "NA"))])
+@pytest.mark.parametrize(("num_folds", "emotions"), [(0, EMOTIONS), (3, ("-007", "1e3", "NA"))])
 def test_written_by_contract_and_read_back(num_folds, emotions, tmp_path, monkeypatch):
     monkeypatch.setattr(results_module, "gait_table", lambda data: pd.DataFrame())
     data = make_data(num_folds=num_folds, emotions=emotions, walker="00")

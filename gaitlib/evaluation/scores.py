@@ -1,7 +1,4 @@
-"""Scores of a test, counted per video; intervals and p-values come from whole walkers.
-
-Videos of one person resemble each other: two of them tell less than two of two persons.
-"""
+"""Scores of a test per video; intervals and p-values from whole walkers, whose videos resemble each other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
