@@ -16,6 +16,7 @@ from gaitlib.explain.reasons import clip_saliency
 from gaitlib.files import read_json
 from gaitlib.models import load_keras, load_trained
 from gaitlib.predict import (
+    Verdict,
     judge_files,
     judge_video,
     write_annotated,
@@ -131,6 +132,21 @@ def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp
     write_film(tmp_path / "beside.mp4", 30.0, np.concatenate([film[:60] for film in films], axis=1))
     beside = judge_video(tmp_path / "beside.mp4", model)
     assert "2 people are seen at the same time: only the one who walks most is read." in beside.notes
+
+
+def test_a_doubt_leaves_an_abstention_as_it_is():
+    verdict = Verdict("walk.mp4", status="ok").abstain("The walk is unlike any in training.")
+    verdict.warn("Slowed down or sped up?")
+    assert (verdict.status, verdict.word, len(verdict.notes)) == ("abstained", "no verdict", 2)
+
+
+@pytest.mark.parametrize("relative_to", ["reference", "walker-mean"])
+def test_a_walk_is_not_compared_with_itself(model, demo_video, relative_to):
+    config = model.config.model_copy(update={"relative_to": relative_to})
+    comparing = model.model_copy(update={"config": config})
+    for beside in ([], [prepare_video(demo_video, model.config)]):
+        verdict = judge_video(demo_video, comparing, beside)
+        assert verdict.status == "abstained" and "--reference" in verdict.notes[-1]
 
 
 def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):

@@ -28,7 +28,6 @@ class VideoPicker(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("picker.js")
     prompt = traitlets.Unicode("Choose a video, or drop one here.").tag(sync=True)
-    max_bytes = traitlets.Int(500_000_000).tag(sync=True)
 
     def __init__(self, show: Callable[[Path], Any]) -> None:
         super().__init__()

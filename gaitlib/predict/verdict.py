@@ -128,10 +128,7 @@ def _for_prediction(model: TrainedModel) -> TrainedModel:
 
 
 def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo | str] = ()) -> Verdict:
-    """Judge one video; its faults become part of the verdict.
-
-    `beside`, see `prepare_videos`, are walks of the same person for a model that compares them.
-    """
+    """Judge one video, `beside` walks of the same person (see `prepare_videos`); its faults become notes."""
     verdict, model = Verdict(os.fsencode(path).decode("utf-8", "replace")), _for_prediction(model)
     try:
         video = prepare_video(Path(path), model.config)

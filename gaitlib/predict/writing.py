@@ -89,10 +89,7 @@ def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> 
 
 
 def plot_walk(verdict: Verdict) -> Figure:
-    """Show frames of the walker, as the model sees them, above the probabilities over time.
-
-    The verdict must have a timeline.
-    """
+    """Show frames of the walker, as the model sees them, above the probabilities of the timeline."""
     video, names = verdict.prepared, list(verdict.probabilities)
     assert video is not None
     figure, (above, below) = plt.subplots(2, figsize=(8.0, 3.0), layout="constrained")
