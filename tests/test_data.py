@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaitlib import demo
 from gaitlib.config import make_config
 from gaitlib.data import (
     RunData,
@@ -26,6 +25,7 @@ from gaitlib.data import (
 from gaitlib.data.preparation import make_demo_folders, set_references_apart
 from gaitlib.data.rundata import soft_targets
 from gaitlib.data.splits import check_walkers_disjoint, hold_out_walkers
+from gaitlib.demo import make_demo
 from gaitlib.errors import InputError
 from gaitlib.walker import weights_problem
 
@@ -189,10 +189,10 @@ def test_soft_targets_are_shares_of_the_ratings():
 
 def test_chosen_videos_keep_what_belongs_to_them():
     names = np.array(["a", "b", "c"])
-    videos = VideoSet(tuple(names), np.arange(3), names, ("r", "s"), tuple(map(np.array, ([0], [1], [0, 1]))))
+    videos = VideoSet(tuple(names), np.arange(3), names, (("r",), ("s",), ("r", "s")))
     part = videos.chosen(np.array([False, True, True]))
     assert (part.videos, list(part.labels), len(part)) == (("b", "c"), [1, 2], 2)
-    assert [list(places) for places in part.references] == [[1], [0, 1]]
+    assert part.references == (("s",), ("r", "s"))
 
 
 # Before anything is decoded
@@ -315,7 +315,7 @@ def config(tiny_config):
 def test_the_test_folder_is_the_test(demo_folders, config, tmp_path):
     data = prepare_data(*demo_folders, config)
     assert data.videos["split"].value_counts().to_dict() == {"train": 12, "test": 8, "validation": 4}
-    assert (data.body, data.config.crop, data.is_demo) == ("silhouette", "silhouette", True)
+    assert (data.config.body, data.config.crop, data.is_demo) == ("silhouette", "silhouette", True)
     assert data.emotions == ("angry", "happy", "neutral", "sad")
     assert data.videos[["num_clips", "walk_seconds", "distinct_seconds"]].min().min() > 0
     data.save(tmp_path)
@@ -378,7 +378,7 @@ def test_keypoints_where_most_videos_show_a_person(undecoded, demo_folders, monk
         answers = iter(seen * 20)
         monkeypatch.setattr(preparation, "recognises_person", lambda *_, answers=answers: next(answers))
         data = preparation._with_body(found)
-        assert (data.body, data.config.crop) == (body, {"keypoints": "skeleton"}.get(body, body))
+        assert (data.config.body, data.config.crop) == (body, {"keypoints": "skeleton"}.get(body, body))
 
 
 def test_without_weights_silhouettes_are_used_and_it_is_said(
@@ -386,12 +386,12 @@ def test_without_weights_silhouettes_are_used_and_it_is_said(
 ):
     monkeypatch.setenv("GAITLIB_WEIGHTS", str(tmp_path))
     data = prepare_data(*demo_folders, tiny_config)
-    assert data.body == "silhouette"
+    assert data.config.body == "silhouette"
     assert weights_problem() in data.warnings
 
 
 def test_synthetic_walkers_are_drawn_once(fresh_cache, monkeypatch):
-    monkeypatch.setattr(demo, "make_demo", partial(demo.make_demo, num_takes=1, clip_seconds=(0.2, 0.2)))
+    monkeypatch.setattr(preparation, "make_demo", partial(make_demo, num_takes=1, clip_seconds=(0.2, 0.2)))
     first = make_demo_folders(make_config(demo_walkers=4, seed=5))
     moments = [path.stat().st_mtime_ns for path in first[0].rglob("*.mp4")]
     assert make_demo_folders(make_config(demo_walkers=4, seed=5)) == first

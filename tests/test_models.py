@@ -27,7 +27,13 @@ from gaitlib.models import (
     load_trained,
     save_model,
 )
-from gaitlib.models.classifiers import compare, fit_classifier, label_shares, predict_classes
+from gaitlib.models.classifiers import (
+    compare,
+    fit_classifier,
+    label_shares,
+    predict_baseline,
+    predict_classes,
+)
 from gaitlib.models.networks import network_for, seed_everything
 from gaitlib.models.trained import Novelty, fit_temperature
 
@@ -56,8 +62,8 @@ def inputs_of(network) -> np.ndarray:
 
 def beside_neutral(walks):
     """Compare each walk with its walker's neutral one."""
-    neutral = [np.flatnonzero((walks.walkers == walker) & (walks.labels == 1)) for walker in walks.walkers]
-    return replace(walks, reference_videos=walks.videos, references=tuple(neutral))
+    neutral = [walks.chosen((walks.walkers == walker) & (walks.labels == 1)) for walker in walks.walkers]
+    return replace(walks, references=tuple(walk.videos for walk in neutral))
 
 
 def untrained(name: str, **settings) -> TrainedModel:
@@ -164,8 +170,7 @@ def test_answer_for_a_video_is_the_mean_over_its_clips(walks, name, relative_to)
 
 def test_features_relative_to_the_mean_of_what_is_known():
     features = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]])
-    places = np.array([1]), np.array([0, 1]), np.array([2])
-    videos = VideoSet((0, 1, 2), np.zeros(3, int), np.array(list("abc")), (0, 1, 2), places)
+    videos = VideoSet((0, 1, 2), np.zeros(3, int), np.array(list("abc")), ((1,), (0, 1), (2,)))
     relative = compare(videos, features.__getitem__)
     np.testing.assert_array_equal(relative, [[-2.0, np.nan], [1.0, np.nan], [0.0, 0.0]])
 
@@ -197,7 +202,7 @@ def test_class_without_videos_and_soft_shares(walks):
 def test_baselines_see_what_they_are_named_after(walks, name):
     is_test = np.isin(walks.walkers, ["walker05", "walker06"])
     train, test = walks.chosen(~is_test), walks.chosen(is_test)
-    says = BASELINES[name](train, test, 3, 0)
+    says = predict_baseline(name, train, test, 3, 0)
     assert says.shape == (6, 3) and np.allclose(says.sum(axis=1), 1)
     if name in ("speed_only", "box_forest"):
         assert (says.argmax(axis=1) == test.labels).mean() > 0.6

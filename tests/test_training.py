@@ -167,11 +167,7 @@ def test_models_learn_alone_and_relative_to_the_walker_from_soft_labels_too(sets
     soft = [replace(part, targets=np.eye(3, dtype=np.float32)[part.labels] * 0.7 + 0.1) for part in sets]
     if relative_to != "none":
         soft = [
-            replace(
-                part,
-                reference_videos=part.videos,
-                references=tuple(np.flatnonzero(part.walkers == who) for who in part.walkers),
-            )
+            replace(part, references=tuple(part.chosen(part.walkers == who).videos for who in part.walkers))
             for part in soft
         ]
     result = train_model(name, *soft, config, EMOTIONS)

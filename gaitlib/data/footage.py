@@ -7,7 +7,6 @@ alike.
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from scipy import fft
 from threadpoolctl import threadpool_limits
 
 from gaitlib.clips import PreparedVideo
+from gaitlib.data.rundata import prepared_rows
 from gaitlib.errors import InputError
 from gaitlib.walker import Keypoints
 
@@ -66,12 +66,6 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str
         )
     said = "{} shows the footage of {} ({})."
     return tuple(said.format(names[second], names[first], how) for _, how, first, second in pairs)
-
-
-def prepared_rows(rows: pd.DataFrame) -> tuple[PreparedVideo, ...]:
-    """Return the cached videos of rows with columns `entry` and `digest`, in their order."""
-    places = zip(rows["entry"], rows["digest"], strict=True) if len(rows) else ()
-    return tuple(PreparedVideo(Path(entry), digest) for entry, digest in places)
 
 
 def _compare(videos: Sequence[PreparedVideo]) -> dict[tuple[int, int], tuple[float, str]]:

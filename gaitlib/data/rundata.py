@@ -12,7 +12,6 @@ import pandas as pd
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.config import RunConfig
-from gaitlib.data.footage import prepared_rows
 from gaitlib.data.splits import hold_out_walkers
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, read_json, write_csv, write_json
@@ -25,11 +24,8 @@ class VideoSet:
     videos: tuple[PreparedVideo, ...]
     labels: np.ndarray  # (num_videos,) int, places in the run's emotions
     walkers: np.ndarray  # (num_videos,) str
-    reference_videos: tuple[PreparedVideo, ...] = ()
-    # For each video, places in `reference_videos`; empty where walks are compared with nothing.
-    references: tuple[np.ndarray, ...] = ()
-    # (num_videos, num_classes) float32, shares of the raters to train on instead of labels.
-    targets: np.ndarray | None = None
+    references: tuple[tuple[PreparedVideo, ...], ...] = ()  # for each video; empty without comparison
+    targets: np.ndarray | None = None  # (num_videos, num_classes) float32, shares of the raters to train on
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -42,7 +38,7 @@ class VideoSet:
             videos=tuple(self.videos[place] for place in places),
             labels=self.labels[places],
             walkers=self.walkers[places],
-            references=tuple(self.references[place] for place in places) if self.references else (),
+            references=tuple(self.references[place] for place in places if self.references),
             targets=None if self.targets is None else self.targets[places],
         )
 
@@ -60,15 +56,10 @@ class RunData:
     videos: pd.DataFrame
     skipped: pd.DataFrame  # video, reason
     config: RunConfig  # with body and crop decided
-    warnings: tuple[str, ...] = ()
-    shared_walkers: tuple[str, ...] = ()  # in training and test, where that is allowed
+    warnings: Sequence[str] = ()
+    shared_walkers: Sequence[str] = ()  # in training and test, where that is allowed
     is_demo: bool = False  # any of the walkers is synthetic
     references: pd.DataFrame = field(default_factory=pd.DataFrame)  # walks that serve for nothing else
-
-    @property
-    def body(self) -> str:
-        """How walkers are found, ``"keypoints"`` or ``"silhouette"``."""
-        return self.config.body
 
     @cached_property
     def emotions(self) -> tuple[str, ...]:
@@ -96,6 +87,12 @@ class RunData:
         own = self.references[self.references["digest"].isin(self.videos["reference"][is_part])]
         return pd.concat([self.videos[is_part], own], ignore_index=True)
 
+    def without(self, is_left_out: pd.Series, reasons: Any) -> Self:
+        """Return the data without some videos, which are skipped for a reason (one text, or one each)."""
+        left_out = self.videos[["video"]].assign(reason=reasons)[is_left_out]
+        videos = self.videos[~is_left_out].reset_index(drop=True)
+        return replace(self, videos=videos, skipped=pd.concat([self.skipped, left_out], ignore_index=True))
+
     def video_set(self, split: str, config: RunConfig) -> VideoSet:
         """Return the videos of one split with labels and references, with soft labels to train on."""
         rows = self.rows(split)
@@ -105,19 +102,23 @@ class RunData:
         videos = VideoSet(prepared_rows(rows), labels, rows["walker"].to_numpy(str), targets=targets)
         if config.relative_to == "none":
             return videos
-        beside = videos.videos + prepared_rows(self.references)
-        return replace(videos, reference_videos=beside, references=_reference_places(rows, self.references))
+        neutral = {walk.digest: (walk,) for walk in prepared_rows(self.references)}
+        walks = {walker: prepared_rows(group) for walker, group in rows.groupby("walker")}
+        pairs = zip(rows["reference"], rows["walker"], strict=True)
+        return replace(videos, references=tuple(neutral[one] if one else walks[who] for one, who in pairs))
 
     def summary(self) -> dict[str, Any]:
         """Return counts and fingerprint as they stand in ``results.json``."""
         splits = () if self.config.folds else ("train", "validation", "test")
+        parts = {"all": self.videos, **{split: self.rows(split) for split in splits}}
         return {
-            "all": _count(self.videos),
-            **{split: _count(self.rows(split)) for split in splits},
+            **{name: _count(rows) for name, rows in parts.items()},
             "num_skipped": len(self.skipped),
             "references": list(self.references.get("video", ())),
-            **{name: getattr(self, name) for name in ("fingerprint", "body", "is_demo")},
-            **{name: list(getattr(self, name)) for name in ("shared_walkers", "warnings")},
+            "body": self.config.body,
+            **{
+                name: getattr(self, name) for name in ("fingerprint", "is_demo", "shared_walkers", "warnings")
+            },
         }
 
     def save(self, run_dir: Path) -> None:
@@ -132,24 +133,25 @@ class RunData:
 def load_data(run_dir: Path) -> RunData:
     """Read back what `RunData.save` wrote; an `InputError` if the cache has been emptied since."""
     content = read_json(run_dir / "data.json")
-    if not all(Path(row["entry"]).is_dir() for row in content["videos"]):
+    videos = pd.DataFrame(content.pop("videos"))
+    if not all(Path(entry).is_dir() for entry in videos["entry"]):
         where = f"{run_dir.name} are no longer in {cache_dir()}"
         raise InputError(f"The prepared videos of {where}: run 01_preprocessing again.")
-    videos = pd.DataFrame(content["videos"])
-    references = pd.DataFrame(content["references"], columns=videos.columns)
+    references = pd.DataFrame(content.pop("references"), columns=videos.columns)
     skipped = pd.read_csv(run_dir / "skipped.csv", dtype=str, keep_default_na=False)
-    config = RunConfig.model_validate(content["config"])
-    warnings, shared = (tuple(content[name]) for name in ("warnings", "shared_walkers"))
-    return RunData(videos, skipped, config, warnings, shared, content["is_demo"], references)
+    config = RunConfig.model_validate(content.pop("config"))
+    return RunData(videos, skipped, config, references=references, **content)
 
 
-def _count(videos: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "num_videos": len(videos),
-        "num_walkers": int(videos["walker"].nunique()),
-        "num_clips": int(videos["num_clips"].sum()),
-        "emotions": videos["emotion"].value_counts().to_dict(),
-    }
+def prepared_rows(rows: pd.DataFrame) -> tuple[PreparedVideo, ...]:
+    """Return the cached videos of rows with columns `entry` and `digest`, in their order."""
+    return tuple(PreparedVideo(Path(row["entry"]), row["digest"]) for row in rows.to_dict("records"))
+
+
+def _count(rows: pd.DataFrame) -> dict[str, Any]:
+    emotions = rows["emotion"].value_counts().to_dict()
+    counts = {"num_walkers": rows["walker"].nunique(), "num_clips": int(rows["num_clips"].sum())}
+    return {"num_videos": len(rows), **counts, "emotions": emotions}
 
 
 def soft_targets(rows: pd.DataFrame, emotions: Sequence[str]) -> np.ndarray:
@@ -164,14 +166,6 @@ def soft_targets(rows: pd.DataFrame, emotions: Sequence[str]) -> np.ndarray:
         )
     shares = np.maximum(rows[list(emotions)].to_numpy(np.float32) - 1, 1e-3)
     return shares / shares.sum(axis=1, keepdims=True)
-
-
-def _reference_places(rows: pd.DataFrame, references: pd.DataFrame) -> tuple[np.ndarray, ...]:
-    """Return for each of `rows` the places, among rows and then references, of what it is compared with."""
-    by_digest = {digest: len(rows) + place for place, digest in enumerate(references["digest"])}
-    by_walker = {walker: np.flatnonzero(rows["walker"] == walker) for walker in rows["walker"].unique()}
-    pairs = zip(rows["reference"], rows["walker"], strict=True)
-    return tuple(np.array([by_digest[one]]) if one else by_walker[walker] for one, walker in pairs)
 
 
 @dataclass(frozen=True)
@@ -194,8 +188,6 @@ def list_fits(data: RunData, config: RunConfig) -> Iterator[Fit]:
 def make_fit(data: RunData, fold: int, seed: int, config: RunConfig) -> Fit:
     """Return one of the models that `list_fits` lists."""
     own = config.model_copy(update={"seed": seed})
-    if not config.folds and seed == config.seed:
-        return Fit(fold, seed, data, own)
     is_test = data.videos["fold"] == fold if config.folds else data.videos["split"] == "test"
     return Fit(fold, seed, replace(data, videos=divide_training(data.videos, is_test, own)), own)
 

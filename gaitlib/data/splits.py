@@ -24,8 +24,8 @@ def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.nda
     num_folds = int(np.clip(round(1 / fraction), 2, max(2, len(shown))))
     for draw in range(_NUM_DRAWS if len(shown) > 1 else 0):
         folds = fold_walkers(videos["emotion"], videos["walker"], num_folds, seed + draw)
-        drawn = [sorted(set(videos["walker"][folds == fold])) for fold in range(1, num_folds + 1)]
-        possible = [held for held in drawn if held and shown.drop(index=held).any().all()]
+        drawn = [list(held) for held in videos["walker"].groupby(folds).unique()]
+        possible = [held for held in drawn if shown.drop(index=held).any().all()]
         if possible:
             held = max(possible, key=lambda held: shown.loc[held].any().sum())
             return videos["walker"].isin(_with_missing(shown, held)).to_numpy()

@@ -17,7 +17,15 @@ from gaitlib.demo import TRUTH_NAME, WalkParameters, read_truth
 from gaitlib.evaluation import scores
 from gaitlib.evaluation.scores import BaselineScore, Predictions, compare_rights, mean_with_interval
 from gaitlib.files import read_json
-from gaitlib.models import BASELINES, TrainedModel, fit_classifier, gait_inputs, label_shares, predict_classes
+from gaitlib.models import (
+    BASELINES,
+    TrainedModel,
+    fit_classifier,
+    gait_inputs,
+    label_shares,
+    predict_baseline,
+    predict_classes,
+)
 from gaitlib.training import fit_folder, load_fit, read_history, train_model
 
 # The moment at which a walk begins says nothing about how the person walks.
@@ -120,7 +128,7 @@ def with_baselines(
     """
     known, emotions, seed = learnt_from(fit), np.array(answers.emotions, object), fit.config.seed
     train, test = known.video_set("train", fit.config), fit.data.video_set("test", fit.config)
-    shares = {name: baseline(train, test, len(emotions), seed) for name, baseline in BASELINES.items()}
+    shares = {name: predict_baseline(name, train, test, len(emotions), seed) for name in BASELINES}
     shares |= {name: judge_gait(name, fit).probabilities for name in ("gait_forest", "gait_logistic")}
     if published is not None:
         shares[published.name] = published.predict(test)

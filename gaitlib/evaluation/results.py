@@ -121,7 +121,7 @@ def family_ablation(data: RunData, config: RunConfig) -> dict[str, Difference]:
     def rights_without(places: Sequence[int]) -> pd.Series:
         return pd.concat([judge_gait("gait_logistic", fit, places).rights() for fit in fits])
 
-    whole, families = rights_without([]), feature_families(data.body)
+    whole, families = rights_without([]), feature_families(data.config.body)
     return {name: compare_rights(whole, rights_without(one), config) for name, one in families.items()}
 
 

@@ -1,6 +1,13 @@
 """Networks by name, gait classifiers, baselines; `TrainedModel`, the one thing that answers."""
 
-from gaitlib.models.classifiers import BASELINES, fit_classifier, gait_inputs, label_shares, predict_classes
+from gaitlib.models.classifiers import (
+    BASELINES,
+    fit_classifier,
+    gait_inputs,
+    label_shares,
+    predict_baseline,
+    predict_classes,
+)
 from gaitlib.models.networks import (
     GAIT_NAMES,
     NETWORK_NAMES,

@@ -1,17 +1,17 @@
 """Gait classifiers and baselines: scikit-learn models that read numbers of a walk and are fitted in a second.
 
-Each baseline takes training videos, test videos, the number of classes and a seed, and returns probabilities
-of shape (num_test, num_classes). Where a run compares walks, so do the baselines: what the comparison is
-worth by itself must not pass for the model's merit.
+Where a run compares walks, so do both: what the comparison is worth by itself must not pass for the model's
+merit.
 """
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -22,6 +22,7 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.data import VideoSet
 from gaitlib.gait import bout_features, box_features, gait_features
 
+BASELINES = ("majority", "speed_only", "box_forest", "background_only")
 _FOREST = {"n_estimators": 200, "min_samples_leaf": 2}
 # Few videos and parameters that go together (speed, cadence, step length) ask for strong regularisation.
 _INVERSE_PENALTY = 0.1
@@ -75,62 +76,46 @@ def bout_inputs(videos: VideoSet) -> tuple[np.ndarray, np.ndarray]:
     """Return the same for each walking bout, and the number of its video, of shape (num_bouts,), int."""
     tables = [bout_features(video) for video in videos.videos]
     numbers = np.repeat(np.arange(len(videos)), [len(table) for table in tables])
-    return _relative(np.concatenate(tables), numbers, videos, gait_features), numbers
+    return np.concatenate(tables) - _reference_means(videos, gait_features)[numbers], numbers
 
 
 def compare(videos: VideoSet, describe: Callable[[PreparedVideo], np.ndarray]) -> np.ndarray:
     """Return what `describe` says of each video, relative to its reference walks where there are any."""
-    features = np.stack([describe(video) for video in videos.videos])
-    return _relative(features, range(len(videos)), videos, describe)
+    return np.stack([describe(video) for video in videos.videos]) - _reference_means(videos, describe)
 
 
-def _relative(
-    features: np.ndarray, numbers: Iterable[int], videos: VideoSet, describe: Callable
-) -> np.ndarray:
-    """Subtract from the features of videos (by number) the mean of what is known of their references."""
+def _reference_means(videos: VideoSet, describe: Callable[[PreparedVideo], np.ndarray]) -> np.ndarray:
+    """Return a row a video, the mean of what is known of its reference walks; 0 where there are none."""
     if not videos.references:
-        return features
-    known = np.ma.masked_invalid(np.stack([describe(video) for video in videos.reference_videos]))
-    means = [known[videos.references[number]].mean(axis=0).filled(np.nan) for number in numbers]
-    return features - np.reshape(means, features.shape)
+        return np.zeros((len(videos), 1))
+    known = [np.ma.masked_invalid([describe(walk) for walk in walks]) for walks in videos.references]
+    return np.stack([part.mean(axis=0).filled(np.nan) for part in known])
 
 
-def majority(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
-    """Answer with the shares of the emotions in the training videos: the commonest always wins."""
-    return np.tile(np.bincount(train.labels, minlength=num_classes) / len(train), (len(test), 1))
+def predict_baseline(name: str, train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
+    """Fit a baseline to some videos; return its probabilities for others, shape (num_test, num_classes).
 
-
-def speed_only(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
-    """Look at walking speed alone, in body heights a second (logistic regression)."""
+    `majority` gives the shares of the emotions in training, `speed_only` looks at the walking speed in body
+    heights a second, `box_forest` at 13 features of the box around the walker, `background_only` at the scene
+    with the walker painted out.
+    """
+    if name == "background_only":
+        known, unknown = (np.stack([_describe_scene(one) for one in part.videos]) for part in (train, test))
+    else:
+        columns = slice(1 if name == "speed_only" else None)
+        known, unknown = (compare(part, box_features)[:, columns] for part in (train, test))
     logistic = LogisticRegression(solver="newton-cholesky")
-    speed = make_pipeline(StandardScaler(), PolynomialFeatures(2), logistic)
-    speed.fit(compare(train, box_features)[:, :1], train.labels)
-    return predict_classes(speed, compare(test, box_features)[:, :1], num_classes)
-
-
-def box_forest(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
-    """Look at 13 features of the box around the walker (random forest)."""
-    known, unknown = (compare(videos, box_features) for videos in (train, test))
-    forest = RandomForestClassifier(200, random_state=seed).fit(known, train.labels)
-    return predict_classes(forest, unknown, num_classes)
-
-
-def background_only(train: VideoSet, test: VideoSet, num_classes: int, seed: int) -> np.ndarray:
-    """Look at the scene with the walker painted out (random forest)."""
-    known, unknown = (np.stack([_describe_scene(one) for one in part.videos]) for part in (train, test))
-    forest = RandomForestClassifier(200, random_state=seed).fit(known, train.labels)
-    return predict_classes(forest, unknown, num_classes)
-
-
-BASELINES = {baseline.__name__: baseline for baseline in (majority, speed_only, box_forest, background_only)}
+    classifiers = {
+        "majority": DummyClassifier(strategy="prior"),
+        "speed_only": make_pipeline(StandardScaler(), PolynomialFeatures(2), logistic),
+    }
+    classifier = classifiers.get(name, RandomForestClassifier(200, random_state=seed))
+    return predict_classes(classifier.fit(known, train.labels), unknown, num_classes)
 
 
 @lru_cache(1 << 15)
 def _describe_scene(video: PreparedVideo) -> np.ndarray:
-    """Return median grey levels in a grid of 16 by 16, shape (256,), 0 to 255, without the walker.
-
-    The walker's box, with a margin, is left out of each frame; what stays hidden gets the mean of the rest.
-    """
+    """Return median grey levels in a grid of 16 by 16, (256,), 0 to 255, outside the walker's box."""
     step = max(1, len(video.track) // 60)
     thumbs = video.thumbs[::step].astype(np.float32)
     scale = np.array([video.meta["width"], video.meta["height"]]) / thumbs.shape[1]

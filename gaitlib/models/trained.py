@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
@@ -32,9 +33,8 @@ _TINY = 1e-7
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Find the temperature that makes probabilities fit labels best, above 1 for a model that was too sure.
 
-    The log loss of walkers whom the model was not trained on is minimised (Guo, Pleiss, Sun & Weinberger
-    2017, "On calibration of modern neural networks") with a weak pull towards 1, because few videos would
-    ask for extremes.
+    The log loss is minimised (Guo et al. 2017, "On calibration of modern neural networks") with a weak pull
+    towards 1, because few videos would ask for extremes.
     """
 
     def loss(log_temperature: float) -> float:
@@ -134,15 +134,14 @@ class TrainedModel(BaseModel):
 
     def predict_clips(self, videos: VideoSet) -> ClipAnswers:
         """Return what the model says of every clip, or of every walking bout."""
-        return self._predict_bouts(videos) if self.kind == "gait" else self._predict_clips(videos)
-
-    def _predict_clips(self, videos: VideoSet) -> ClipAnswers:
+        if self.kind == "gait":
+            return self._predict_bouts(videos)
         clips, (encoder, head) = make_clips(videos, self), self._parts
         features = encoder.predict(evaluation_batches(replace(clips, references=None)), verbose=0)
         if clips.references is not None:
             others = encoder.predict(evaluation_batches(clips.references), verbose=0)
             numbers = clips.references.video_numbers
-            means = [others[np.isin(numbers, places)].mean(axis=0) for places in videos.references]
+            means = [others[np.isin(numbers, places)].mean(axis=0) for places in clips.reference_videos]
             features = features - np.stack(means)[clips.video_numbers]
         start, end = clips.rows.min(axis=1), clips.rows.max(axis=1) + 1
         rate, answers = self.config.frame_rate_hz, head.predict(features, verbose=0)
@@ -188,9 +187,7 @@ def _by_video(values: np.ndarray, answers: ClipAnswers, num_videos: int, summary
 class SequenceClips(ClipSet):
     """Clips as keypoint sequences of shape (num_frames, 33, 3), float32, in place of frames."""
 
-    def read(self, clip: int, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Return a clip, varied where a generator is given."""
-        return self.read_keypoints(clip, rng)
+    read = ClipSet.read_keypoints
 
 
 def make_clips(videos: VideoSet, model: TrainedModel) -> ClipSet:
@@ -200,6 +197,7 @@ def make_clips(videos: VideoSet, model: TrainedModel) -> ClipSet:
         clips = SequenceClips(**vars(clips))
     if not videos.references:
         return clips
-    nobody = np.zeros(len(videos.reference_videos), int)
-    beside = replace(videos, videos=videos.reference_videos, labels=nobody, targets=None, references=())
-    return replace(clips, references=make_clips(beside, model), reference_videos=videos.references)
+    walks = {walk: place for place, walk in enumerate(dict.fromkeys(chain(*videos.references)))}
+    beside = VideoSet(tuple(walks), np.zeros(len(walks), int), np.zeros(len(walks), str))
+    places = tuple(np.array([walks[walk] for walk in own]) for own in videos.references)
+    return replace(clips, references=make_clips(beside, model), reference_videos=places)

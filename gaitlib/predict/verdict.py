@@ -211,7 +211,7 @@ def _with_references(
         return alone
     others = tuple(walk for walk in beside if isinstance(walk, PreparedVideo) and walk.digest != video.digest)
     walks = (video, *others) if kind == "walker-mean" else others
-    return replace(alone, reference_videos=walks, references=(np.arange(len(walks)),)) if others else None
+    return replace(alone, references=(walks,)) if others else None
 
 
 def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -316,14 +317,12 @@ def _training_key(model: TrainedModel, clip_sets: tuple[ClipSet, ClipSet]) -> st
 
 def join_sets(one: VideoSet, other: VideoSet) -> VideoSet:
     """Return the videos of both sets, each with its references."""
-    shift = len(one.reference_videos)
     return replace(
         one,
         videos=one.videos + other.videos,
         labels=np.concatenate([one.labels, other.labels]),
         walkers=np.concatenate([one.walkers, other.walkers]),
-        reference_videos=one.reference_videos + other.reference_videos,
-        references=one.references + tuple(places + shift for places in other.references),
+        references=one.references + other.references,
         targets=None if one.targets is None else np.concatenate([one.targets, other.targets]),
     )
 
@@ -338,7 +337,7 @@ def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig)
     is_neutral = np.array([emotions[label] == config.reference_emotion for label in videos.labels])
     neutral = videos.chosen(is_neutral).videos
     if config.relative_to == "reference":
-        neutral += tuple(videos.reference_videos[place] for place in set(np.concatenate(videos.references)))
+        neutral += tuple(dict.fromkeys(chain(*videos.references)))
     table = pd.DataFrame([gait_parameters(video) for video in neutral], dtype=float)
     table = table.loc[:, table.count() >= _FEWEST_WALKS]
     spread = _NORMAL_SD * (table - table.median()).abs().median()
