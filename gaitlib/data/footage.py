@@ -28,8 +28,10 @@ _SCENE_WEIGHT, _CHANCE, _GRID, _BLACK = 0.8, 0.04, 8, 20
 _MIN_SCENE_CORRELATION, _EMPTY_SD = 0.6, 4.0
 # Shoulder to wrist and hip to toe; the right ones follow the left.
 _LEFT_JOINTS = np.r_[11:17:2, 23:33:2]
-# Long videos are compared in pieces of so many rows of the track; at first every third row.
-_PIECE_ROWS, _COARSE_STEP, _COARSE_SIMILARITY, _MIN_OVERLAP_ROWS = 450, 3, 0.5, 15
+# How a copy may be changed, beside mirrored: how much faster one of the two is, whether one runs backwards.
+_CHANGES = ((1.0, False), (1.0, True), (1.5, False), (2.0, False))
+# Long videos are compared in pieces of so many rows of the track.
+_PIECE_ROWS, _MIN_OVERLAP_ROWS, _CANDIDATE_SIMILARITY = 450, 15, 0.5
 # Movement is what changes within so many rows: a step stands out from the codec's noise.
 _LAG_ROWS = 4
 
@@ -52,8 +54,7 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str
         alike = _compare(prepared_rows(both))
     for (first, second), (similarity, how) in alike.items():
         # One person filmed twice in the same clothes and place looks more alike than two people.
-        is_other = walkers[first] != walkers[second]
-        if similarity >= (OTHER_WALKER_SIMILARITY if is_other else SAME_WALKER_SIMILARITY):
+        if similarity >= SAME_WALKER_SIMILARITY or walkers[first] != walkers[second]:
             pairs.append((similarity, how, first, second))
     across = [pair for pair in pairs if sides[pair[2]] != sides[pair[3]]]
     if across:
@@ -64,32 +65,27 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str
             f"{similarity:.2f}; {len(across)} such pair(s)), so the score would not hold for new videos: "
             "remove one of the two, or give both one walker."
         )
-    said = "{} shows the footage of {} ({})."
-    return tuple(said.format(names[second], names[first], how) for _, how, first, second in pairs)
+    return tuple(f"{names[two]} shows the footage of {names[one]} ({how})." for _, how, one, two in pairs)
 
 
 def _compare(videos: Sequence[PreparedVideo]) -> dict[tuple[int, int], tuple[float, str]]:
-    pieces = [(number, piece) for number, video in enumerate(videos) for piece in _pieces(video)]
-    plain = [_moves(piece[0]) for _, piece in pieces]
+    """Return for pairs of videos, by place, how alike they are and in which way, where that is no chance."""
+    pieces = [(number, *piece) for number, video in enumerate(videos) for piece in _pieces(video)]
+    plain = [_moves(piece) for _, piece, _ in pieces]
     alike: dict[tuple[int, int], tuple[float, str]] = {}
-    speeds = ((1.0, False), (1.0, True), (1.5, False), (2.0, False))
-    for (speed, is_backwards), is_mirrored in product(speeds, (False, True)):
-        changed = [_moves(piece[is_mirrored], speed, is_backwards) for _, piece in pieces]
-        for one, other, lag in _candidates(plain, changed):
-            pair = pieces[one][0], pieces[other][0]
-            if pair[0] == pair[1] or (speed == 1 and pair[0] > pair[1]):
+    for (speed, is_backwards), is_mirrored in product(_CHANGES, (False, True)):
+        words = ["mirrored"] * is_mirrored + ["backwards"] * is_backwards + ["faster or slower"] * (speed > 1)
+        seen = [mirrored if is_mirrored else piece for _, piece, mirrored in pieces]
+        changed = [_moves(piece, speed, is_backwards) for piece in seen]
+        for one, other, lag, similarity in _matches(plain, changed):
+            first, second = sorted((pieces[one][0], pieces[other][0]))
+            similarity -= _CHANCE * len(words)
+            if first == second or similarity < alike.get((first, second), (OTHER_WALKER_SIMILARITY, ""))[0]:
                 continue
-            similarity, lag = _similarity(plain[one], changed[other], lag)
-            similarity -= _CHANCE * (is_mirrored + is_backwards + (speed != 1))
-            pair = min(pair), max(pair)
-            is_found = similarity >= max(OTHER_WALKER_SIMILARITY, alike.get(pair, (0.0, ""))[0])
-            if is_found and _is_one_scene(pieces[one][1][0], pieces[other][1][is_mirrored]):
-                words = ["mirrored"] * is_mirrored + ["backwards"] * is_backwards
-                words += ["faster or slower"] * (speed != 1)
+            if _is_one_scene(pieces[one][1], seen[other]):
                 apart = max(abs(lag), abs(len(plain[one]) - len(changed[other]) - lag))
-                is_excerpt = apart > 1.5 * _LAG_ROWS and len(plain[one]) < _PIECE_ROWS - _LAG_ROWS - 2
-                kind = "excerpt" if is_excerpt else "copy" if words else "re-encoded copy"
-                alike[pair] = round(similarity, 3), " ".join([*words, kind])
+                kind = "excerpt" if apart > 1.5 * _LAG_ROWS else "copy" if words else "re-encoded copy"
+                alike[first, second] = similarity, " ".join([*words, kind])
     return alike
 
 
@@ -136,10 +132,7 @@ def _grid(pictures: np.ndarray) -> np.ndarray:
 
 
 def _posture(keypoints: Keypoints) -> np.ndarray:
-    """Return joints around the hips in trunk lengths, shape (num_rows, 17, 2), left and right unnamed.
-
-    Middle and distance of each pair: which leg is called left may differ between two copies.
-    """
+    """Return joints around the hips in trunk lengths, (num_rows, 17, 2); which leg is left may differ."""
     points = keypoints.image_px
     hips, shoulders = points[:, 23:25].mean(axis=1), points[:, 11:13].mean(axis=1)
     lengths = pd.Series(np.linalg.norm(shoulders - hips, axis=1)).rolling(9, center=True, min_periods=1)
@@ -149,7 +142,7 @@ def _posture(keypoints: Keypoints) -> np.ndarray:
 
 
 def _moves(values: np.ndarray, speed: float = 1.0, is_backwards: bool = False) -> np.ndarray:
-    """Return what moves, at another speed or backwards; scene and body at the strength of their weights."""
+    """Return what moves, faster or backwards; scene and body at the strength of their weights."""
     times = np.arange(0, len(values) - 1, speed, dtype=np.float32)
     before, share = times.astype(int), (times % 1)[:, None]
     values = values[before] * (1 - share) + values[before + 1] * share
@@ -159,42 +152,44 @@ def _moves(values: np.ndarray, speed: float = 1.0, is_backwards: bool = False) -
     scene, body = change[:, : _GRID**2], change[:, _GRID**2 :]
     # The light changes everywhere at once, noise is small everywhere.
     scene -= np.median(scene, axis=1, keepdims=True)
-    scene[np.abs(scene) < 2 * np.median(np.abs(scene)) if len(scene) else []] = 0
+    scene[np.abs(scene) < 2 * np.median(np.abs(scene))] = 0
     for part, weight in ((scene, _SCENE_WEIGHT), (body, 1 - _SCENE_WEIGHT)):
-        part *= weight**0.5 / max(float(np.sqrt((part**2).sum() / max(len(part), 1))), 1e-3)
+        part *= weight**0.5 / max(float(np.sqrt((part**2).sum() / len(part))), 1e-3)
     return change
 
 
-def _candidates(plain: Sequence[np.ndarray], changed: Sequence[np.ndarray]) -> Iterator[tuple[int, int, int]]:
-    """Yield places of pairs that move alike at some delay, seen coarsely, and the delay in rows."""
-    size = fft.next_fast_len(2 * _PIECE_ROWS // _COARSE_STEP + 2, real=True)
-    lengths = np.minimum.outer(*([len(part) for part in parts] for parts in (plain, changed)))
-    first, second = _spectra(plain, size), _spectra(changed, size).conj().transpose(0, 2, 1)
-    block = max(1, 10_000_000 // (size * max(len(plain), 1)))
+def _matches(
+    plain: Sequence[np.ndarray], changed: Sequence[np.ndarray]
+) -> Iterator[tuple[int, int, int, float]]:
+    """Yield places of pairs that may be alike, the best delay of the second in rows, and how alike."""
+    if not plain:
+        return
+    size = fft.next_fast_len(2 * max(map(len, plain)), real=True)
+    first, second = (
+        np.stack([fft.rfft(part, size, axis=0) for part in parts], axis=1) for parts in (plain, changed)
+    )
+    second = second.conj().transpose(0, 2, 1)
+    lengths = np.minimum.outer([len(part) for part in plain], [len(part) for part in changed])
+    least = np.where(lengths < _MIN_OVERLAP_ROWS, np.inf, _CANDIDATE_SIMILARITY * lengths)
+    block = max(1, 10_000_000 // (size * len(plain)))
     for start in range(0, len(plain), block):
         part = slice(start, start + block)
-        alike = fft.irfft(np.matmul(first[:, part], second).transpose(1, 2, 0), size, axis=2, workers=-1)
-        least = _COARSE_SIMILARITY * np.maximum(lengths[part], _MIN_OVERLAP_ROWS) / _COARSE_STEP
-        for row, column in np.argwhere(alike.max(axis=2) >= least):
-            lag = int(alike[row, column].argmax())
-            yield start + row, int(column), _COARSE_STEP * (lag - size if lag > size // 2 else lag)
+        products = np.matmul(first[:, part], second).transpose(1, 2, 0)
+        sums = fft.irfft(products, size, axis=2, workers=-1)
+        for row, other in np.argwhere(sums.max(axis=2) >= least[part]):
+            # Copies may be sampled up to a frame apart: twice the length gives delays of half a row too.
+            fine = 2 * fft.irfft(products[row, other], 2 * size)
+            yield start + row, other, *_best_delay(plain[start + row], changed[other], fine)
 
 
-def _spectra(moves: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Return spectra of coarse movement, shape (num_frequencies, num_pieces, num_values), complex64."""
-    padded = np.zeros((size, len(moves), moves[0].shape[1] if moves else 1), np.float32)
-    for place, part in enumerate(moves):
-        padded[: len(part[::_COARSE_STEP]), place] = part[::_COARSE_STEP]
-    return fft.rfft(padded, axis=0)
-
-
-def _similarity(first: np.ndarray, second: np.ndarray, lag: int) -> tuple[float, int]:
-    """Return how alike two pieces are near a delay of the second, and the best delay, in rows."""
-    best = 0.0, lag
-    between = (second[:-1] + second[1:]) / 2  # copies may be sampled up to a frame apart
-    for other, near in product((second, between), range(lag - _COARSE_STEP, lag + _COARSE_STEP + 1)):
-        start, stop = max(near, 0), min(len(first), len(other) + near)
-        if stop - start >= _MIN_OVERLAP_ROWS:
-            one, two = first[start:stop].ravel(), other[start - near : stop - near].ravel()
-            best = max(best, (float(one @ two) / max(float((one @ one) * (two @ two)) ** 0.5, 1e-6), near))
-    return best
+def _best_delay(first: np.ndarray, second: np.ndarray, sums: np.ndarray) -> tuple[int, float]:
+    """Return the delay at which two pieces are most alike, by `sums` of products for delays of half rows."""
+    lags = np.arange(_MIN_OVERLAP_ROWS - len(second), len(first) - _MIN_OVERLAP_ROWS + 1)
+    start, stop = np.maximum(lags, 0), np.minimum(len(first), len(second) + lags)
+    own, other = (np.append(0, (part**2).sum(axis=1).cumsum()) for part in (first, second))
+    energy = (own[stop] - own[start]) * (other[stop - lags] - other[start - lags])
+    common = np.maximum(sums[2 * lags], sums[2 * lags + 1])
+    common[common < _CANDIDATE_SIMILARITY * min(len(first), len(second))] = 0
+    similarity = common / np.sqrt(np.maximum(energy, 1e-6))
+    best = int(np.argmax(similarity))
+    return int(lags[best]), float(similarity[best])
