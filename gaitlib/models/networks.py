@@ -2,8 +2,8 @@
 
 Networks of frames take clips of shape (batch, num_frames, frame_size, frame_size, num_channels), 0 to 255;
 networks of keypoints sequences of shape (batch, num_frames, 33, 3) from `gaitlib.clips.keypoint_sequence`.
-All frames of all clips go through the frame layers at once: they are folded into the batch axis. The
-publication applies `TimeDistributed` to each layer instead: the same function, several times slower.
+The frame layers see all frames of all clips at once, folded into the batch axis: the same function as in the
+publication, which applies `TimeDistributed` to each layer, at several times the speed.
 """
 
 import logging
@@ -74,15 +74,14 @@ def build_model(
 ) -> "keras.Model":
     """Build a network with fresh weights, not compiled; an `InputError` if its name is unknown.
 
-    Networks of keypoints use `num_frames` alone. `l2_strength` penalises the weights of the Dense layer with
-    64 units.
+    Networks of keypoints use `num_frames` alone; `l2_strength` penalises the weights of Dense 64.
 
     Examples
     --------
     >>> build_model("cnn_lstm", 30, 64, 1, 4).output_shape
     (None, 4)
     """
-    return _build(name, (num_frames, frame_size, frame_size, num_channels), num_classes, l2_strength, True)
+    return _build(name, (num_frames, frame_size, frame_size, num_channels), num_classes, l2_strength)
 
 
 def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool = True) -> "keras.Model":
@@ -91,12 +90,16 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
     `is_folded` false gives the layering of the publication, in plain Keras layers: same weights, same output.
     """
     shape = (config.num_frames, config.frame_size, config.frame_size, config.num_channels)
-    network = _build(name, shape, num_classes, config.l2_strength, is_folded)
-    return network if config.relative_to == "none" else _compare(network)
+    return _build(name, shape, num_classes, config.l2_strength, is_folded, config.relative_to != "none")
 
 
 def _build(
-    name: str, clip_shape: tuple[int, ...], num_classes: int, l2_strength: float, is_folded: bool
+    name: str,
+    clip_shape: tuple[int, ...],
+    num_classes: int,
+    l2_strength: float,
+    is_folded: bool = True,
+    is_comparing: bool = False,
 ) -> "keras.Model":
     known = (*NETWORK_NAMES, *SKELETON_NAMES)
     if name not in known:
@@ -115,8 +118,15 @@ def _build(
     values = _read_over_time(name, values, is_folded and name != _PUBLISHED_LAYERING)
     penalty = keras.regularizers.L2(l2_strength)
     values = layers.Dense(64, activation="relu", kernel_regularizer=penalty, name=_DENSE)(values)
-    emotion = layers.Dense(num_classes, activation="softmax", name=_ANSWER)(values)
-    return keras.Model(clip, emotion, name=name)
+    answer = layers.Dense(num_classes, activation="softmax", name=_ANSWER)
+    if not is_comparing:
+        return keras.Model(clip, answer(values), name=name)
+    # One encoder looks at both (Bromley et al. 1993, siamese networks); only the difference reaches the
+    # answer, so that what all walks of a person share cancels out.
+    encoder = keras.Model(clip, values, name=_ENCODER)
+    clips = [keras.Input(clip.shape[1:], name=part) for part in ("clip", "reference")]
+    difference = layers.Subtract(name="difference")([encoder(one) for one in clips])
+    return keras.Model(clips, answer(difference), name=f"{name}_comparing")
 
 
 def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
@@ -158,22 +168,19 @@ def _frame_layers(name: str) -> "list[keras.Layer]":
 def _each_frame(values: Any, frame_layers: "list[keras.Layer]", is_folded: bool) -> Any:
     """Apply layers to each frame: (batch, num_frames, height, width, channels) to (batch, num_frames, n)."""
     keras, num_frames = load_keras(), values.shape[1]
-    if not is_folded:
-        for layer in frame_layers:
-            values = keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")(values)
-        return values
-    values = keras.ops.reshape(values, (-1, *values.shape[2:]))
+    if is_folded:
+        values = keras.ops.reshape(values, (-1, *values.shape[2:]))
     for layer in frame_layers:
-        values = layer(values)
-    return keras.ops.reshape(values, (-1, num_frames, values.shape[1]))
+        each = layer if is_folded else keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")
+        values = each(values)
+    return keras.ops.reshape(values, (-1, num_frames, values.shape[1])) if is_folded else values
 
 
 @cache
 def _projected_lstm() -> "type[keras.Layer]":
-    """Return `keras.layers.LSTM` with the product by its input weights, the largest, out of its loop.
+    """Return an LSTM of the same weights and output whose largest product is out of its loop.
 
-    Same weights, same output (Appleyard, Kocisky & Blunsom 2016, "Optimizing performance of recurrent
-    neural networks on GPUs"); no masks, dropout or returned sequences.
+    Appleyard, Kocisky & Blunsom 2016, arXiv:1604.01946. No masks, dropout or returned sequences.
     """
     keras, ops = load_keras(), load_keras().ops
 
@@ -194,20 +201,6 @@ def _projected_lstm() -> "type[keras.Layer]":
             return ops.scan(step, start, ops.swapaxes(projected, 0, 1))[0][:, : self.units]
 
     return ProjectedLSTM
-
-
-def _compare(network: "keras.Model") -> "keras.Model":
-    """Turn a network of one clip into one of a clip and a clip of a reference walk.
-
-    One encoder looks at both (Bromley et al. 1993, "Signature verification using a siamese time delay
-    neural network"); only the difference reaches the answer: what all walks of a person share cancels out.
-    """
-    keras, answer = load_keras(), network.get_layer(_ANSWER)
-    encoder = keras.Model(network.input, network.get_layer(_DENSE).output, name=_ENCODER)
-    clips = [keras.Input(network.input.shape[1:], name=name) for name in ("clip", "reference")]
-    difference = keras.layers.Subtract(name="difference")([encoder(clip) for clip in clips])
-    emotion = type(answer).from_config(answer.get_config())(difference)
-    return keras.Model(clips, emotion, name=f"{network.name}_comparing")
 
 
 def split_network(network: "keras.Model") -> tuple["keras.Model", "keras.Model"]:

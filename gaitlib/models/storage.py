@@ -5,6 +5,7 @@ from what the card says, and pipelines may hold only types that skops trusts or 
 """
 
 import json
+import re
 import warnings
 import zipfile
 from functools import lru_cache
@@ -17,7 +18,7 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from gaitlib.errors import InputError
-from gaitlib.files import read_json, show_name, write_aside
+from gaitlib.files import file_digest, read_json, show_name, write_aside
 from gaitlib.gait import gait_feature_names
 from gaitlib.models.classifiers import predict_classes
 from gaitlib.models.networks import GAIT_NAMES, NETWORK_NAMES, SKELETON_NAMES, copy_weights, network_for
@@ -26,8 +27,7 @@ from gaitlib.models.trained import TrainedModel
 if TYPE_CHECKING:
     import keras
 
-# In a run folder: which files hold its models, and what has become known of the chosen one since.
-INDEX_NAME = "model.json"
+INDEX_NAME = "model.json"  # in a run folder: its model files, and what became known of the chosen one
 _CARD, _MAX_CARD_BYTES = "gaitlib.json", 1 << 24
 _TRUSTED_TYPES = {"numpy.dtype", "sklearn.tree._tree.Tree", "sklearn.utils._bunch.Bunch"}
 
@@ -35,14 +35,14 @@ _TRUSTED_TYPES = {"numpy.dtype", "sklearn.tree._tree.Tree", "sklearn.utils._bunc
 def save_model(model: TrainedModel, folder: Path, stem: str = "model") -> Path:
     """Save a network as ``.keras`` and ``.h5``, a gait classifier as ``.skops``; return the first file.
 
-    Each file is read back and compared before it takes its name; `InputError` where it differs.
+    Raises an `InputError` where a file, read back, differs; then no file takes its name.
     """
     suffixes = (".skops",) if model.kind == "gait" else (".keras", ".h5")
     paths = [folder / f"{stem}{suffix}" for suffix in suffixes]
     for path in paths:
         with write_aside(path) as aside:
             _write(model, aside)
-            if not _is_same(model, _read(aside)):
+            if not _is_same(model, _read(aside, file_digest(aside))):
                 raise InputError(f"{path} did not keep the model: save it to another disk.")
     return paths[0]
 
@@ -65,14 +65,13 @@ def _write(model: TrainedModel, path: Path) -> None:
 
 
 def _is_same(model: TrainedModel, copy: TrainedModel) -> bool:
-    rng, both = np.random.default_rng(0), (model.predictor, copy.predictor)
+    both = model.predictor, copy.predictor
     if model.kind == "gait":
-        features = rng.normal(size=(4, model.predictor.n_features_in_))
-        answers = [each.predict_proba(features) for each in both]
+        features = np.random.default_rng(0).normal(size=(4, model.predictor.n_features_in_))
+        numbers = [[each.predict_proba(features)] for each in both]
     else:
-        clips = [rng.uniform(0, 255, (1, *part.shape[1:])) for part in model.predictor.inputs]
-        answers = [np.asarray(each(clips if len(clips) > 1 else clips[0])) for each in both]
-    return np.abs(answers[0] - answers[1]).max() < 1e-5 and copy.model_dump_json() == model.model_dump_json()
+        numbers = [each.get_weights() for each in both]
+    return all(map(np.allclose, *numbers)) and copy.model_dump_json() == model.model_dump_json()
 
 
 def load_trained(path: str | Path) -> TrainedModel:
@@ -87,9 +86,8 @@ def load_trained(path: str | Path) -> TrainedModel:
     path = path / Path(index["chosen"]).name if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"There is no model at {show_name(path)}: train one first, or name the right file.")
-    state = path.stat()
     try:
-        model = _read_once(path.absolute(), state.st_mtime_ns, state.st_size)
+        model = _read(path, file_digest(path))
     except Exception as error:  # Keras, skops and h5py raise many kinds for a bad file
         cause = show_name((str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".:"))
         raise InputError(
@@ -100,25 +98,20 @@ def load_trained(path: str | Path) -> TrainedModel:
 
 
 @lru_cache(4)
-def _read_once(path: Path, _changed: int, _size: int) -> TrainedModel:
-    return _read(path)
-
-
-def _read(path: Path) -> TrainedModel:
+def _read(path: Path, _digest: str) -> TrainedModel:
     card, architecture = _read_texts(path)
     model = TrainedModel.model_validate_json(card)
-    is_known = model.name in (*NETWORK_NAMES, *SKELETON_NAMES, *GAIT_NAMES)
-    if not is_known or (path.suffix == ".skops") != (model.kind == "gait"):
+    if model.name not in (GAIT_NAMES if path.suffix == ".skops" else (*NETWORK_NAMES, *SKELETON_NAMES)):
         raise ValueError(f"a {path.suffix} file cannot hold the model {model.name!r}")
     if len(set(model.emotions)) < len(model.emotions) or not isinstance(model.about.get("is_demo"), bool):
         raise ValueError("its card does not say what it was trained on")
-    if model.kind == "gait":
-        return model.model_copy(update={"predictor": _read_pipeline(path, model)})
-    return model.model_copy(update={"predictor": _read_network(path, model, architecture)})
+    is_gait = model.kind == "gait"
+    predictor = _read_pipeline(path, model) if is_gait else _read_network(path, model, architecture)
+    return model.model_copy(update={"predictor": predictor})
 
 
 def _read_texts(path: Path) -> tuple[str | bytes, str | bytes]:
-    """Return the card and the architecture as JSON texts."""
+    """Return the card and the architecture, both JSON."""
     if path.suffix == ".h5":
         with h5py.File(path) as file:
             return file.attrs[_CARD], file.attrs["model_config"]
@@ -133,7 +126,7 @@ def _read_network(path: Path, model: TrainedModel, architecture: str | bytes) ->
     """Build the network that the card names and take the weights alone from the file."""
     num_classes = len(model.emotions)
     saved = network_for(model.name, model.config, num_classes, is_folded=path.suffix == ".keras")
-    foreign = _part_names(json.loads(architecture)) - _part_names(json.loads(saved.to_json()))
+    foreign = _part_names(architecture) - _part_names(saved.to_json())
     if foreign:
         raise ValueError(f"it holds {min(foreign)}, which this project does not build")
     with warnings.catch_warnings():
@@ -144,13 +137,10 @@ def _read_network(path: Path, model: TrainedModel, architecture: str | bytes) ->
     return network
 
 
-def _part_names(architecture: Any) -> set[str]:
+def _part_names(architecture: str | bytes) -> set[str]:
     """Return the classes and functions that an architecture names, wherever they stand in it."""
-    parts = architecture.values() if isinstance(architecture, dict) else architecture
-    names = set().union(*(_part_names(part) for part in parts if isinstance(part, dict | list)))
-    if isinstance(architecture, dict) and "class_name" in architecture:
-        names.add(str(architecture.get("registered_name") or architecture["class_name"]))
-    return names
+    text = json.dumps(json.loads(architecture))
+    return set(re.findall(r'"(?:class_name|registered_name)": "([^"]*)"', text))
 
 
 def _read_pipeline(path: Path, model: TrainedModel) -> Any:
