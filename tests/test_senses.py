@@ -13,6 +13,7 @@ from gaitlib.errors import InputError
 from gaitlib.senses import (
     SENSE_PARAMETERS,
     TOGETHER,
+    Recording,
     clock_shift,
     find_walks,
     fit_senses,
@@ -149,6 +150,28 @@ class TestRecordings:
         recording = read_recording(write(tmp_path / "a.csv", table))
         assert set(recording.signals) == {"acc_x_m_s2", "acc_y_m_s2", "acc_z_m_s2", "heart_rate_bpm"}
         assert recording.vector("acc")[1] == pytest.approx(50)
+
+    def test_sensors_may_share_times_and_differ_in_rate(self, tmp_path):
+        """Acceleration and rotation in rows at the same times, rotation at half the rate."""
+        signals = walk_signals()
+        rows = [
+            (1000 * time, kind, *(signals[f"{name}_{axis}_{unit}"][place] for axis in "xyz"))
+            for place, time in enumerate(TIMES)
+            for kind, name, unit in (("Accelerometer", "acc", "m_s2"), ("Gyroscope", "gyro", "deg_s"))
+            if name == "acc" or not place % 2
+        ]
+        table = pd.DataFrame(rows, columns=["timestamp", "sensorType", "x", "y", "z"])
+        recording = read_recording(write(tmp_path / "a.csv", table))
+        assert len(recording.signals) == 6 and not recording.notes
+        assert len(recording.signals["gyro_x_deg_s"]) == len(TIMES) / 2
+        felt = measure_motion(recording)
+        assert felt["motion_cadence_steps_per_min"] == pytest.approx(110, rel=0.02)
+        assert felt["motion_arm_swing_deg_s"] == pytest.approx(120 / np.sqrt(2), rel=0.05)
+
+    def test_a_separator_may_end_each_row(self, tmp_path):
+        head, *lines = pd.DataFrame({"time": TIMES, **walk_signals()}).to_csv(index=False).split("\n")
+        (tmp_path / "a.csv").write_text("\n".join([head, *(f"{line}," for line in lines if line)]))
+        assert read_recording(tmp_path / "a.csv").seconds == pytest.approx(TIMES[-1])
 
     @pytest.mark.parametrize(
         "change, words",
@@ -298,6 +321,8 @@ class TestBody:
         step_seconds = 60 / walk.cadence_steps_per_min
         off_steps = (shift - 7.3) / step_seconds
         assert similarity > 0.3 and abs(off_steps - round(off_steps)) < 0.35
+        late = {name: signal[signal.index > 3] for name, signal in recording.signals.items()}
+        assert clock_shift(video, Recording(late))[0] == pytest.approx(shift, abs=0.05)
 
 
 def told_by(number: int, share: float, rng: np.random.Generator) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What each sense says of a walk, all of them together, and what each adds; walkers held out."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from gaitlib.data import inner_folds
 from gaitlib.errors import InputError
 from gaitlib.evaluation import Difference, Predictions, compare_rights, permutation_p
 from gaitlib.files import write_aside
-from gaitlib.models import fit_classifier, predict_classes
+from gaitlib.models import fit_classifier
 from gaitlib.senses.measuring import SENSE_PARAMETERS
 
 TOGETHER, SENSES_NAME = "together", "senses.skops"
@@ -50,12 +51,10 @@ class SensesModel:
         said = {}
         for sense, pipeline in self.senses.items():
             features = sense_features(walks, self.columns[sense], self.relative_to)
-            said[sense] = np.full((len(walks), len(self.emotions)), np.nan)
-            if (has := np.isfinite(features).any(axis=1)).any():
-                said[sense][has] = predict_classes(pipeline, features[has], len(self.emotions))
+            is_missing = np.isnan(features).all(axis=1, keepdims=True)
+            said[sense] = np.where(is_missing, np.nan, pipeline.predict_proba(features))
         together = softmax(np.tensordot(self.weights, _evidence(said), 1), axis=1)
-        is_silent = np.all([np.isnan(part[:, 0]) for part in said.values()], axis=0)
-        together[is_silent] = np.nan
+        together[np.isnan(list(said.values())).all(axis=(0, 2))] = np.nan
         return said | {TOGETHER: together}
 
     def save(self, path: Path) -> None:
@@ -71,14 +70,6 @@ def load_senses(path: Path) -> SensesModel:
     except Exception as error:  # skops has no common class of errors for damaged or foreign files
         cause = type(error).__name__
         raise InputError(f"{path} is no model of the senses ({cause}): run notebook 08 anew.") from error
-
-
-def columns_of(walks: pd.DataFrame, sense: str) -> list[str]:
-    """Return what the classifier of a sense may read: of the picture, what begins with ``picture_``."""
-    if sense == "picture":
-        return [name for name in map(str, walks) if name.startswith("picture_")]
-    read = SENSE_PARAMETERS.query("sense == @sense and is_read == 'yes'")["name"]
-    return [name for name in read if name in walks and walks[name].notna().any()]
 
 
 def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str = "none") -> np.ndarray:
@@ -97,14 +88,14 @@ def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str = "
 
 def senses_of(walks: pd.DataFrame) -> list[str]:
     """Return the senses that two training walkers of each emotion have; none where walkers are too few."""
-    known = walks[walks["split"] != "test"] if "split" in walks else walks
-    if known["walker"].nunique() < _FEWEST_WALKERS or walks["emotion"].nunique() < 2:
+    known, num_emotions = walks[~_is_test(walks)], walks["emotion"].nunique()
+    if known["walker"].nunique() < _FEWEST_WALKERS or num_emotions < 2:
         return []
     found = []
     for sense in ("picture", *SENSE_PARAMETERS["sense"].unique()):
-        has = np.isfinite(sense_features(known, columns_of(walks, sense))).any(axis=1)
-        by_emotion = known[has].groupby("emotion")["walker"].nunique()
-        if len(by_emotion) == walks["emotion"].nunique() and by_emotion.min() > 1:
+        has = known.filter(regex=f"^{sense}_").notna().any(axis=1)
+        num_walkers = known[has].groupby("emotion")["walker"].nunique()
+        if len(num_walkers) == num_emotions and num_walkers.min() > 1:
             found.append(sense)
     return found
 
@@ -123,25 +114,27 @@ def fit_senses(
             f"{walks['walker'].nunique()} walkers who show {', '.join(emotions) or 'nothing'} are too few to "
             f"compare senses: record at least {_FEWEST_WALKERS} people in two emotions each."
         )
-    labels, walkers = _labels(walks, emotions), walks["walker"].to_numpy()
-    shares, columns = np.eye(len(emotions))[labels], {sense: columns_of(walks, sense) for sense in senses}
-    pipelines, said = dict[str, Pipeline](), dict[str, np.ndarray]()
+    labels, walkers = pd.Categorical(walks["emotion"], emotions).codes, walks["walker"].to_numpy()
+    # A trace of all emotions, so that a fold without one can be learnt from.
+    shares = np.where(np.eye(len(emotions))[labels], 1, 1e-6)
+    unread = SENSE_PARAMETERS.query("is_read == 'no'")["name"].tolist()
+    columns, pipelines, said = dict[str, list[str]](), dict[str, Pipeline](), dict[str, np.ndarray]()
     for sense in senses:
+        own = walks.filter(regex=f"^{sense}_").dropna(axis=1, how="all").columns
+        columns[sense] = own.difference(unread, sort=False).tolist()
         features = sense_features(walks, columns[sense], config.relative_to)
-
-        def fitted(rows: np.ndarray, features: np.ndarray = features) -> Pipeline:
-            return fit_classifier("gait_logistic", features[rows], shares[rows], config.seed)
-
         has = np.flatnonzero(np.isfinite(features).any(axis=1))
-        if len(set(labels[has])) < 2:
-            continue  # in these folds nothing can be learnt from it
-        said[sense], pipelines[sense] = np.full(shares.shape, np.nan), fitted(has)
-        for known, held in inner_folds(labels[has], walkers[has], _NUM_FOLDS, config.seed):
-            if len(set(labels[has[known]])) > 1:
-                answers = predict_classes(fitted(has[known]), features[has[held]], len(emotions))
-                said[sense][has[held]] = answers
-    weights = _fit_weights(_evidence(said), labels)
-    return SensesModel(emotions, columns, pipelines, weights, config.relative_to)
+        if not len(has):
+            continue  # in this fold nobody has it
+        pipelines[sense] = fit_classifier("gait_logistic", features[has], shares[has], config.seed)
+        said[sense] = np.full(shares.shape, np.nan)
+        for inside, outside in inner_folds(labels[has], walkers[has], _NUM_FOLDS, config.seed):
+            known, held = has[inside], has[outside]
+            part = fit_classifier("gait_logistic", features[known], shares[known], config.seed)
+            said[sense][held] = part.predict_proba(features[held])
+    return SensesModel(
+        emotions, columns, pipelines, _fit_weights(_evidence(said), labels), config.relative_to
+    )
 
 
 def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> dict[str, Predictions]:
@@ -150,24 +143,19 @@ def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) 
     Those whose column ``split`` is "test" are judged by models of all others; without such, all walks are
     judged by folds of walkers.
     """
-    emotions = tuple(sorted(walks["emotion"].unique()))
-    shape, names = (len(walks), len(emotions)), (*senses, TOGETHER)
-    said: dict[str, np.ndarray] = {name: np.full(shape, np.nan) for name in names}
-    is_test = walks["split"].to_numpy() == "test" if "split" in walks else np.zeros(len(walks), bool)
+    emotions, is_test = tuple(sorted(walks["emotion"].unique())), _is_test(walks)
     folds = [(np.flatnonzero(~is_test), np.flatnonzero(is_test))]
     if not is_test.any():
-        number = config.folds or _NUM_FOLDS
-        folds = inner_folds(_labels(walks, emotions), walks["walker"], number, config.seed)
+        folds = inner_folds(walks["emotion"], walks["walker"], config.folds or _NUM_FOLDS, config.seed)
+    about = walks[["video", "walker", "emotion"]].assign(num_clips=1, fold=0, temperature=1.0)
+    tables = defaultdict(list)
     for known, held in folds:
         model = fit_senses(walks.iloc[known], senses, config, emotions)
-        for name, part in model.predict(walks.iloc[held]).items():
-            said[name][held] = part
-    about = walks[["video", "walker", "emotion"]].assign(num_clips=1, fold=0, temperature=1.0)
-    judged = {}
-    for name, probabilities in said.items():
-        shares = pd.DataFrame(probabilities, walks.index, [f"p_{emotion}" for emotion in emotions])
-        judged[name] = Predictions(about.join(shares).dropna(ignore_index=True), emotions)
-    return judged
+        for name, said in model.predict(walks.iloc[held]).items():
+            shares = {f"p_{emotion}": share for emotion, share in zip(emotions, said.T, strict=True)}
+            tables[name].append(about.iloc[held].assign(**shares).dropna())
+    judged = {name: pd.concat(parts).sort_index().reset_index(drop=True) for name, parts in tables.items()}
+    return {name: Predictions(table, emotions) for name, table in judged.items()}
 
 
 def gain_of_each(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> dict[str, Difference]:
@@ -187,28 +175,28 @@ def order_leak(walks: pd.DataFrame, config: RunConfig, column: str = "order") ->
     seem to read the emotion. Returns `accuracy`, `majority`, `p` (labels shuffled within walkers) and
     `is_explained`; nothing where the labels have no such `column`.
     """
-    if column not in walks or walks[column].replace("", np.nan).isna().all():
+    order = walks.get(column, pd.Series("", walks.index)).fillna("").astype(str)
+    if (order == "").all() or walks["walker"].nunique() < 2:
         return {}
-    emotions = tuple(sorted(walks["emotion"].unique()))
-    labels, walkers = _labels(walks, emotions), walks["walker"].to_numpy(str)
-    order, answers = walks[column].fillna("").astype(str).to_numpy(), np.zeros(len(walks), int)
-    for walker in np.unique(walkers):
-        known = walkers != walker
-        for row in np.flatnonzero(~known):
-            same = labels[known & (order == order[row])]
-            answers[row] = np.bincount(same if len(same) else labels[known]).argmax()
-    p = permutation_p(labels, answers, walkers, config)
-    accuracy, majority = float((answers == labels).mean()), float(np.bincount(labels).max() / len(labels))
-    return {"accuracy": accuracy, "majority": majority, "p": p, "is_explained": p < _EXPLAINED_P}
+    answers = pd.Series("", walks.index)
+    for _, own in walks.groupby("walker"):
+        others = walks["emotion"].drop(own.index)
+        usual = others.groupby(order).agg(lambda shown: shown.mode()[0])
+        answers[own.index] = order[own.index].map(usual).fillna(others.mode()[0])
+    labels = walks["emotion"].to_numpy(str)
+    p = permutation_p(labels, answers.to_numpy(str), walks["walker"].to_numpy(str), config)
+    majority = walks["emotion"].value_counts(normalize=True).max()
+    accuracy = float((answers == walks["emotion"]).mean())
+    return {"accuracy": accuracy, "majority": float(majority), "p": p, "is_explained": p < _EXPLAINED_P}
 
 
-def _labels(walks: pd.DataFrame, emotions: Sequence[str]) -> np.ndarray:
-    return np.array([emotions.index(emotion) for emotion in walks["emotion"]])
+def _is_test(walks: pd.DataFrame) -> np.ndarray:
+    return walks["split"].to_numpy() == "test" if "split" in walks else np.zeros(len(walks), bool)
 
 
 def _evidence(said: dict[str, np.ndarray]) -> np.ndarray:
     """Return log-probabilities without their mean, 0 where missing: (num_senses, num_walks, num_emotions)."""
-    parts = np.log(np.clip(np.stack(list(said.values())), 1e-3, 1))
+    parts = np.log(np.clip(list(said.values()), 1e-3, 1))
     return np.nan_to_num(parts - parts.mean(axis=2, keepdims=True))
 
 
@@ -220,8 +208,8 @@ def _fit_weights(evidence: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
 
     def loss(weights: np.ndarray) -> float:
-        said = log_softmax(np.tensordot(weights, evidence, 1), axis=1)
-        return float(-said[np.arange(len(labels)), labels].sum() + 0.5 * np.square(weights).sum())
+        logs = log_softmax(np.tensordot(weights, evidence, 1), axis=1)
+        return float(-logs[np.arange(len(labels)), labels].sum() + 0.5 * np.square(weights).sum())
 
-    start = np.full(len(evidence), 0.5)
-    return minimize(loss, start, method="L-BFGS-B", bounds=[(0, None)] * len(evidence)).x
+    start, bounds = np.full(len(evidence), 0.5), [(0, None)] * len(evidence)
+    return minimize(loss, start, method="L-BFGS-B", bounds=bounds).x

@@ -14,10 +14,9 @@ from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording
 # A row a parameter: name, sense, unit, whether classifiers read it, definition, source.
 with files(__package__).joinpath("parameters.csv").open(encoding="utf-8") as _csv:
     SENSE_PARAMETERS = pd.read_csv(_csv, dtype=str)
-# Time of a step from 200 down to 40 a minute.
-_STEP_SECONDS = (0.3, 1.5)
-_LOUDNESS_RATE_HZ, _MIN_SURENESS, _MIN_CONTRAST_DB = 200, 0.3, 6.0
-_PART_SECONDS, _MIN_CLEARNESS = 5.0, 0.5
+# Time of a step from 200 down to 40 a minute; parts of a recording that are looked at by themselves.
+_STEP_SECONDS, _PART_SECONDS = (0.3, 1.5), 5.0
+_LOUDNESS_RATE_HZ, _MIN_SURENESS, _MIN_CONTRAST_DB, _MIN_CLEARNESS = 200, 0.3, 6.0, 0.5
 
 
 def footsteps(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -29,18 +28,13 @@ def footsteps(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
     # The blow of a heel is short and broad: wind and hum lie below, hiss of the microphone above.
     loudness = 10 * np.log10(np.convolve(_power(sound, (80, 4000)), np.ones(5) / 5, "same") + 1e-10)
     rise = np.maximum(loudness - np.median(loudness), 0)
-    similar = _autocorrelation(rise)
-    lags = np.arange(*(round(limit * _LOUDNESS_RATE_HZ) for limit in _STEP_SECONDS))
-    lags = lags[lags < 0.6 * len(rise)]
-    if len(lags) < 3:
-        return np.zeros(0), loudness, np.nan, 0.0
-    peaks = signal.find_peaks(similar[lags])[0]
+    similar = _autocorrelation(rise, len(rise))
     # Left and right sound alike: the first clear peak is the step, the next ones are two and more.
-    clear = [peak for peak in peaks if similar[lags[peak]] > 0.7 * similar[lags[peaks]].max()]
-    lag = int(lags[clear[0]]) if clear else int(lags[similar[lags].argmax()])
+    lag = _first_peak(similar[: int(0.6 * len(rise))], _LOUDNESS_RATE_HZ, 0.7)
+    if not lag:
+        return np.zeros(0), loudness, np.nan, 0.0
     step_seconds = (lag + peak_shift(similar, lag)) / _LOUDNESS_RATE_HZ
-    least = 0.4 * np.percentile(rise, 98)
-    found = signal.find_peaks(rise, height=least, distance=max(1, round(0.6 * lag)))[0]
+    found = signal.find_peaks(rise, height=0.4 * np.percentile(rise, 98), distance=round(0.6 * lag))[0]
     if len(found) > 3:  # a line through the steps tells the pace better than one lag
         numbers = np.round((found - found[0]) / lag)
         step_seconds = float(np.polyfit(numbers, found, 1)[0]) / _LOUDNESS_RATE_HZ
@@ -54,31 +48,23 @@ def measure_sound(sound: np.ndarray) -> tuple[dict[str, float], str]:
     contrast_db = float(np.median(loudness[places]) - np.median(loudness)) if len(places) else 0.0
     if len(places) < 3 or sureness < _MIN_SURENESS or contrast_db < _MIN_CONTRAST_DB:
         return {}, "No footsteps could be made out in the sound: it is noisy, or filled with speech or music."
-    later = np.arange(round(0.05 * _LOUDNESS_RATE_HZ), round(0.3 * _LOUDNESS_RATE_HZ))
-    seconds = []
-    for place in places[places + later[-1] < len(loudness)]:
-        after = loudness[place + later]
+    first, last = round(0.05 * _LOUDNESS_RATE_HZ), round(0.3 * _LOUDNESS_RATE_HZ)
+    delays = []
+    for place in places[places + last <= len(loudness)]:
+        after = loudness[place + first : place + last]
         if len(second := signal.find_peaks(after, prominence=2)[0]):
-            seconds.append(later[second[after[second].argmax()]] / _LOUDNESS_RATE_HZ)
+            delays.append((first + second[after[second].argmax()]) / _LOUDNESS_RATE_HZ)
     hiss = _power(sound, (2000, 6000))
-    is_step = np.zeros(len(hiss), bool)
-    is_step[places] = True
-    away_seconds = distance_transform_edt(~is_step) / _LOUDNESS_RATE_HZ
+    away_seconds = distance_transform_edt(~np.isin(np.arange(len(hiss)), places)) / _LOUDNESS_RATE_HZ
     within, between = hiss[away_seconds < 0.06].mean(), hiss[away_seconds > 0.3 * step_seconds].mean()
     return {
         "sound_cadence_steps_per_min": 60 / step_seconds,
         "sound_loudness_db": contrast_db,
         "sound_loudness_sd_db": float(np.std(loudness[places])),
-        "sound_heel_to_toe_seconds": float(np.median(seconds)) if seconds else np.nan,
+        "sound_heel_to_toe_seconds": float(np.median(delays)) if delays else np.nan,
         "sound_scuffing_db": float(10 * np.log10((between + 1e-12) / (within + 1e-12))),
         "sound_sureness": sureness,
     }, ""
-
-
-def _power(sound: np.ndarray, band_hz: tuple[float, float]) -> np.ndarray:
-    """Return the mean power of a band of the sound, 200 times a second."""
-    block, power = SOUND_RATE_HZ // _LOUDNESS_RATE_HZ, band_pass(sound, band_hz, SOUND_RATE_HZ, 4) ** 2
-    return power[: len(power) // block * block].reshape(-1, block).mean(axis=1)
 
 
 def measure_motion(recording: Recording) -> dict[str, float]:
@@ -89,38 +75,46 @@ def measure_motion(recording: Recording) -> dict[str, float]:
     acceleration, rate_hz = known
     low = signal.butter(4, min(10.0, 0.45 * rate_hz), fs=rate_hz, output="sos")
     smooth = signal.sosfiltfilt(low, acceleration, axis=0)
-    jerk = np.gradient(smooth, axis=0) * rate_hz
-    rotation = None
+    size, length = np.linalg.norm(smooth, axis=1), min(len(smooth), round(_PART_SECONDS * rate_hz))
+    alike, turning = _autocorrelation(size, length), np.zeros(length)
+    values = {
+        "motion_intensity_m_s2": _usual_size(smooth - smooth.mean(axis=0), rate_hz),
+        "motion_jerk_m_s3": _usual_size(np.gradient(smooth, axis=0) * rate_hz, rate_hz),
+    }
     if turned is not None:
         centred = turned[0] - turned[0].mean(axis=0)
         rotation = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
-    step_seconds, regularity = _step_cycle(smooth, rotation, rate_hz)
-    values = {
-        "motion_cadence_steps_per_min": 60 / step_seconds,
-        "motion_intensity_m_s2": _usual_size(smooth - smooth.mean(axis=0), rate_hz),
-        "motion_jerk_m_s3": _usual_size(jerk, rate_hz),
-        "motion_step_regularity": regularity[0],
-        "motion_stride_regularity": regularity[1],
-    }
-    if rotation is not None:
+        turning = _autocorrelation(rotation, length)
         values["motion_arm_swing_deg_s"] = float(rotation.std())
-        values["motion_stride_time_cv_percent"] = _stride_variation(rotation, 2 * step_seconds, rate_hz)
+    # Both feet shake the body alike, but an arm swings forth with one and back with the other.
+    places = np.arange(length)
+    clearness = alike - turning + np.interp(2 * places, places, alike + turning)
+    # Three steps look like one: the first lag that is nearly as clear as the clearest.
+    lag = _first_peak(clearness[: round(0.4 * length)], rate_hz, 0.85)
+    if lag:
+        values["motion_step_regularity"] = float(alike[lag])
+        values["motion_stride_regularity"] = float(alike[2 * lag])
+    if lag and clearness[lag] > _MIN_CLEARNESS:
+        step_seconds = (lag + peak_shift(clearness, lag)) / rate_hz
+        values["motion_cadence_steps_per_min"] = 60 / step_seconds
+        if turned is not None:
+            values["motion_stride_time_cv_percent"] = _stride_variation(rotation, 2 * step_seconds, rate_hz)
     return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
 def measure_body(recording: Recording) -> dict[str, float]:
     """Return the parameters of heart and skin that the recording tells."""
     signals, values = recording.signals, dict[str, float]()
+    for name in ("eda_us", "ppg", "ecg_mv"):  # what is surer comes later
+        if name in signals and np.ptp(signals[name].index) >= 10:
+            with warnings.catch_warnings():  # of neurokit2, on short signals
+                warnings.simplefilter("ignore")
+                values |= _neurokit(name, signals[name])
     if "heart_rate_bpm" in signals:
         rate = signals["heart_rate_bpm"]
         values["heart_rate_mean_bpm"] = float(rate.mean())
-        if rate.index[-1] - rate.index[0] >= 30:  # breathing alone makes a slope of less
+        if np.ptp(rate.index) >= 30:  # breathing alone makes a slope of less
             values["heart_rate_slope_bpm_per_min"] = float(60 * np.polyfit(rate.index, rate, 1)[0])
-    for name in ("ecg_mv", "ppg", "eda_us"):
-        if name in signals and signals[name].index[-1] - signals[name].index[0] >= 10:
-            with warnings.catch_warnings():  # of neurokit2, on short signals
-                warnings.simplefilter("ignore")
-                values = _neurokit(name, signals[name]) | values
     return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
@@ -133,54 +127,35 @@ def _neurokit(name: str, values: pd.Series) -> dict[str, float]:
     try:
         if name == "eda_us":
             responses = neurokit2.eda_process(even, sampling_rate=rate_hz)[1]["SCR_Peaks"]
-            level = {"skin_conductance_us": float(even.mean())}
-            return level | {"skin_responses_per_min": len(responses) / minutes}
+            return {
+                "skin_conductance_us": float(even.mean()),
+                "skin_responses_per_min": len(responses) / minutes,
+            }
         process = neurokit2.ecg_process if name == "ecg_mv" else neurokit2.ppg_process
         table, found = process(even, sampling_rate=rate_hz)
         beats = found["ECG_R_Peaks" if name == "ecg_mv" else "PPG_Peaks"]
         pulse = table["ECG_Rate" if name == "ecg_mv" else "PPG_Rate"].to_numpy()
-        breaths = neurokit2.signal_findpeaks(band_pass(pulse, (0.1, 0.5), rate_hz))
+        breaths = neurokit2.signal_findpeaks(band_pass(pulse, (0.1, 0.5), rate_hz))["Peaks"]
     except (ValueError, IndexError, KeyError, ZeroDivisionError):  # too few beats to tell anything
         return {}
     between_ms = np.diff(beats) / rate_hz * 1000
     return {
-        "heart_rate_mean_bpm": float(np.mean(pulse)),
+        "heart_rate_mean_bpm": float(pulse.mean()),
         "heart_rmssd_ms": float(np.sqrt(np.mean(np.diff(between_ms) ** 2))) if len(beats) > 3 else np.nan,
-        "heart_respiration_per_min": len(breaths["Peaks"]) / minutes if minutes > 0.5 else np.nan,
+        "heart_respiration_per_min": len(breaths) / minutes if minutes > 0.5 else np.nan,
     }
 
 
-def _step_cycle(
-    acceleration: np.ndarray, rotation: np.ndarray | None, rate_hz: float
-) -> tuple[float, tuple[float, float]]:
-    """Return the seconds of a step, NaN where none is clear, and the regularity of steps and of strides."""
-    length = min(len(acceleration), round(_PART_SECONDS * rate_hz))
-    size, similar, turning = np.linalg.norm(acceleration, axis=1), [], []
-    for start in range(0, len(size) - length + 1, length):
-        similar.append(_autocorrelation(size[start : start + length]))
-        turned = np.zeros(length) if rotation is None else rotation[start : start + length]
-        turning.append(_autocorrelation(turned))
-    alike, turned = np.mean(similar, axis=0), np.mean(turning, axis=0)
-    shortest, longest = np.multiply(_STEP_SECONDS, rate_hz)
-    lags = np.arange(round(shortest), round(min(longest, 0.4 * length)))
-    if len(lags) < 3:
-        return np.nan, (np.nan, np.nan)
-    # Both feet shake the body alike, but an arm swings forth with one and back with the other.
-    places = np.arange(length)
-    clearness = alike - turned + np.interp(2 * places, places, alike + turned)
-    # Three steps look like one: the first lag that is nearly as clear as the clearest.
-    peaks = [peak for peak in signal.find_peaks(clearness)[0] if lags[0] <= peak <= lags[-1]]
-    highest = max((clearness[peak] for peak in peaks), default=np.inf)
-    lag = next((peak for peak in peaks if clearness[peak] > 0.85 * highest), int(lags[0]))
-    step_seconds = (lag + peak_shift(clearness, lag)) / rate_hz
-    is_clear = clearness[lag] > _MIN_CLEARNESS
-    return step_seconds if is_clear else np.nan, (float(alike[lag]), float(alike[2 * lag]))
+def _first_peak(similar: np.ndarray, rate_hz: float, share: float) -> int:
+    """Return the first lag of a step that is a peak of some share of the highest, 0 where there is none."""
+    shortest, longest = (round(limit * rate_hz) for limit in _STEP_SECONDS)
+    peaks = signal.find_peaks(similar[:longest])[0]
+    peaks = peaks[peaks >= shortest]
+    return int(peaks[similar[peaks] > share * similar[peaks].max()][0]) if len(peaks) else 0
 
 
 def _stride_variation(rotation: np.ndarray, stride_seconds: float, rate_hz: float) -> float:
     """Return how the time from one forward swing of the arm to the next varies, per cent."""
-    if not np.isfinite(stride_seconds):
-        return np.nan
     swing = band_pass(rotation, (0.5 / stride_seconds, 1.5 / stride_seconds), rate_hz)
     peaks = signal.find_peaks(swing, distance=max(1, round(0.6 * stride_seconds * rate_hz)))[0]
     times = np.diff([peak + peak_shift(swing, peak) for peak in peaks]) / rate_hz
@@ -188,17 +163,23 @@ def _stride_variation(rotation: np.ndarray, stride_seconds: float, rate_hz: floa
     return float(100 * times.std() / times.mean()) if len(times) >= 3 else np.nan
 
 
-def _autocorrelation(values: np.ndarray) -> np.ndarray:
-    """Return the unbiased autocorrelation for lags from 0 on, 1 at lag 0."""
-    values = values - values.mean()
-    full = signal.correlate(values, values, method="fft")[len(values) - 1 :]
-    return full / np.arange(len(values), 0, -1) / (full[0] / len(values) + 1e-12)
+def _autocorrelation(values: np.ndarray, length: int) -> np.ndarray:
+    """Return the unbiased autocorrelation within parts of some length, their mean: 1 at lag 0."""
+    parts = values[: len(values) // length * length].reshape(-1, length)
+    parts = parts - parts.mean(axis=1, keepdims=True)
+    full = signal.fftconvolve(parts, parts[:, ::-1], axes=1)[:, length - 1 :]
+    return (full / np.arange(length, 0, -1) / (full[:, :1] / length + 1e-12)).mean(axis=0)
 
 
 def band_pass(values: np.ndarray, band_hz: tuple[float, float], rate_hz: float, order: int = 2) -> np.ndarray:
     """Return what lies in a band of frequencies, without a delay."""
-    sections = signal.butter(order, band_hz, "bandpass", fs=rate_hz, output="sos")
-    return signal.sosfiltfilt(sections, values)
+    return signal.sosfiltfilt(signal.butter(order, band_hz, "bandpass", fs=rate_hz, output="sos"), values)
+
+
+def _power(sound: np.ndarray, band_hz: tuple[float, float]) -> np.ndarray:
+    """Return the mean power of a band of the sound, 200 times a second."""
+    block, power = SOUND_RATE_HZ // _LOUDNESS_RATE_HZ, band_pass(sound, band_hz, SOUND_RATE_HZ, 4) ** 2
+    return power[: len(power) // block * block].reshape(-1, block).mean(axis=1)
 
 
 def _usual_size(vectors: np.ndarray, rate_hz: float) -> float:

@@ -21,7 +21,7 @@ from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording, read_recording, 
 from gaitlib.walker import weights_problem
 
 # Raise when the same files are measured otherwise than before.
-_VERSION = 2
+_VERSION = 3
 _MAX_DIFFERENCE = 0.08  # of cadences that belong to one walk
 _CLOCK_RATE_HZ, _STEP_SD_SECONDS = 50.0, 0.06
 
@@ -78,31 +78,28 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
     known = _try(notes, read_recording, recording) if recording else None
     if path:
         sound, note = read_sound(path)
-        picture_seconds = video.meta["duration_seconds"] if video else np.inf
-        if len(sound) > (picture_seconds + 1) * SOUND_RATE_HZ:
-            sound = sound[: round(picture_seconds * SOUND_RATE_HZ)]
+        if video and len(sound) > (video.meta["duration_seconds"] + 1) * SOUND_RATE_HZ:
+            sound = sound[: round(video.meta["duration_seconds"] * SOUND_RATE_HZ)]
             notes.append("The sound goes on after the picture: that part is left out.")
-        heard, note = ({}, note) if note else measure_sound(sound)
-        values |= heard
-        notes += [note] if note else []
-    if known is not None:
+        if not note:
+            values, note = measure_sound(sound)
+        notes += [note] * bool(note)
+    if known:
         values |= measure_motion(known) | measure_body(known)
         notes += known.notes
-    if video is not None and video.own_bouts:
+    if video and video.own_bouts:
         names, features = gait_feature_names(config.body), gait_features(video)
         values |= {f"picture_{name}": value for name, value in zip(names, features, strict=True)}
         values["seen_cadence_steps_per_min"] = gait_parameters(video)["cadence_steps_per_min"]
-        if known is not None:
+        if known:
             values["clock_shift_seconds"], values["clock_similarity"] = clock_shift(video, known)
             walk = video.own_bouts[-1].end_seconds - video.own_bouts[0].start_seconds
             if known.seconds < walk:
                 lengths = f"{known.seconds:.0f} s, the walk {walk:.0f} s"
                 notes.append(f"The recording lasts {lengths}: does it belong to another walk?")
-    told = (f"{sense}_cadence_steps_per_min" for sense in ("seen", "sound", "motion"))
-    cadences = [values[name] for name in told if name in values]
-    cadences = [value for value in cadences if np.isfinite(value)]
-    if cadences and max(cadences) > (1 + _MAX_DIFFERENCE) * min(cadences):
-        listed = ", ".join(f"{value:.0f}" for value in cadences)
+    cadences = [values.get(f"{sense}_cadence_steps_per_min", np.nan) for sense in ("seen", "sound", "motion")]
+    if np.nanmax([0, *cadences]) > (1 + _MAX_DIFFERENCE) * np.nanmin([np.inf, *cadences]):
+        listed = ", ".join(f"{value:.0f}" for value in cadences if np.isfinite(value))
         notes.append(
             f"The senses disagree on the steps per minute ({listed}): does a file belong to another walk?"
         )
@@ -130,16 +127,14 @@ def clock_shift(video: PreparedVideo, recording: Recording) -> tuple[float, floa
     times = np.concatenate([np.zeros(0), *found])
     if known is None or len(times) < 3:
         return np.nan, np.nan
-    size, rate_hz = np.linalg.norm(known[0], axis=1), known[1]
-    even = np.arange(0, len(size) / rate_hz, 1 / _CLOCK_RATE_HZ)
-    shaken = band_pass(np.interp(even, np.arange(len(size)) / rate_hz, size), (0.7, 8), _CLOCK_RATE_HZ)
+    size, own = np.linalg.norm(known[0], axis=1), np.arange(len(known[0])) / known[1]
+    even = np.arange(0, own[-1], 1 / _CLOCK_RATE_HZ)
+    shaken = band_pass(np.interp(even, own, size), (0.7, 8), _CLOCK_RATE_HZ)
     moments = np.arange(times.min() - 0.5, times.max() + 0.5, 1 / _CLOCK_RATE_HZ)
     steps = np.exp(-0.5 * ((moments[:, None] - times) / _STEP_SD_SECONDS) ** 2).sum(axis=1)
-    steps -= steps.mean()
     if len(shaken) < len(steps):
         return np.nan, np.nan
     windows = np.lib.stride_tricks.sliding_window_view(np.maximum(shaken, 0), len(steps))
-    windows = windows - windows.mean(axis=1, keepdims=True)
-    similar = windows @ steps / (np.linalg.norm(windows, axis=1) * np.linalg.norm(steps) + 1e-12)
-    best = int(similar.argmax())
-    return float(best / _CLOCK_RATE_HZ - moments[0]), float(similar[best])
+    similar = windows @ (steps - steps.mean()) / (windows.std(axis=1) * steps.std() * len(steps) + 1e-12)
+    start, best = float(recording.signals["acc_x_m_s2"].index[0]), int(similar.argmax())
+    return start + best / _CLOCK_RATE_HZ - moments[0], float(similar[best])
