@@ -4,7 +4,7 @@ A body part is the hull of balls around joints, painted three times, from a dark
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,73 +124,72 @@ def _paint_background(scene: SceneParameters, camera: Camera) -> np.ndarray:
     return np.clip(picture, 8, 238).astype(np.uint8)
 
 
-class WalkPainter:
-    """Paints the frames of one synthetic video, given its row of the truth table."""
-
-    def __init__(self, row: Mapping) -> None:
-        self.scene = scene = SceneParameters.from_row(row)
-        self._parts, camera = _body_parts(scene), make_camera(scene)
-        self._place_balls(WalkParameters.from_row(row), camera)
-        self._background = _paint_background(scene, camera)
-        self._shade = cv2.convertScaleAbs(self._background, alpha=scene.shadow_ratio)
-        self._tones = [self._part_tones(part) for part in self._parts]
-        # One large tile of sensor noise, and the corner of it that each frame takes.
-        rng = np.random.default_rng([scene.scene_seed, 2])
-        size = (HEIGHT_PX + NOISE_PADDING_PX, WIDTH_PX + NOISE_PADDING_PX)
-        grain = rng.standard_normal(size, dtype=np.float32) * scene.noise_sd + NOISE_OFFSET
-        tile = np.clip(np.round(grain), 0, 2 * NOISE_OFFSET).astype(np.uint8)
-        self._noise = cv2.merge([tile] * 3)
-        self._corners = rng.integers(0, NOISE_PADDING_PX, (scene.num_frames, 2))
-
-    def _place_balls(self, walk: WalkParameters, camera: Camera) -> None:
-        """Project all balls and their shadows as circles; order each frame's parts from far to near."""
-        num_frames, light = self.scene.num_frames, self.scene.light
-        seconds = (np.arange(num_frames) - (num_frames - 1) / 2) / self.scene.frame_rate_hz
-        places = _flesh_out(pose_walker(walk, seconds), walk.height_m)
-        balls = [ball for part in self._parts for ball in part.balls.items()]
-        centres_m = np.stack([places[joint] for joint, _ in balls], axis=1)
-        radii_m = np.array([radius for _, radius in balls]) * walk.height_m * walk.girth_ratio
-        pixels, depth_m = camera.project(centres_m)
-        size, move, _ = np.array(SHADES).T[:, :, None, None]
-        rings = size * CIRCLE + move * np.array([light[0], -light[1]])
-        radii_px = (camera.focal_px * radii_m / depth_m)[..., None, None, None]
-        circles = (pixels[:, :, None, None] + radii_px * rings) * (1 << SHIFT_BITS)
-        self._circles = np.round(circles).astype(np.int32)
-        light_m = light @ camera.axes
-        fallen_m = centres_m - light_m * (centres_m[..., 2:] / light_m[2])
-        rings_m = radii_m[:, None, None] * np.pad(CIRCLE[::2], ((0, 0), (0, 1)))
-        shadows, _ = camera.project(fallen_m[:, :, None] + rings_m)
-        self._shadows = np.round(shadows * (1 << SHIFT_BITS)).astype(np.int32)
-        first, self._hulls, depths = 0, [], []
-        for part in self._parts:
-            last = first + len(part.balls)
-            pairs = [slice(ball, ball + 2) for ball in range(first, last - 1)]
-            self._hulls.append(pairs if part.is_chain else [slice(first, last)])
-            depths.append(depth_m[:, first:last].mean(axis=1) - part.nearer_m)
-            first = last
-        self._order = np.argsort(-np.stack(depths, axis=1), axis=1, kind="stable")
-
-    def _part_tones(self, part: Part) -> list[tuple[float, ...]]:
-        """Return a part's tones by shade; the limbs on the far side are darker."""
-        far_side = "left" if self.scene.direction == "right" else "right"
-        color = np.array(list(bytes.fromhex(getattr(self.scene, f"{part.cloth}_color")[1:])), float)
-        color *= self.scene.brightness_ratio * (0.8 if part.name.startswith(far_side) else 1.0)
-        return [tuple(np.clip(color * tone, 8, 238).tolist()) for *_, tone in SHADES]
-
-    def paint(self, frame: int) -> np.ndarray:
-        """Paint one frame, shape (height, width, 3), uint8, RGB."""
+def paint_frames(row: Mapping) -> Iterator[np.ndarray]:
+    """Paint the frames of one synthetic video from its row of the truth table, (height, width, 3), RGB."""
+    walk, scene = WalkParameters.from_row(row), SceneParameters.from_row(row)
+    parts, camera = _body_parts(scene), make_camera(scene)
+    circles, shadows, depth_m = _project(walk, scene, camera, parts)
+    ends = np.cumsum([len(part.balls) for part in parts])
+    spans = [slice(end - len(part.balls), end) for part, end in zip(parts, ends, strict=True)]
+    hulls = [
+        [slice(ball, ball + 2) for ball in range(span.start, span.stop - 1)] if part.is_chain else [span]
+        for part, span in zip(parts, spans, strict=True)
+    ]
+    depths = [depth_m[:, span].mean(axis=1) - part.nearer_m for part, span in zip(parts, spans, strict=True)]
+    from_far_to_near = np.argsort(-np.stack(depths, axis=1), axis=1, kind="stable")
+    tones = [_part_tones(part, scene) for part in parts]
+    background = _paint_background(scene, camera)
+    shade = cv2.convertScaleAbs(background, alpha=scene.shadow_ratio)
+    # One large tile of sensor noise, and the corner of it that each frame takes.
+    rng = np.random.default_rng([scene.scene_seed, 2])
+    size = (HEIGHT_PX + NOISE_PADDING_PX, WIDTH_PX + NOISE_PADDING_PX)
+    grain = rng.standard_normal(size, dtype=np.float32) * scene.noise_sd + NOISE_OFFSET
+    noise = cv2.merge([np.clip(np.round(grain), 0, 2 * NOISE_OFFSET).astype(np.uint8)] * 3)
+    corners = rng.integers(0, NOISE_PADDING_PX, (scene.num_frames, 2))
+    for frame, (row_px, column_px) in enumerate(corners):
         shadow = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
-        for hulls in self._hulls:
-            _fill(shadow, self._shadows[frame], hulls, 255, cv2.LINE_8)
+        for part_hulls in hulls:
+            _fill(shadow, shadows[frame], part_hulls, 255, cv2.LINE_8)
         soft_shadow = cv2.merge([cv2.blur(shadow, (5, 3))] * 3)
-        picture = cv2.subtract(self._background, cv2.multiply(self._shade, soft_shadow, scale=1 / 255))
-        for part in self._order[frame]:
-            for shade, tone in enumerate(self._tones[part]):
-                _fill(picture, self._circles[frame, :, shade], self._hulls[part], tone, cv2.LINE_AA)
-        picture = cv2.GaussianBlur(picture, (3, 3), self.scene.blur_sigma_px)
-        row, column = self._corners[frame]
-        picture = cv2.add(picture, self._noise[row : row + HEIGHT_PX, column : column + WIDTH_PX])
-        return np.asarray(np.maximum(picture, NOISE_OFFSET) - NOISE_OFFSET, np.uint8)
+        picture = cv2.subtract(background, cv2.multiply(shade, soft_shadow, scale=1 / 255))
+        for part in from_far_to_near[frame]:
+            for number, tone in enumerate(tones[part]):
+                _fill(picture, circles[frame, :, number], hulls[part], tone, cv2.LINE_AA)
+        picture = cv2.GaussianBlur(picture, (3, 3), scene.blur_sigma_px)
+        picture = cv2.add(picture, noise[row_px : row_px + HEIGHT_PX, column_px : column_px + WIDTH_PX])
+        yield np.maximum(picture, NOISE_OFFSET) - NOISE_OFFSET
+
+
+def _project(
+    walk: WalkParameters, scene: SceneParameters, camera: Camera, parts: list[Part]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Project all balls as circles, by shade, and their shadows, as points for OpenCV; and their depths."""
+    seconds = (np.arange(scene.num_frames) - (scene.num_frames - 1) / 2) / scene.frame_rate_hz
+    places = _flesh_out(pose_walker(walk, seconds), walk.height_m)
+    balls = [ball for part in parts for ball in part.balls.items()]
+    centres_m = np.stack([places[joint] for joint, _ in balls], axis=1)
+    radii_m = np.array([radius for _, radius in balls]) * walk.height_m * walk.girth_ratio
+    pixels, depth_m = camera.project(centres_m)
+    size, move, _ = np.array(SHADES).T[:, :, None, None]
+    rings = size * CIRCLE + move * np.array([scene.light[0], -scene.light[1]])
+    radii_px = (camera.focal_px * radii_m / depth_m)[..., None, None, None]
+    circles = pixels[:, :, None, None] + radii_px * rings
+    light_m = scene.light @ camera.axes
+    fallen_m = centres_m - light_m * (centres_m[..., 2:] / light_m[2])
+    rings_m = radii_m[:, None, None] * np.pad(CIRCLE[::2], ((0, 0), (0, 1)))
+    shadows, _ = camera.project(fallen_m[:, :, None] + rings_m)
+    circles, shadows = (
+        np.round(points * (1 << SHIFT_BITS)).astype(np.int32) for points in (circles, shadows)
+    )
+    return circles, shadows, depth_m
+
+
+def _part_tones(part: Part, scene: SceneParameters) -> list[tuple[float, ...]]:
+    """Return a part's tones by shade; the limbs on the far side are darker."""
+    far_side = "left" if scene.direction == "right" else "right"
+    color = np.array(list(bytes.fromhex(getattr(scene, f"{part.cloth}_color")[1:])), float)
+    color *= scene.brightness_ratio * (0.8 if part.name.startswith(far_side) else 1.0)
+    return [tuple(np.clip(color * tone, 8, 238).tolist()) for *_, tone in SHADES]
 
 
 def _fill(picture: np.ndarray, circles: np.ndarray, hulls: list[slice], tone: Any, line: int) -> None:
@@ -204,8 +203,7 @@ def render_video(row: Mapping) -> np.ndarray:
     Change one value of the row to see what it alone does; ``speed_m_per_s`` is not read. The frames are RGB,
     shape (num_frames, height, width, 3), uint8.
     """
-    painter = WalkPainter(row)
-    return np.stack([painter.paint(frame) for frame in range(painter.scene.num_frames)])
+    return np.stack(list(paint_frames(row)))
 
 
 def write_video(row: Mapping, path: Path, sound: np.ndarray | None = None) -> None:
@@ -214,17 +212,16 @@ def write_video(row: Mapping, path: Path, sound: np.ndarray | None = None) -> No
     `sound` has shape (num_samples,), float32, at `SOUND_RATE_HZ`.
     """
     cv2.setNumThreads(1)  # videos are written in parallel, one a core
-    painter = WalkPainter(row)
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["comment"] = SYNTHETIC_COMMENT
-        stream = container.add_stream("libx264", rate=painter.scene.frame_rate_hz, options=ENCODER_OPTIONS)
+        stream = container.add_stream("libx264", rate=int(row["frame_rate_hz"]), options=ENCODER_OPTIONS)
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         if sound is not None:
             track = container.add_stream("aac", rate=SOUND_RATE_HZ, layout="mono")
             heard = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
             heard.sample_rate = SOUND_RATE_HZ
             container.mux([*track.encode(heard), *track.encode(None)])
-        for number in range(painter.scene.num_frames):
-            planes = np.asarray(cv2.cvtColor(painter.paint(number), cv2.COLOR_RGB2YUV_I420), np.uint8)
+        for picture in paint_frames(row):
+            planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode(None))

@@ -1,16 +1,13 @@
 """What a phone would hear and a watch would feel of a synthetic walker: made up, as the walker is."""
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import pandas as pd
 from scipy import signal
 from scipy.spatial.transform import Rotation
 
-from gaitlib.demo.kinematics import EMOTIONS, FLAT_CYCLE, WalkParameters, pose_walker
+from gaitlib.demo.kinematics import EMOTIONS, FLAT_CYCLE, FromRow, WalkParameters, pose_walker
 
 SOUND_RATE_HZ, WATCH_RATE_HZ, WATCH_SECONDS = 16_000, 50, 24.0
 GRAVITY_M_S2, _PULSE_RATE_HZ = np.array([0.0, 0.0, 9.81]), 200
@@ -19,7 +16,7 @@ _PULSE_CHANGES = dict(zip(EMOTIONS, (8.0, 5.0, 0.0, -3.0), strict=True))
 
 
 @dataclass(frozen=True)
-class SenseParameters:
+class SenseParameters(FromRow):
     """Shoes, floor, room, microphone, watch and pulse; drawn apart from the scene that the camera sees."""
 
     step_loudness_db: float = -18.0  # blow of a heel, below full scale
@@ -30,11 +27,6 @@ class SenseParameters:
     watch_lead_seconds: float = 8.0  # by which the recording begins before the video
     heart_rate_bpm: float = 95.0
     noise_seed: int = 0
-
-    @classmethod
-    def from_row(cls, row: Mapping) -> Self:
-        """Read the fields from a row of ``truth.csv``."""
-        return cls(**{field.name: row[field.name] for field in dataclasses.fields(cls)})
 
 
 def sample_senses(
@@ -108,13 +100,11 @@ def watch_signals(walk: WalkParameters, senses: SenseParameters) -> pd.DataFrame
     turned = Rotation.from_matrix(axes)
     turning = (turned[:-1].inv() * turned[1:]).as_rotvec(degrees=True) * WATCH_RATE_HZ
     rotation = np.vstack([turning, turning[-1:]]) @ worn
-    columns = {"time_seconds": times}
-    for place, axis in enumerate("xyz"):
-        columns[f"acc_{axis}_m_s2"] = acceleration[:, place] + rng.normal(0, 0.15, len(times))
-    for place, axis in enumerate("xyz"):
-        columns[f"gyro_{axis}_deg_s"] = rotation[:, place] + rng.normal(0, 3, len(times))
-    columns["heart_rate_bpm"] = _pulse(senses, len(times))
-    return pd.DataFrame(columns).round(3)
+    measured = np.hstack([acceleration, rotation]).T
+    measured += np.repeat([[0.15], [3.0]], 3, axis=0) * rng.standard_normal(measured.shape)
+    names = [f"acc_{axis}_m_s2" for axis in "xyz"] + [f"gyro_{axis}_deg_s" for axis in "xyz"]
+    columns = {"time_seconds": times, **dict(zip(names, measured, strict=True))}
+    return pd.DataFrame(columns | {"heart_rate_bpm": _pulse(senses, len(times))}).round(3)
 
 
 def _pulse(senses: SenseParameters, num_samples: int) -> np.ndarray:
