@@ -128,14 +128,10 @@ def paint_frames(row: Mapping) -> Iterator[np.ndarray]:
     """Paint the frames of one synthetic video from its row of the truth table, (height, width, 3), RGB."""
     walk, scene = WalkParameters.from_row(row), SceneParameters.from_row(row)
     parts, camera = _body_parts(scene), make_camera(scene)
-    circles, shadows, depth_m = _project(walk, scene, camera, parts)
-    ends = np.cumsum([len(part.balls) for part in parts])
-    spans = [slice(end - len(part.balls), end) for part, end in zip(parts, ends, strict=True)]
-    hulls = [
-        [slice(ball, ball + 2) for ball in range(span.start, span.stop - 1)] if part.is_chain else [span]
-        for part, span in zip(parts, spans, strict=True)
-    ]
-    depths = [depth_m[:, span].mean(axis=1) - part.nearer_m for part, span in zip(parts, spans, strict=True)]
+    seconds = (np.arange(scene.num_frames) - (scene.num_frames - 1) / 2) / scene.frame_rate_hz
+    places, scale_m = _flesh_out(pose_walker(walk, seconds), walk.height_m), walk.height_m * walk.girth_ratio
+    drawn = [_project(part, places, scale_m, scene, camera) for part in parts]
+    circles, shadows, depths = zip(*drawn, strict=True)
     from_far_to_near = np.argsort(-np.stack(depths, axis=1), axis=1, kind="stable")
     tones = [_part_tones(part, scene) for part in parts]
     background = _paint_background(scene, camera)
@@ -146,42 +142,39 @@ def paint_frames(row: Mapping) -> Iterator[np.ndarray]:
     grain = rng.standard_normal(size, dtype=np.float32) * scene.noise_sd + NOISE_OFFSET
     noise = cv2.merge([np.clip(np.round(grain), 0, 2 * NOISE_OFFSET).astype(np.uint8)] * 3)
     corners = rng.integers(0, NOISE_PADDING_PX, (scene.num_frames, 2))
-    for frame, (row_px, column_px) in enumerate(corners):
+    for frame, (top, left) in enumerate(corners):
         shadow = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
-        for part_hulls in hulls:
-            _fill(shadow, shadows[frame], part_hulls, 255, cv2.LINE_8)
+        for part, rings in zip(parts, shadows, strict=True):
+            _fill(shadow, rings[frame], part.is_chain, 255, cv2.LINE_8)
         soft_shadow = cv2.merge([cv2.blur(shadow, (5, 3))] * 3)
         picture = cv2.subtract(background, cv2.multiply(shade, soft_shadow, scale=1 / 255))
-        for part in from_far_to_near[frame]:
-            for number, tone in enumerate(tones[part]):
-                _fill(picture, circles[frame, :, number], hulls[part], tone, cv2.LINE_AA)
+        for number in from_far_to_near[frame]:
+            for rings, tone in zip(circles[number][frame], tones[number], strict=True):
+                _fill(picture, rings, parts[number].is_chain, tone, cv2.LINE_AA)
         picture = cv2.GaussianBlur(picture, (3, 3), scene.blur_sigma_px)
-        picture = cv2.add(picture, noise[row_px : row_px + HEIGHT_PX, column_px : column_px + WIDTH_PX])
+        picture = cv2.add(picture, noise[top : top + HEIGHT_PX, left : left + WIDTH_PX])
         yield np.maximum(picture, NOISE_OFFSET) - NOISE_OFFSET
 
 
 def _project(
-    walk: WalkParameters, scene: SceneParameters, camera: Camera, parts: list[Part]
+    part: Part, places: dict[str, np.ndarray], scale_m: float, scene: SceneParameters, camera: Camera
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Project all balls as circles, by shade, and their shadows, as points for OpenCV; and their depths."""
-    seconds = (np.arange(scene.num_frames) - (scene.num_frames - 1) / 2) / scene.frame_rate_hz
-    places = _flesh_out(pose_walker(walk, seconds), walk.height_m)
-    balls = [ball for part in parts for ball in part.balls.items()]
-    centres_m = np.stack([places[joint] for joint, _ in balls], axis=1)
-    radii_m = np.array([radius for _, radius in balls]) * walk.height_m * walk.girth_ratio
+    """Return the balls of a part as circles, by frame and shade, their shadows by frame, and the depths."""
+    centres_m = np.stack([places[joint] for joint in part.balls], axis=1)
+    radii_m = np.array(list(part.balls.values())) * scale_m
     pixels, depth_m = camera.project(centres_m)
-    size, move, _ = np.array(SHADES).T[:, :, None, None]
+    size, move, _ = np.array(SHADES).T[:, :, None, None, None]
     rings = size * CIRCLE + move * np.array([scene.light[0], -scene.light[1]])
-    radii_px = (camera.focal_px * radii_m / depth_m)[..., None, None, None]
-    circles = pixels[:, :, None, None] + radii_px * rings
+    radii_px = (camera.focal_px * radii_m / depth_m)[:, None, :, None, None]
     light_m = scene.light @ camera.axes
     fallen_m = centres_m - light_m * (centres_m[..., 2:] / light_m[2])
     rings_m = radii_m[:, None, None] * np.pad(CIRCLE[::2], ((0, 0), (0, 1)))
     shadows, _ = camera.project(fallen_m[:, :, None] + rings_m)
     circles, shadows = (
-        np.round(points * (1 << SHIFT_BITS)).astype(np.int32) for points in (circles, shadows)
+        np.round(points * (1 << SHIFT_BITS)).astype(np.int32)
+        for points in (pixels[:, None, :, None] + radii_px * rings, shadows)
     )
-    return circles, shadows, depth_m
+    return circles, shadows, depth_m.mean(axis=1) - part.nearer_m
 
 
 def _part_tones(part: Part, scene: SceneParameters) -> list[tuple[float, ...]]:
@@ -192,9 +185,12 @@ def _part_tones(part: Part, scene: SceneParameters) -> list[tuple[float, ...]]:
     return [tuple(np.clip(color * tone, 8, 238).tolist()) for *_, tone in SHADES]
 
 
-def _fill(picture: np.ndarray, circles: np.ndarray, hulls: list[slice], tone: Any, line: int) -> None:
-    for hull in hulls:
-        cv2.fillConvexPoly(picture, cv2.convexHull(circles[hull].reshape(-1, 2)), tone, line, SHIFT_BITS)
+def _fill(picture: np.ndarray, rings: np.ndarray, is_chain: bool, tone: Any, line: int) -> None:
+    """Paint the hull of circles, shape (num_circles, num_points, 2), or in a chain that of each pair."""
+    num_together = 2 if is_chain else len(rings)
+    for first in range(len(rings) - num_together + 1):
+        hull = cv2.convexHull(rings[first : first + num_together].reshape(-1, 2))
+        cv2.fillConvexPoly(picture, hull, tone, line, SHIFT_BITS)
 
 
 def render_video(row: Mapping) -> np.ndarray:
