@@ -140,21 +140,16 @@ def sample_walk(
     return form, WalkParameters(**{name: round(float(value), 6) for name, value in values.items()})
 
 
-def _pitch_keys(walk: WalkParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Place in the cycle, sole's pitch (toes up) and its slope at strike, flat, heel-off, toe-off, strike."""
-    # Slow walkers stand longer.
-    toe_off = float(np.clip(0.62 + 0.06 * (1.3 - walk.speed_m_per_s), 0.57, 0.68))
-    # Longer steps roll more; the root keeps some roll in short ones.
-    stretch = float(np.sqrt(np.clip(walk.step_length_m / walk.leg_length_m / 0.84, 0.4, 1.3)))
-    pitch, slope = np.radians(stretch * np.array([[20, 0, 0, -55, 20], [-120, 0, 0, -200, -120]]))
-    return np.array([0.0, FLAT_CYCLE, HEEL_OFF_CYCLE, toe_off, 1.0]), pitch, slope
-
-
 def _foot(walk: WalkParameters, cycles: np.ndarray, lift_m: float) -> dict[str, np.ndarray]:
     """Move a foot, lifted so far in mid-swing; strike 0 plants the flat foot's ankle at x = 0."""
     strike = np.floor(cycles)
     cycle, stride_m = cycles - strike, 2 * walk.step_length_m
-    places, pitches, slopes = _pitch_keys(walk)
+    # Slow walkers stand longer; longer steps roll more, and the root keeps some roll in short ones.
+    toe_off = float(np.clip(0.62 + 0.06 * (1.3 - walk.speed_m_per_s), 0.57, 0.68))
+    stretch = float(np.sqrt(np.clip(walk.step_length_m / walk.leg_length_m / 0.84, 0.4, 1.3)))
+    # The sole's pitch (toes up) and its slope at strike, flat, heel-off, toe-off and strike.
+    places = np.array([0.0, FLAT_CYCLE, HEEL_OFF_CYCLE, toe_off, 1.0])
+    pitches, slopes = np.radians(stretch * np.array([[20, 0, 0, -55, 20], [-120, 0, 0, -200, -120]]))
     pitch = CubicHermiteSpline(places, pitches, slopes)(cycle)
     ends, turned = _rolling_ankle(pitches[3:], walk.height_m)
     swing = CubicHermiteSpline(places[3:], ends + [0, stride_m], 1j * turned * slopes[3:])(cycle)

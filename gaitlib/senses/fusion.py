@@ -27,6 +27,7 @@ _NUM_FOLDS, _FEWEST_WALKERS = 5, 4
 # Ratios rather than differences count for what is positive by nature.
 _LOGARITHMS = ("_per_min", "_m_s2", "_m_s3", "_seconds", "_ms", "_bpm")
 _EXPLAINED_P = 0.01
+_SENSES = ("picture", *SENSE_PARAMETERS["sense"].unique())
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,10 @@ def senses_of(walks: pd.DataFrame) -> list[str]:
     known, num_emotions = walks[~_is_test(walks)], walks["emotion"].nunique()
     if known["walker"].nunique() < _FEWEST_WALKERS or num_emotions < 2:
         return []
-    found = []
-    for sense in ("picture", *SENSE_PARAMETERS["sense"].unique()):
-        has = known.filter(regex=f"^{sense}_").notna().any(axis=1)
-        num_walkers = known[has].groupby("emotion")["walker"].nunique()
-        if len(num_walkers) == num_emotions and num_walkers.min() > 1:
-            found.append(sense)
-    return found
+    has = {sense: known.filter(regex=f"^{sense}_").notna().any(axis=1) for sense in _SENSES}
+    has_any = pd.DataFrame(has).groupby([known["emotion"], known["walker"]]).any()
+    num_walkers = has_any.groupby("emotion").sum()
+    return [sense for sense in _SENSES if len(num_walkers) == num_emotions and num_walkers[sense].min() > 1]
 
 
 def fit_senses(
@@ -132,9 +130,8 @@ def fit_senses(
             known, held = has[inside], has[outside]
             part = fit_classifier("gait_logistic", features[known], shares[known], config.seed)
             said[sense][held] = part.predict_proba(features[held])
-    return SensesModel(
-        emotions, columns, pipelines, _fit_weights(_evidence(said), labels), config.relative_to
-    )
+    weights = _fit_weights(_evidence(said), labels)
+    return SensesModel(emotions, columns, pipelines, weights, config.relative_to)
 
 
 def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> dict[str, Predictions]:
@@ -160,11 +157,10 @@ def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) 
 
 def gain_of_each(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) -> dict[str, Difference]:
     """Return what each sense adds to all others: right answers with it against without, walk by walk."""
-    whole = judge_senses(walks, senses, config)[TOGETHER].rights()
-    gains = {}
+    whole, gains = judge_senses(walks, senses, config)[TOGETHER].rights(), {}
     for sense in senses if len(senses) > 1 else ():
-        others = [other for other in senses if other != sense]
-        gains[sense] = compare_rights(judge_senses(walks, others, config)[TOGETHER].rights(), whole, config)
+        others = judge_senses(walks, [other for other in senses if other != sense], config)
+        gains[sense] = compare_rights(others[TOGETHER].rights(), whole, config)
     return gains
 
 

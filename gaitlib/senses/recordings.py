@@ -105,9 +105,8 @@ def read_sound(path: Path | str) -> tuple[np.ndarray, str]:
             if not container.streams.audio:
                 return none, "The video has no sound."
             resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE_HZ)
-            frames = takewhile(
-                lambda frame: (frame.time or 0) <= _MAX_SOUND_SECONDS, container.decode(audio=0)
-            )
+            decoded = container.decode(audio=0)
+            frames = takewhile(lambda frame: (frame.time or 0) <= _MAX_SOUND_SECONDS, decoded)
             parts = [part.to_ndarray()[0] for frame in frames for part in resampler.resample(frame)]
     except (av.error.FFmpegError, OSError):
         return none, "The sound is damaged."
