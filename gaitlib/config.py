@@ -14,7 +14,7 @@ Body = Literal["keypoints", "silhouette"]
 # Networks of frames, networks of keypoints, classifiers of gait parameters.
 NetworkName = Literal["cnn_lstm", "cnn_lstm_timedistributed", "cnn_gru", "cnn_tcn"]
 SkeletonName = Literal["skeleton_gru", "skeleton_tcn"]
-GaitName = Literal["gait_logistic", "gait_forest", "gait_ensemble"]
+GaitName = Literal["gait_logistic", "gait_forest", "gait_ensemble", "gait_alone"]
 
 # References rather than rivals: they know what no video shows, and only chance lets a model beat them.
 CEILINGS = ("rater_ceiling", "oracle")

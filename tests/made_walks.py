@@ -57,22 +57,12 @@ def make_walk(folder: Path, row: dict) -> PreparedVideo:
     np.save(folder / "sequence.npy", keypoint_sequence(keypoints))
     _write_track(folder, times, image, row["speed_m_per_s"] / row["height_m"])
     seconds = len(times) / RATE_HZ
-    bout = {
-        "number": 0,
-        "first_row": 0,
-        "last_row": len(times) - 1,
-        "start_seconds": 0.0,
-        "end_seconds": seconds,
-    }
-    bout |= {"distinct_seconds": seconds, "period_frames": 0, "person": 0, "way_right": 1.0, "way_away": 0.0}
-    meta = {
-        "refusal": "",
-        "crop": "skeleton",
-        "body": "keypoints",
-        "frame_rate_hz": RATE_HZ,
-        "main_person": 0,
-    }
-    (folder / "meta.json").write_text(json.dumps({**meta, "bouts": [bout], "width": 1200, "height": 400}))
+    bout = {"number": 0, "person": 0, "first_row": 0, "last_row": len(times) - 1, "period_frames": 0}
+    bout |= {"start_seconds": 0.0, "end_seconds": seconds, "distinct_seconds": seconds}
+    bout |= {"way_right": 1.0, "way_away": 0.0}
+    meta = {"refusal": "", "crop": "skeleton", "body": "keypoints", "width": 1200, "height": 400}
+    meta |= {"frame_rate_hz": RATE_HZ, "main_person": 0, "bouts": [bout]}
+    (folder / "meta.json").write_text(json.dumps(meta))
     return PreparedVideo(folder, folder.name)
 
 
@@ -93,16 +83,10 @@ def _write_track(folder: Path, times: np.ndarray, image: np.ndarray, speed_heigh
     boxes = [(name, "f4") for name in _BOX]
     track = np.zeros(len(times), [("time_seconds", "f8"), *boxes, *numbers, ("is_repeat", bool)])
     (left, top), (right, bottom) = image.min(axis=1).T, image.max(axis=1).T
-    values = (
-        left,
-        top,
-        right - left,
-        bottom - top,
-        (left + right) / 2,
-        (top + bottom) / 2,
-        1.2 * (bottom - top),
-    )
-    for name, value in zip(("time_seconds", *_BOX), (times, *values, speed_heights_per_s), strict=True):
+    box = left, top, right - left, bottom - top
+    square = (left + right) / 2, (top + bottom) / 2, 1.2 * (bottom - top)
+    values = times, *box, *square, speed_heights_per_s
+    for name, value in zip(("time_seconds", *_BOX), values, strict=True):
         track[name] = value
     np.save(folder / "track.npy", track)
     np.save(folder / "thumbs.npy", np.full((len(times), 32, 32), 90, np.uint8))

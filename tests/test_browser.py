@@ -112,10 +112,8 @@ def test_pages_clips_and_command_work_by_hand(browser, demo_report):
     opened = OpenedPage(browser, demo_report.folder / "index.html")
     page = opened.page
     links = {link.get_attribute("href") for link in page.locator("nav a").all()}
-    assert links == {f"{name}.html" for name in NOTEBOOKS if name != "05_results"} | {
-        "index.html",
-        "../index.html",
-    }
+    lessons = {f"{name}.html" for name in NOTEBOOKS if name != "05_results"}
+    assert links == lessons | {"index.html", "../index.html"}
     source = page.locator(".clips source").first
     assert "reduce" in source.get_attribute("media")
     page.locator("button", has_text="Pause clips").first.click()

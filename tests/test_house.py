@@ -18,7 +18,7 @@ GROUND = {"config", "errors", "files"}
 LEVELS = dict.fromkeys(GROUND, 0) | {room: place for place, room in enumerate(ROOMS, 1)}
 LEVELS |= {"cli": len(ROOMS) + 1, "__main__": len(ROOMS) + 2, "__init__": 0}
 # The house is to become smaller yet (9,500 lines): these limits may only fall.
-MAX_LINES, MAX_MODULES, MAX_SPINE_LINES = 11_422, 79, 3000
+MAX_LINES, MAX_MODULES, MAX_SPINE_LINES = 10_930, 77, 3000
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -104,13 +104,8 @@ def test_import_and_help_load_no_heavy_library():
 
 
 def test_project_speaks_of_itself_alone():
-    files = subprocess.run(
-        ["git", "ls-files", "*.py", "*.md", "*.ipynb", "*.toml", "Makefile", ".ci/run"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\n")
+    command = ["git", "ls-files", "*.py", "*.md", "*.ipynb", "*.toml", "Makefile", ".ci/run"]
+    files = subprocess.check_output(command, cwd=PROJECT, text=True).split("\n")
     foreign = [Path("/", "work", "main").as_posix(), Path("..", "shared").as_posix()]
     for name in filter(None, files):
         text = (PROJECT / name).read_text()

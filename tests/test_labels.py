@@ -134,14 +134,8 @@ def test_videos_without_labels_and_no_video(tmp_path):
 def names_of(pattern, walkers=("ann1", "bob2", "cat3", "dan4"), takes=(1, 2)):
     fill = {"W": walkers, "E": ACTED, "T": takes}
     for walker, emotion, take in itertools.product(*fill.values()):
-        yield pattern.format(
-            W=walker,
-            E=emotion,
-            T=take,
-            Up=emotion.title(),
-            code=emotion[:2].upper(),
-            letter=emotion[0].upper(),
-        )
+        forms = {"Up": emotion.title(), "code": emotion[:2].upper(), "letter": emotion[0].upper()}
+        yield pattern.format(W=walker, E=emotion, T=take, **forms)
 
 
 @pytest.mark.parametrize(

@@ -57,12 +57,8 @@ def test_every_file_gets_an_entry_in_order(model, demo_video, tmp_path):
     text.write_text("this is no video")
     empty.mkdir()
     verdicts = judge_files([text, demo_video, tmp_path / "none.mp4", empty], model)
-    assert [Path(verdict.video).name for verdict in verdicts] == [
-        "a.mp4",
-        "walk.mp4",
-        "none.mp4",
-        "film.mp4.d",
-    ]
+    names = ["a.mp4", "walk.mp4", "none.mp4", "film.mp4.d"]
+    assert [Path(verdict.video).name for verdict in verdicts] == names
     assert [verdict.status for verdict in verdicts][::2] == ["refused", "refused"]
     assert verdicts[3].status == "refused"
     assert all(verdict.notes for verdict in verdicts if verdict.status != "ok")

@@ -21,6 +21,7 @@ from gaitlib.errors import InputError
 from gaitlib.models import classifiers, load_keras, load_trained
 from gaitlib.training import (
     choose_model,
+    choosing,
     fit_folder,
     fitting,
     load_fit,
@@ -179,7 +180,7 @@ def test_models_learn_alone_and_relative_to_the_walker_from_soft_labels_too(sets
 
 
 def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, monkeypatch):
-    both, config = join_sets(*sets), walk_config(seed=5)
+    both, config = join_sets(*sets), walk_config(seed=5, epochs=1)
     fitted = []
     original = fitting.fit_classifier
     monkeypatch.setattr(fitting, "fit_classifier", lambda *given: fitted.append(given[0]) or original(*given))
@@ -198,7 +199,7 @@ def test_networks_are_judged_without_their_walkers_and_given_up_where_they_are_h
 ):
     both, config, seen = join_sets(*sets), walk_config(seed=6), []
 
-    def train_network(model, train, validation):
+    def train_network(name, train, validation, config, emotions):
         walkers = {*train.walkers, *validation.walkers}
         assert not set(train.walkers) & set(validation.walkers)
 
@@ -209,7 +210,7 @@ def test_networks_are_judged_without_their_walkers_and_given_up_where_they_are_h
 
         return SimpleNamespace(model=SimpleNamespace(predict=predict))
 
-    monkeypatch.setattr(fitting, "_train_network", train_network)
+    monkeypatch.setattr(choosing, "train_model", train_network)
     choice = choose_model(both, config.model_copy(update={"epochs": 7 + is_good}), EMOTIONS)
     num_videos = choice.table.set_index("model")["num_videos"][["cnn_lstm", "skeleton_tcn"]]
     if is_good:
@@ -218,6 +219,27 @@ def test_networks_are_judged_without_their_walkers_and_given_up_where_they_are_h
     else:
         assert choice.name == "gait_ensemble" and (num_videos < len(both) / 2).all()
         assert seen == num_videos.tolist() and set(choice.table["model"][-2:]) == set(num_videos.index)
+
+
+def test_comparing_must_be_worth_it_against_the_same_ensemble_that_reads_each_walk_alone(sets):
+    beside = [
+        replace(part, references=tuple(part.chosen(part.walkers == who).videos for who in part.walkers))
+        for part in sets
+    ]
+    config = walk_config(relative_to="walker-mean", seed=7, epochs=1)
+    assert "gait_alone" in set(choose_model(join_sets(*beside), config, EMOTIONS).table["model"])
+    assert "gait_alone" not in set(
+        choose_model(join_sets(*sets), walk_config(epochs=1), EMOTIONS).table["model"]
+    )
+    alone = train_model("gait_alone", *beside, config, EMOTIONS).model
+    same = train_model("gait_ensemble", *sets, walk_config(seed=7), EMOTIONS).model
+    assert alone.config.relative_to == "none"  # to predict, no other walk is needed
+    for videos in (beside[1], sets[1]):
+        assert np.allclose(alone.predict(videos), same.predict(sets[1]))
+        assert np.allclose(alone.novelty_of(videos), same.novelty_of(sets[1]))
+        assert np.allclose(
+            alone.predict_clips(videos).probabilities, same.predict_clips(sets[1]).probabilities
+        )
 
 
 def test_too_few_walkers_to_choose_by_leave_the_published_network(sets):

@@ -18,6 +18,7 @@ from gaitlib.evaluation import scores
 from gaitlib.evaluation.scores import BaselineScore, Predictions, compare_rights, mean_with_interval
 from gaitlib.files import read_json
 from gaitlib.models import (
+    ALONE,
     BASELINES,
     TrainedModel,
     fit_classifier,
@@ -107,7 +108,7 @@ def judge_model(model: TrainedModel, fit: Fit) -> Predictions:
 def judge_gait(name: str, fit: Fit, left_out: Sequence[int] = ()) -> Predictions:
     """Let a gait classifier judge the test videos, fitted without some features (by place)."""
     train, test = learnt_from(fit).video_set("train", fit.config), fit.data.video_set("test", fit.config)
-    known, unknown = (np.delete(gait_inputs(part), left_out, axis=1) for part in (train, test))
+    known, unknown = (np.delete(gait_inputs(part, name), left_out, axis=1) for part in (train, test))
     shares = label_shares(train, len(fit.data.emotions))
     classifier = fit_classifier(name, known, shares, fit.config.seed)
     return _predictions(fit, predict_classes(classifier, unknown, shares.shape[1]))
@@ -129,7 +130,8 @@ def with_baselines(
     known, emotions, seed = learnt_from(fit), np.array(answers.emotions, object), fit.config.seed
     train, test = known.video_set("train", fit.config), fit.data.video_set("test", fit.config)
     shares = {name: predict_baseline(name, train, test, len(emotions), seed) for name in BASELINES}
-    shares |= {name: judge_gait(name, fit).probabilities for name in ("gait_forest", "gait_logistic")}
+    names = ["gait_forest", "gait_logistic", *([ALONE] if fit.config.relative_to != "none" else [])]
+    shares |= {name: judge_gait(name, fit).probabilities for name in names}
     if published is not None:
         shares[published.name] = published.predict(test)
     if model in shares:

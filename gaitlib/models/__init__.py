@@ -1,6 +1,7 @@
 """Networks by name, gait classifiers, baselines; `TrainedModel`, the one thing that answers."""
 
 from gaitlib.models.classifiers import (
+    ALONE,
     BASELINES,
     fit_classifier,
     gait_inputs,

@@ -6,6 +6,7 @@ merit.
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +24,8 @@ from gaitlib.data import VideoSet
 from gaitlib.gait import bout_features, box_features, gait_features
 
 BASELINES = ("majority", "speed_only", "box_forest", "background_only")
+# The ensemble that reads each walk by itself, also where a run compares walks.
+ALONE = "gait_alone"
 _FOREST = {"n_estimators": 200, "min_samples_leaf": 2}
 # Few videos and parameters that go together (speed, cadence, step length) ask for strong regularisation.
 _INVERSE_PENALTY = 0.1
@@ -67,16 +70,21 @@ def label_shares(videos: VideoSet, num_classes: int) -> np.ndarray:
     return np.eye(num_classes)[videos.labels] if videos.targets is None else videos.targets
 
 
-def gait_inputs(videos: VideoSet) -> np.ndarray:
-    """Return what gait classifiers read, shape (num_videos, num_features); NaN where unknown."""
-    return compare(videos, gait_features)
+def gait_inputs(videos: VideoSet, name: str) -> np.ndarray:
+    """Return what a gait classifier reads, shape (num_videos, num_features); NaN where unknown."""
+    return compare(_as_seen(videos, name), gait_features)
 
 
-def bout_inputs(videos: VideoSet) -> tuple[np.ndarray, np.ndarray]:
+def _as_seen(videos: VideoSet, name: str) -> VideoSet:
+    return replace(videos, references=()) if name == ALONE else videos
+
+
+def bout_inputs(videos: VideoSet, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the same for each walking bout, and the number of its video, of shape (num_bouts,), int."""
     tables = [bout_features(video) for video in videos.videos]
     numbers = np.repeat(np.arange(len(videos)), [len(table) for table in tables])
-    return np.concatenate(tables) - _reference_means(videos, gait_features)[numbers], numbers
+    means = _reference_means(_as_seen(videos, name), gait_features)
+    return np.concatenate(tables) - means[numbers], numbers
 
 
 def compare(videos: VideoSet, describe: Callable[[PreparedVideo], np.ndarray]) -> np.ndarray:

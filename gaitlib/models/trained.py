@@ -128,7 +128,7 @@ class TrainedModel(BaseModel):
         Labels are not looked at; `answers` of `predict_clips` save a network from running twice.
         """
         if self.kind == "gait":
-            return predict_classes(self.predictor, gait_inputs(videos), len(self.emotions))
+            return predict_classes(self.predictor, gait_inputs(videos, self.name), len(self.emotions))
         answers = answers or self.predict_clips(videos)
         return _by_video(answers.probabilities, answers, len(videos), np.mean)
 
@@ -148,7 +148,7 @@ class TrainedModel(BaseModel):
         return ClipAnswers(answers, clips.video_numbers, start / rate, end / rate, features)
 
     def _predict_bouts(self, videos: VideoSet) -> ClipAnswers:
-        features, numbers = bout_inputs(videos)
+        features, numbers = bout_inputs(videos, self.name)
         bouts = [bout for video in videos.videos for bout in video.own_bouts]
         start, end = np.array([(bout.start_seconds, bout.end_seconds) for bout in bouts]).reshape(-1, 2).T
         answers = predict_classes(self.predictor, features, len(self.emotions))
@@ -166,7 +166,8 @@ class TrainedModel(BaseModel):
         if self.novelty is None:
             return np.full(len(videos), np.nan)
         if self.kind == "gait":
-            return self.novelty.distances(self.predictor[:-1].transform(gait_inputs(videos)))
+            features = self.predictor[:-1].transform(gait_inputs(videos, self.name))
+            return self.novelty.distances(features)
         answers = answers or self.predict_clips(videos)
         return _by_video(self.novelty.distances(answers.features), answers, len(videos), np.median)
 

@@ -9,12 +9,13 @@ import pandas as pd
 from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData
 from gaitlib.evaluation import Evaluation
-from gaitlib.models import GAIT_NAMES, SKELETON_NAMES
+from gaitlib.models import ALONE, GAIT_NAMES, SKELETON_NAMES
 from gaitlib.report.pages import spelled
 
 _WHAT_IT_READS = {
     **dict.fromkeys(SKELETON_NAMES, "keypoints over time"),
     **dict.fromkeys(GAIT_NAMES, "gait parameters of the whole walk"),
+    ALONE: "gait parameters of the whole walk, compared with no other",
     "chance": "nothing: a random guess",
     "majority": "nothing: always the most frequent emotion",
     "speed_only": "how fast the walker moves",

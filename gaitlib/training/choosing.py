@@ -9,10 +9,10 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from gaitlib.config import RunConfig
-from gaitlib.data import VideoSet
+from gaitlib.data import VideoSet, hold_out_walkers, inner_folds
 from gaitlib.errors import InputError
-from gaitlib.models import GAIT_NAMES, PUBLISHED
-from gaitlib.training.fitting import leads_by, out_of_fold
+from gaitlib.models import ALONE, GAIT_NAMES, PUBLISHED, TrainedModel, make_clips
+from gaitlib.training.fitting import gait_out_of_fold, remember, train_model, training_key
 
 # With fewer walkers, what inner folds say is chance.
 _FEWEST_WALKERS = 4
@@ -20,6 +20,8 @@ _FEWEST_WALKERS = 4
 _STEADY = "gait_ensemble"
 # Of the two networks of keypoints the one that is trained in half the time.
 _KEYPOINT_NETWORK = "skeleton_tcn"
+# Networks take longer: fewer folds, and none after one that leaves a network so many standard errors behind.
+_NUM_NETWORK_FOLDS, _HOPELESS = 3, 2.0
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,20 @@ class Choice:
 def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) -> Choice:
     """Choose the model with the highest accuracy on inner folds, plain plus balanced.
 
-    Candidates are the gait classifiers, the published network and, with keypoints, a network that reads them.
+    Candidates are the gait classifiers, where walks are compared also one that reads each by itself, the
+    published network and, with keypoints, a network that reads them.
     The ensemble is chosen unless another leads by a standard error. `train` holds all walkers who train or
     choose the epoch, and nobody of the test.
     """
     num_walkers, says = len(set(train.walkers)), dict[str, np.ndarray]()
-    names = (*GAIT_NAMES, PUBLISHED, *([_KEYPOINT_NETWORK] if config.body == "keypoints" else []))
-    for name in names if num_walkers >= _FEWEST_WALKERS else ():
-        with suppress(InputError):  # these walkers are too few for a network
-            says[name] = out_of_fold(name, train, config, emotions, says.get(_STEADY))
+    if num_walkers >= _FEWEST_WALKERS:
+        for name in GAIT_NAMES:
+            if name != ALONE or config.relative_to != "none":
+                says[name] = gait_out_of_fold(name, train, config, len(emotions))
+        for name in [PUBLISHED, *([_KEYPOINT_NETWORK] if config.body == "keypoints" else [])]:
+            model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
+            with suppress(InputError):  # these walkers are too few for a network
+                says[name] = network_out_of_fold(model, train, says[_STEADY])
     scores = [_score(one, train.labels) for one in says.values()]
     columns = ["num_videos", "accuracy", "balanced_accuracy", "log_loss"]
     table = pd.DataFrame(scores, columns=columns, index=pd.Index(says, name="model"))
@@ -59,13 +66,45 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     best, right = table.index[0], (table["accuracy"] * 100).map("{:.0f} %".format)
     walkers = f"on inner folds of {num_walkers} training and validation walkers"
     reason = f"{best} was best of {len(table)} {walkers}, right in {right[best]} of their videos."
-    if best != _STEADY and leads_by(says[best], says[_STEADY], train.labels) <= 1:
+    if best != _STEADY and _leads_by(says[best], says[_STEADY], train.labels) <= 1:
         reason = (
             f"{_STEADY} was chosen: {walkers} it is right in {right[_STEADY]} of the videos, and "
             f"{best} ({right[best]}) leads by less than a standard error."
         )
         best = _STEADY
     return Choice(str(best), table.reset_index(), reason)
+
+
+def network_out_of_fold(model: TrainedModel, videos: VideoSet, rival: np.ndarray) -> np.ndarray:
+    """Return what a network says of videos when trained without their walkers, (num_videos, num_classes).
+
+    One that after a fold is clearly behind a `rival`, who says as much, is given up: NaN for the other folds.
+    Raises an `InputError` where too few walkers show an emotion to choose the epoch by others.
+    """
+    key = training_key(model, [make_clips(videos, model)])
+    return remember(_network_out_of_fold, ["videos"])(model, videos, rival, key)
+
+
+def _network_out_of_fold(model: TrainedModel, videos: VideoSet, rival: np.ndarray, key: str) -> np.ndarray:
+    says, config = np.full((len(videos), len(model.emotions)), np.nan), model.config
+    for known, held in inner_folds(videos.labels, videos.walkers, _NUM_NETWORK_FOLDS, config.seed):
+        rest = videos.chosen(known)
+        table = pd.DataFrame({"emotion": rest.labels, "walker": rest.walkers})
+        is_held = hold_out_walkers(table, config.validation_fraction, config.seed)
+        parts = rest.chosen(~is_held), rest.chosen(is_held)
+        trained = train_model(model.name, *parts, config, model.emotions).model
+        says[held] = trained.predict(videos.chosen(held))
+        if _leads_by(rival, says, videos.labels) > _HOPELESS:
+            break
+    return says
+
+
+def _leads_by(says: np.ndarray, others: np.ndarray, labels: np.ndarray) -> float:
+    """Return by how many standard errors one set of answers leads, video by video, where both are known."""
+    known = np.isfinite(says + others).all(axis=1)
+    one, other = (each[known].argmax(axis=1) == labels[known] for each in (says, others))
+    lead = one.astype(float) - other
+    return float(lead.mean() / max(lead.std() / len(lead) ** 0.5, 1e-9))
 
 
 def _score(says: np.ndarray, labels: np.ndarray) -> dict[str, float]:

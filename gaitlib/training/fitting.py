@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from gaitlib.clips import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import RunConfig
-from gaitlib.data import VideoSet, hold_out_walkers, inner_folds
+from gaitlib.data import VideoSet, inner_folds
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, hold_lock, make_folder
 from gaitlib.gait import gait_parameters
 from gaitlib.models import (
+    ALONE,
     GAIT_NAMES,
     TrainedModel,
     fit_classifier,
@@ -48,8 +49,7 @@ _SETTINGS = (
     *("epochs", "batch_size", "patience", "augment", "class_weights"),
 )
 _VERSION = 2
-# Networks take longer, and learn their epoch from walkers held out of each fold.
-_NUM_INNER_FOLDS, _NUM_NETWORK_FOLDS, _HOPELESS = 5, 3, 2.0
+_NUM_INNER_FOLDS = 5
 # Clips that describe the training to the measure of novelty, at most; walks that a reference needs.
 _MAX_NOVELTY_CLIPS, _FEWEST_WALKS = 600, 3
 # Standard deviations in a median absolute deviation, of normal values.
@@ -87,9 +87,10 @@ def train_model(
         "is_demo": False,
         "num_walkers": len(set(learnt.walkers)),
         "num_videos": len(learnt),
-        "gait_reference": gait_reference(learnt, emotions, config),
-        "cadence_range_steps_per_min": _cadence_range(learnt),
+        **_describe(learnt, emotions, config),
     }
+    if name == ALONE:
+        config = config.model_copy(update={"relative_to": "none"})
     model = TrainedModel(name=name, emotions=tuple(emotions), config=config, about=about)
     return _fit_gait(model, learnt) if name in GAIT_NAMES else _train_network(model, train, validation)
 
@@ -97,11 +98,11 @@ def train_model(
 def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     """Fit a gait classifier; inner folds of the same walkers say how sure it may be."""
     start, config, num_classes = time.perf_counter(), model.config, len(model.emotions)
-    features, shares = gait_inputs(videos), label_shares(videos, num_classes)
+    features, shares = gait_inputs(videos, model.name), label_shares(videos, num_classes)
     pipeline = fit_classifier(model.name, features, shares, config.seed)
-    says = out_of_fold(model.name, videos, config, model.emotions)
+    says = gait_out_of_fold(model.name, videos, config, num_classes)
     values, distances = pipeline[:-1].transform(features), np.zeros(len(videos))
-    for known, held in _divide(videos, config, _NUM_INNER_FOLDS):
+    for known, held in inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed):
         distances[held] = Novelty.fit(values[known]).distances(values[held])
     novelty = Novelty.fit(values).with_limit(distances)
     row = {"epoch": 1, "learning_rate": np.nan, "seconds": time.perf_counter() - start}
@@ -112,25 +113,14 @@ def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     return TrainingResult(model.model_copy(update=update), pd.DataFrame([row]))
 
 
-def out_of_fold(
-    name: str, videos: VideoSet, config: RunConfig, emotions: Sequence[str], rival: np.ndarray | None = None
-) -> np.ndarray:
-    """Return what a model says of videos when trained without their walkers, (num_videos, num_classes).
-
-    A network that after a fold is clearly behind a `rival`, who says as much, is given up: NaN for the other
-    folds. Raises an `InputError` where too few walkers show an emotion to train a network so.
-    """
-    model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
-    if name in GAIT_NAMES:
-        inputs, shares = gait_inputs(videos), label_shares(videos, len(emotions))
-        folds = _divide(videos, config, _NUM_INNER_FOLDS)
-        return _remember(_gait_out_of_fold)(name, inputs, shares, folds, config.seed)
-    clips = make_clips(videos, model)
-    key = _training_key(model, (clips, clips))
-    return _remember(_network_out_of_fold, ["videos"])(model, videos, rival, key)
+def gait_out_of_fold(name: str, videos: VideoSet, config: RunConfig, num_classes: int) -> np.ndarray:
+    """Return what a gait classifier says of videos when fitted without their walkers: one row a video."""
+    inputs, shares = gait_inputs(videos, name), label_shares(videos, num_classes)
+    folds = inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed)
+    return remember(_gait_out_of_fold)(name, inputs, shares, folds, config.seed)
 
 
-def _remember(function: Callable, ignored: Sequence[str] = ()) -> Callable:
+def remember(function: Callable, ignored: Sequence[str] = ()) -> Callable:
     """Keep what a function returns in the cache; what is `ignored` of its arguments makes no difference."""
     folder = cache_dir() / "trainings" / f"inner_{_VERSION}_{sklearn.__version__}"
     return joblib.Memory(folder, verbose=0).cache(function, ignore=list(ignored))
@@ -146,37 +136,10 @@ def _gait_out_of_fold(
     return says
 
 
-def _network_out_of_fold(
-    model: TrainedModel, videos: VideoSet, rival: np.ndarray | None, key: str
-) -> np.ndarray:
-    says, config = np.full((len(videos), len(model.emotions)), np.nan), model.config
-    for known, held in _divide(videos, config, _NUM_NETWORK_FOLDS):
-        rest = videos.chosen(known)
-        table = pd.DataFrame({"emotion": rest.labels, "walker": rest.walkers})
-        is_held = hold_out_walkers(table, config.validation_fraction, config.seed)
-        trained = _train_network(model, rest.chosen(~is_held), rest.chosen(is_held)).model
-        says[held] = trained.predict(videos.chosen(held))
-        if rival is not None and leads_by(rival, says, videos.labels) > _HOPELESS:
-            break
-    return says
-
-
-def leads_by(says: np.ndarray, others: np.ndarray, labels: np.ndarray) -> float:
-    """Return by how many standard errors one set of answers leads, video by video, where both are known."""
-    known = np.isfinite(says + others).all(axis=1)
-    one, other = (each[known].argmax(axis=1) == labels[known] for each in (says, others))
-    lead = one.astype(float) - other
-    return float(lead.mean() / max(lead.std() / len(lead) ** 0.5, 1e-9))
-
-
-def _divide(videos: VideoSet, config: RunConfig, num_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    return inner_folds(videos.labels, videos.walkers, num_folds, config.seed)
-
-
 def _train_network(model: TrainedModel, train: VideoSet, validation: VideoSet) -> TrainingResult:
     """Train the network that `model` names, or take it from the cache."""
     clip_sets = make_clips(train, model), make_clips(validation, model)
-    folder = cache_dir() / "trainings" / _training_key(model, clip_sets)
+    folder = cache_dir() / "trainings" / training_key(model, clip_sets)
     make_folder(folder)
     notice = "Another process trains the same model on the same videos: waiting for it to end."
     with hold_lock(folder, notice, wait=True):
@@ -304,7 +267,7 @@ def _calibrate(model: TrainedModel, train: VideoSet, validation: VideoSet) -> Tr
     return model.model_copy(update={"novelty": novelty.with_limit(model.novelty_of(validation, answers))})
 
 
-def _training_key(model: TrainedModel, clip_sets: tuple[ClipSet, ClipSet]) -> str:
+def training_key(model: TrainedModel, clip_sets: Sequence[ClipSet]) -> str:
     """Name a training by all that shapes its outcome."""
     settings = {name: getattr(model.config, name) for name in _SETTINGS}
     parts = [_VERSION, model.name, settings, model.emotions, load_keras().__version__]
@@ -327,29 +290,21 @@ def join_sets(one: VideoSet, other: VideoSet) -> VideoSet:
     )
 
 
-def gait_reference(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, Any]:
-    """Describe how walkers walk neutrally (`config.reference_emotion`): what a single walk is held against.
+def _describe(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, Any]:
+    """Return the range of the cadence and, by gait parameter, what a single walk is held against.
 
-    By gait parameter: `mean`, `sd` and `num_walks` of neutral walks (empty without any), and the mean of each
-    emotion's walks under `emotions`. Median and scaled median absolute deviation stand for mean and standard
-    deviation, so that one walk that was measured badly does not count (Rousseeuw & Croux 1993).
+    That is `mean`, `sd` and `num_walks` of neutral walks (`config.reference_emotion`; nothing without any)
+    and the mean of each emotion's walks, `emotions`. Median and scaled median absolute deviation stand for
+    mean and standard deviation: a walk that was measured badly does not count (Rousseeuw & Croux 1993).
     """
-    is_neutral = np.array([emotions[label] == config.reference_emotion for label in videos.labels])
-    neutral = videos.chosen(is_neutral).videos
-    if config.relative_to == "reference":
-        neutral += tuple(dict.fromkeys(chain(*videos.references)))
-    table = pd.DataFrame([gait_parameters(video) for video in neutral], dtype=float)
-    table = table.loc[:, table.count() >= _FEWEST_WALKS]
-    spread = _NORMAL_SD * (table - table.median()).abs().median()
-    described = pd.DataFrame({"mean": table.median(), "sd": spread, "num_walks": table.count()})
     every = pd.DataFrame([gait_parameters(video) for video in videos.videos], dtype=float)
-    shown = every.groupby(np.array(emotions)[videos.labels]).median()
-    rows = described.to_dict("index")
-    return {str(name): row | {"emotions": shown[name].to_dict()} for name, row in rows.items()}
-
-
-def _cadence_range(videos: VideoSet) -> list[float]:
-    """Return the least and the largest cadence of some walks, steps per minute; empty where none is known."""
-    cadence = [gait_parameters(video)["cadence_steps_per_min"] for video in videos.videos]
-    known = np.array(cadence, float)[np.isfinite(cadence)]
-    return [float(known.min()), float(known.max())] if len(known) else []
+    shown, cadence = np.array(emotions)[videos.labels], every["cadence_steps_per_min"].dropna()
+    apart = dict.fromkeys(chain(*videos.references) if config.relative_to == "reference" else ())
+    others = pd.DataFrame([gait_parameters(walk) for walk in apart], columns=every.columns, dtype=float)
+    neutral = pd.concat([every[shown == config.reference_emotion], others])
+    neutral = neutral.loc[:, neutral.count() >= _FEWEST_WALKS]
+    spread = _NORMAL_SD * (neutral - neutral.median()).abs().median()
+    table = pd.DataFrame({"mean": neutral.median(), "sd": spread, "num_walks": neutral.count()})
+    table["emotions"] = pd.Series(every.groupby(shown).median().to_dict())
+    limits = [float(cadence.min()), float(cadence.max())] if len(cadence) else []
+    return {"gait_reference": table.to_dict("index"), "cadence_range_steps_per_min": limits}
