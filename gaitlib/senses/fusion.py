@@ -89,7 +89,8 @@ def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str = "
 
 def senses_of(walks: pd.DataFrame) -> list[str]:
     """Return the senses that two training walkers of each emotion have; none where walkers are too few."""
-    known, num_emotions = walks[~_is_test(walks)], walks["emotion"].nunique()
+    known = walks[walks["split"] != "test"] if "split" in walks else walks
+    num_emotions = walks["emotion"].nunique()
     if known["walker"].nunique() < _FEWEST_WALKERS or num_emotions < 2:
         return []
     has = {sense: known.filter(regex=f"^{sense}_").notna().any(axis=1) for sense in _SENSES}
@@ -140,10 +141,10 @@ def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) 
     Those whose column ``split`` is "test" are judged by models of all others; without such, all walks are
     judged by folds of walkers.
     """
-    emotions, is_test = tuple(sorted(walks["emotion"].unique())), _is_test(walks)
-    folds = [(np.flatnonzero(~is_test), np.flatnonzero(is_test))]
-    if not is_test.any():
-        folds = inner_folds(walks["emotion"], walks["walker"], config.folds or _NUM_FOLDS, config.seed)
+    emotions = tuple(sorted(walks["emotion"].unique()))
+    folds = inner_folds(walks["emotion"], walks["walker"], config.folds or _NUM_FOLDS, config.seed)
+    if "split" in walks and (is_test := walks["split"] == "test").any():
+        folds = [(np.flatnonzero(~is_test), np.flatnonzero(is_test))]
     about = walks[["video", "walker", "emotion"]].assign(num_clips=1, fold=0, temperature=1.0)
     tables = defaultdict(list)
     for known, held in folds:
@@ -184,10 +185,6 @@ def order_leak(walks: pd.DataFrame, config: RunConfig, column: str = "order") ->
     majority = walks["emotion"].value_counts(normalize=True).max()
     accuracy = float((answers == walks["emotion"]).mean())
     return {"accuracy": accuracy, "majority": float(majority), "p": p, "is_explained": p < _EXPLAINED_P}
-
-
-def _is_test(walks: pd.DataFrame) -> np.ndarray:
-    return walks["split"].to_numpy() == "test" if "split" in walks else np.zeros(len(walks), bool)
 
 
 def _evidence(said: dict[str, np.ndarray]) -> np.ndarray:
