@@ -110,7 +110,7 @@ def _leads_by(says: np.ndarray, others: np.ndarray, labels: np.ndarray) -> float
 def _score(says: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return the row of a candidate; where it was given up, NaN stands for its answers."""
     known = np.isfinite(says).all(axis=1)
-    says, labels = says[known], labels[known]
+    says, labels = says[known] / says[known].sum(axis=1, keepdims=True), labels[known]
     return {
         "num_videos": len(says),
         "accuracy": (says.argmax(axis=1) == labels).mean(),
