@@ -9,7 +9,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from made_walks import EMOTIONS, make_walks, walk_config
 from gaitlib.clips import cluster, run_many
 from gaitlib.data import RunData, make_fit
 from gaitlib.errors import InputError
-from gaitlib.models import classifiers, load_keras, load_trained
+from gaitlib.models import TrainedModel, classifiers, load_keras, load_trained
 from gaitlib.training import (
     choose_model,
     choosing,
@@ -180,13 +179,7 @@ def test_models_learn_alone_and_relative_to_the_walker_from_soft_labels_too(sets
         assert result.history["val_accuracy"].item() >= 0.5
 
 
-@pytest.fixture
-def no_networks(monkeypatch):
-    """Let the walkers be too few for networks, which take long."""
-    monkeypatch.setattr(choosing, "network_out_of_fold", Mock(side_effect=InputError))
-
-
-def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, monkeypatch, no_networks):
+def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, monkeypatch):
     both, config, fitted = join_sets(*sets), walk_config(seed=5), []
     original = fitting.fit_classifier
     monkeypatch.setattr(fitting, "fit_classifier", lambda *given: fitted.append(given[0]) or original(*given))
@@ -216,18 +209,29 @@ def test_networks_are_judged_without_their_walkers_and_given_up_where_they_are_h
 
         return SimpleNamespace(model=SimpleNamespace(predict=predict))
 
+    assert len(choose_model(both, config, EMOTIONS).table) == 3  # so few videos feed no network
+    monkeypatch.setattr(choosing, "_FEWEST_VIDEOS", len(both))
     monkeypatch.setattr(choosing, "train_model", train_network)
     choice = choose_model(both, config.model_copy(update={"epochs": 7 + is_good}), EMOTIONS)
-    num_videos = choice.table.set_index("model")["num_videos"][["cnn_lstm", "skeleton_tcn"]]
+    num_videos = choice.table.set_index("model")["num_videos"][["cnn_lstm", "skeleton_gru"]]
     if is_good:
-        assert choice.name in ("cnn_lstm", "skeleton_tcn") and (num_videos == len(both)).all()
+        assert choice.name in ("cnn_lstm", "skeleton_gru") and (num_videos == len(both)).all()
         assert sum(seen) == 2 * len(both)
     else:
         assert choice.name == "gait_ensemble" and (num_videos < len(both) / 2).all()
         assert seen == num_videos.tolist() and set(choice.table["model"][-2:]) == set(num_videos.index)
 
 
-def test_comparing_must_be_better_than_the_ensemble_that_reads_each_walk_alone(sets, no_networks):
+def test_a_network_is_trained_in_inner_folds_until_it_is_hopeless(sets):
+    both, config = join_sets(*sets), walk_config(seed=6, epochs=1)
+    model = TrainedModel(name="skeleton_gru", emotions=EMOTIONS, config=config)
+    says = choosing.network_out_of_fold(model, both, rival=np.eye(len(EMOTIONS))[both.labels])
+    known = np.isfinite(says).all(axis=1)
+    assert np.allclose(says[known].sum(axis=1), 1, atol=1e-3) and 0 < known.sum() < len(both)
+    assert not set(both.walkers[known]) & set(both.walkers[~known])
+
+
+def test_comparing_must_be_better_than_the_ensemble_that_reads_each_walk_alone(sets):
     beside = [
         replace(part, references=tuple(part.chosen(part.walkers == who).videos for who in part.walkers))
         for part in sets

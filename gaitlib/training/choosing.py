@@ -18,8 +18,8 @@ from gaitlib.training.fitting import gait_out_of_fold, remember, train_model, tr
 _FEWEST_WALKERS = 4
 # Of models that inner folds cannot tell apart, the one that errs in two ways holds best for other people.
 _STEADY = "gait_ensemble"
-# Of the two networks of keypoints the one that is trained in half the time.
-_KEYPOINT_NETWORK = "skeleton_tcn"
+# Fewer videos feed no network. Of the networks of keypoints, the one that is trained in half the time.
+_FEWEST_VIDEOS, _KEYPOINT_NETWORK = 40, "skeleton_gru"
 # Networks take longer: fewer folds, and none after one that leaves a network so many standard errors behind.
 _NUM_NETWORK_FOLDS, _HOPELESS = 3, 2.0
 
@@ -41,20 +41,19 @@ class Choice:
 def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) -> Choice:
     """Choose the model with the highest accuracy on inner folds, plain plus balanced.
 
-    Candidates are the gait classifiers, where walks are compared also one that reads each by itself, the
-    published network and, with keypoints, a network that reads them.
-    The ensemble is chosen unless another leads by a standard error. `train` holds all walkers who train or
+    Candidates are the gait classifiers, where walks are compared also one that reads each by itself, and from
+    40 videos on the published network and, with keypoints, a network that reads them. The ensemble is chosen unless another leads by a standard error. `train` holds all walkers who train or
     choose the epoch, and nobody of the test.
     """
     num_walkers, says = len(set(train.walkers)), dict[str, np.ndarray]()
-    if num_walkers >= _FEWEST_WALKERS:
-        for name in GAIT_NAMES:
-            if name != ALONE or config.relative_to != "none":
-                says[name] = gait_out_of_fold(name, train, config, len(emotions))
-        for name in [PUBLISHED, *([_KEYPOINT_NETWORK] if config.body == "keypoints" else [])]:
-            model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
-            with suppress(InputError):  # these walkers are too few for a network
-                says[name] = network_out_of_fold(model, train, says[_STEADY])
+    classifiers = [name for name in GAIT_NAMES if name != ALONE or config.relative_to != "none"]
+    for name in classifiers if num_walkers >= _FEWEST_WALKERS else ():
+        says[name] = gait_out_of_fold(name, train, config, len(emotions))
+    networks = [PUBLISHED, *([_KEYPOINT_NETWORK] if config.body == "keypoints" else [])]
+    for name in networks if says and len(train) >= _FEWEST_VIDEOS else ():
+        model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
+        with suppress(InputError):  # too few walkers show an emotion to choose the epoch by some of them
+            says[name] = network_out_of_fold(model, train, says[_STEADY])
     scores = [_score(one, train.labels) for one in says.values()]
     columns = ["num_videos", "accuracy", "balanced_accuracy", "log_loss"]
     table = pd.DataFrame(scores, columns=columns, index=pd.Index(says, name="model"))
