@@ -81,12 +81,13 @@ def score_rows(name: str, config: RunConfig, videos: Path, labels: Path, extras:
 
 def score_table(videos: Path, labels: Path, folds: int, with_networks: bool) -> str:
     """Return the table of all models on one label set as Markdown."""
-    rows = score_rows("chosen by inner folds, alone", make_config(folds=folds), videos, labels, True)
+    rows = list[list[str]]()
     for relative_to in ("none", "walker-mean"):
         kind = "alone" if relative_to == "none" else "relative to the walker's mean"
-        for model in GAIT:
+        for model in ("auto", *GAIT):
             config = make_config(model=model, folds=folds, relative_to=relative_to)
-            rows += score_rows(f"{model}, {kind}", config, videos, labels, False)
+            name = f"{'chosen by inner folds' if model == 'auto' else model}, {kind}"
+            rows += score_rows(name, config, videos, labels, model == "auto" and relative_to == "none")
     for name, settings in NETWORKS.items() if with_networks else ():
         config = make_config(folds=folds, **settings)
         rows += score_rows(f"{name}, alone", config, videos, labels, config.crop == "frame")

@@ -144,7 +144,7 @@ class TrainedModel(BaseModel):
             means = [others[np.isin(numbers, places)].mean(axis=0) for places in clips.reference_videos]
             features = features - np.stack(means)[clips.video_numbers]
         start, end = clips.rows.min(axis=1), clips.rows.max(axis=1) + 1
-        rate, answers = self.config.frame_rate_hz, head.predict(features, verbose=0)
+        rate, answers = self.config.frame_rate_hz, np.asarray(head(features))
         return ClipAnswers(answers, clips.video_numbers, start / rate, end / rate, features)
 
     def _predict_bouts(self, videos: VideoSet) -> ClipAnswers:

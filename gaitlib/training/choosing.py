@@ -42,8 +42,9 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     """Choose the model with the highest accuracy on inner folds, plain plus balanced.
 
     Candidates are the gait classifiers, where walks are compared also one that reads each by itself, and from
-    40 videos on the published network and, with keypoints, a network that reads them. The ensemble is chosen unless another leads by a standard error. `train` holds all walkers who train or
-    choose the epoch, and nobody of the test.
+    40 videos on the published network and, with keypoints, a network that reads them. The ensemble is chosen
+    unless another leads by a standard error. `train` holds all walkers who train or choose the epoch, and
+    nobody of the test.
     """
     num_walkers, says = len(set(train.walkers)), dict[str, np.ndarray]()
     classifiers = [name for name in GAIT_NAMES if name != ALONE or config.relative_to != "none"]
