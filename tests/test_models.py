@@ -69,13 +69,8 @@ def beside_neutral(walks):
 def untrained(name: str, **settings) -> TrainedModel:
     """Return a model that has learnt nothing."""
     config = walk_config(**settings)
-    return TrainedModel(
-        name=name,
-        emotions=EMOTIONS,
-        config=config,
-        predictor=network_for(name, config, 3),
-        about={"is_demo": True},
-    )
+    known = {"name": name, "config": config, "predictor": network_for(name, config, 3)}
+    return TrainedModel(emotions=EMOTIONS, about={"is_demo": True}, **known)
 
 
 def gait_model(name: str = "gait_ensemble") -> TrainedModel:

@@ -61,6 +61,10 @@ def straight(sets, long_config):
     return train_model("skeleton_gru", *sets, long_config, EMOTIONS)
 
 
+def beside_others(part):
+    return replace(part, references=tuple(part.chosen(part.walkers == who).videos for who in part.walkers))
+
+
 def make_data(folder: Path, num_walkers: int, **settings) -> RunData:
     """Return a run's data of made walks, two folds."""
     config = walk_config(**{"folds": 2, **settings})
@@ -166,11 +170,7 @@ def test_loss_that_is_no_number_is_one_sentence(sets):
 def test_models_learn_alone_and_relative_to_the_walker_from_soft_labels_too(sets, name, relative_to):
     config = walk_config(epochs=2, relative_to=relative_to, label_form="soft")
     soft = [replace(part, targets=np.eye(3, dtype=np.float32)[part.labels] * 0.7 + 0.1) for part in sets]
-    if relative_to != "none":
-        soft = [
-            replace(part, references=tuple(part.chosen(part.walkers == who).videos for who in part.walkers))
-            for part in soft
-        ]
+    soft = soft if relative_to == "none" else list(map(beside_others, soft))
     result = train_model(name, *soft, config, EMOTIONS)
     says = result.model.predict(soft[1])
     assert says.shape == (6, 3) and result.model.novelty.num_videos in (6, 18)
@@ -232,10 +232,7 @@ def test_a_network_is_trained_in_inner_folds_until_it_is_hopeless(sets):
 
 
 def test_comparing_must_be_better_than_the_ensemble_that_reads_each_walk_alone(sets):
-    beside = [
-        replace(part, references=tuple(part.chosen(part.walkers == who).videos for who in part.walkers))
-        for part in sets
-    ]
+    beside = list(map(beside_others, sets))
     config = walk_config(relative_to="walker-mean", seed=7)
     assert "gait_alone" in set(choose_model(join_sets(*beside), config, EMOTIONS).table["model"])
     assert "gait_alone" not in set(choose_model(join_sets(*sets), walk_config(), EMOTIONS).table["model"])
