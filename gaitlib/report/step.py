@@ -118,7 +118,7 @@ def show_text(*sentences: str) -> None:
 
 def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_dir: Path) -> HTML:
     """Return what a reader sees first: the answer, three things to know, the ladder, the walkers."""
-    shown = _shown(run_dir)
+    answer, strip = (_shown(run_dir).get(name, "") for name in ("answer", "walkers"))
     texts = data_sentence(data, config), caution(evaluation, data), what_it_reads(evaluation)
     things = zip(("Data", "Caution", "What differs"), texts, strict=True)
     items = "".join(f"<li><strong>{name}.</strong> {escape(text)}</li>" for name, text in things)
@@ -127,6 +127,6 @@ def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_d
     table = _table_html(ladder, "Model and baselines on the same held-out walkers")
     return HTML(
         f'<section class="first-screen"><div><p class="headline"><b>{percent(evaluation.test.accuracy)}</b>'
-        f"{escape(headline(evaluation, config))}</p>{shown['answer']}<ul>{items}</ul></div>"
-        f'<div class="output_subarea">{table}</div><div class="strip">{shown["walkers"]}</div></section>'
+        f"{escape(headline(evaluation, config))}</p>{answer}<ul>{items}</ul></div>"
+        f'<div class="output_subarea">{table}</div><div class="strip">{strip}</div></section>'
     )
