@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from scipy.special import expit
 
 from gaitlib.errors import InputError, StorageError
 from gaitlib.files import cache_dir, file_digest, stderr_to, write_aside
@@ -151,7 +150,7 @@ class PoseEstimator:
         points = boxes.reshape(-1, 6, 2)  # centre and size of the box, four points
         points[:, [0, 2, 3]] += self._anchors[:, None] * _DETECTOR_PX
         corners = np.hstack([points[:, 0] - points[:, 1] / 2, points[:, 1]])
-        best = cv2.dnn.NMSBoxes(corners.tolist(), expit(scores[:, 0]).tolist(), MIN_SCORE, _MAX_OVERLAP)
+        best = cv2.dnn.NMSBoxes(corners.tolist(), _sigmoid(scores[:, 0]).tolist(), MIN_SCORE, _MAX_OVERLAP)
         return [_square(*(points[place, 2:4] @ matrix[:, :2].T + matrix[:, 2])) for place in best]
 
     def estimate(self, frame: np.ndarray, square: BodySquare) -> Pose:
@@ -168,10 +167,10 @@ class PoseEstimator:
             score=float(score[0]) if is_sane else 0.0,
             image_px=image_px[:_NUM_BODY].astype(np.float32),
             world_m=world_m,
-            visibility=expit(points[:_NUM_BODY, 3]),
+            visibility=_sigmoid(points[:_NUM_BODY, 3]),
             square=square,
             next_square=_square(*image_px[_NUM_BODY : _NUM_BODY + 2]),
-            mask=(expit(mask[..., 0]) * 255).astype(np.uint8),
+            mask=(_sigmoid(mask[..., 0]) * 255).astype(np.uint8),
         )
 
 
@@ -210,10 +209,14 @@ def _refine(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
     scale, cells = _LANDMARK_PX / _HEAT_PX, np.arange(-3, 4)
     is_inside = ((points >= 0) & (points < _LANDMARK_PX)).all(axis=1)
     columns, rows = np.clip(points / scale, 0, _HEAT_PX - 1).astype(int).T
-    padded = np.pad(expit(heat), ((3, 3), (3, 3), (0, 0)))
+    padded = np.pad(_sigmoid(heat), ((3, 3), (3, 3), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), axis=(0, 1))
     weights = windows[rows, columns, np.arange(len(points))]
     is_sure = is_inside & (weights.max(axis=(1, 2)) >= 0.5)
     sums = np.column_stack([weights.sum(axis=1) @ cells, weights.sum(axis=2) @ cells])
     means = np.column_stack([columns, rows]) + sums / np.maximum(weights.sum(axis=(1, 2)), 1e-6)[:, None]
     return np.where(is_sure[:, None], means * scale, points)
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(values, -80, 80)))
