@@ -28,6 +28,7 @@ _MAX_ERRORS_IN_A_ROW, _MAX_READINGS = 100, 50
 # Cameras leave out a frame or two in little light; headers and indexes are a small part of a file.
 _MIN_GAP_STEPS, _MIN_GAP_SECONDS, _MAX_UNREAD_SHARE = 3.5, 0.1, 0.05
 _MAX_GAP_SECONDS, _MIN_STEP_SECONDS = 10.0, 0.9e-3  # of more than 1000 frames a second none is believed
+_ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1", "libdav1d"}
 # FFmpeg's errors come to `Decoder._call`, none to the terminal.
 av.logging.set_level(av.logging.ERROR)
 av.logging.set_skip_repeated(False)
@@ -163,7 +164,8 @@ class Decoder:
         self.stream = self._main_stream()
         self._timeline = Timeline(float(self.stream.average_rate or 0))
         self._stretch = self._find_stretch()
-        self._faults, self._num_torn, self._is_interlaced = list[str](), 0, False
+        self._num_due = self._num_failed = self._num_torn = 0
+        self._faults, self._is_interlaced = list[str](), False
 
     def _main_stream(self) -> VideoStream:
         """Return the largest stream of moving pictures, no cover; `InputError` without one."""
@@ -221,7 +223,7 @@ class Decoder:
             try:
                 yield from self._call(self.stream.decode, packet)
             except av.error.FFmpegError:
-                self.report.corrupt_frames += 1
+                self._num_failed += 1
 
     def _packets(self) -> Iterator[av.Packet | None]:
         """Yield the stream's packets as far as the file goes, then None, which ends decoding."""
@@ -243,6 +245,7 @@ class Decoder:
             if packet.size:  # the demuxer's own end has none; ours comes below, whatever ended the loop
                 num_errors = 0
                 self._num_torn += packet.is_corrupt or packet.size > largest
+                self._num_due += not packet.is_discard
                 yield packet
         yield None
 
@@ -257,7 +260,9 @@ class Decoder:
     def _complete(self) -> None:
         """Complete the report: what was lost, and what FFmpeg said."""
         report, notes, timeline = self.report, self.report.notes, self._timeline
-        report.corrupt_frames = max(report.corrupt_frames, self._num_torn)
+        is_countable = self.stream.codec_context.name in _ONE_PACKET_ONE_FRAME and not self._is_interlaced
+        num_lost = max(self._num_failed, self._num_due - report.frames_read if is_countable else 0)
+        report.corrupt_frames = max(report.corrupt_frames + num_lost, self._num_torn)
         report.frame_rate_hz = 1 / timeline.step_seconds()
         report.duration_seconds = timeline.end_seconds() * self._stretch if report.frames_read else 0.0
         if self._is_interlaced:
