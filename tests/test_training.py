@@ -30,7 +30,6 @@ from gaitlib.training import (
     train_model,
     update_about,
 )
-from gaitlib.training.fitting import join_sets
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -180,7 +179,7 @@ def test_models_learn_alone_and_relative_to_the_walker_from_soft_labels_too(sets
 
 
 def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, monkeypatch):
-    both, config, fitted = join_sets(*sets), walk_config(seed=5), []
+    both, config, fitted = sets[0].joined(sets[1]), walk_config(seed=5), []
     original = fitting.fit_classifier
     monkeypatch.setattr(fitting, "fit_classifier", lambda *given: fitted.append(given[0]) or original(*given))
     choice = choose_model(both, config, EMOTIONS)
@@ -196,7 +195,7 @@ def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, 
 def test_networks_are_judged_without_their_walkers_and_given_up_where_they_are_hopeless(
     sets, monkeypatch, is_good
 ):
-    both, config, seen = join_sets(*sets), walk_config(seed=6), []
+    both, config, seen = sets[0].joined(sets[1]), walk_config(seed=6), []
 
     def train_network(name, train, validation, config, emotions):
         walkers = {*train.walkers, *validation.walkers}
@@ -223,7 +222,7 @@ def test_networks_are_judged_without_their_walkers_and_given_up_where_they_are_h
 
 
 def test_a_network_is_trained_in_inner_folds_until_it_is_hopeless(sets):
-    both, config = join_sets(*sets), walk_config(seed=6, epochs=1)
+    both, config = sets[0].joined(sets[1]), walk_config(seed=6, epochs=1)
     model = TrainedModel(name="skeleton_gru", emotions=EMOTIONS, config=config)
     says = choosing.network_out_of_fold(model, both, rival=np.eye(len(EMOTIONS))[both.labels])
     known = np.isfinite(says).all(axis=1)
@@ -234,8 +233,9 @@ def test_a_network_is_trained_in_inner_folds_until_it_is_hopeless(sets):
 def test_comparing_must_be_better_than_the_ensemble_that_reads_each_walk_alone(sets):
     beside = list(map(beside_others, sets))
     config = walk_config(relative_to="walker-mean", seed=7)
-    assert "gait_alone" in set(choose_model(join_sets(*beside), config, EMOTIONS).table["model"])
-    assert "gait_alone" not in set(choose_model(join_sets(*sets), walk_config(), EMOTIONS).table["model"])
+    both, compared = sets[0].joined(sets[1]), beside[0].joined(beside[1])
+    assert "gait_alone" in set(choose_model(compared, config, EMOTIONS).table["model"])
+    assert "gait_alone" not in set(choose_model(both, walk_config(), EMOTIONS).table["model"])
     alone = train_model("gait_alone", *beside, config, EMOTIONS).model
     same = train_model("gait_ensemble", *sets, walk_config(seed=7), EMOTIONS).model
     assert alone.config.relative_to == "none"  # to predict, no other walk is needed

@@ -42,6 +42,17 @@ class VideoSet:
             targets=None if self.targets is None else self.targets[places],
         )
 
+    def joined(self, other: Self) -> Self:
+        """Return the videos of both sets, each with its references."""
+        return replace(
+            self,
+            videos=self.videos + other.videos,
+            labels=np.concatenate([self.labels, other.labels]),
+            walkers=np.concatenate([self.walkers, other.walkers]),
+            references=self.references + other.references,
+            targets=None if self.targets is None else np.concatenate([self.targets, other.targets]),
+        )
+
 
 @dataclass(frozen=True)
 class RunData:

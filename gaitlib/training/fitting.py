@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,7 @@ def train_model(
     classifier has no epoch to choose, and learns from the validation walkers too. `emotions` are the class
     names in the order of the labels.
     """
-    learnt = join_sets(train, validation)
+    learnt = train.joined(validation)
     about = {
         "is_demo": False,
         "num_walkers": len(set(learnt.walkers)),
@@ -276,18 +276,6 @@ def training_key(model: TrainedModel, clip_sets: Sequence[ClipSet]) -> str:
             parts += [[video.folder.name for video in part.videos], part.rows, part.video_numbers]
             parts += [part.is_mirrored, part.labels, part.targets, part.reference_videos]
     return joblib.hash(parts)
-
-
-def join_sets(one: VideoSet, other: VideoSet) -> VideoSet:
-    """Return the videos of both sets, each with its references."""
-    return replace(
-        one,
-        videos=one.videos + other.videos,
-        labels=np.concatenate([one.labels, other.labels]),
-        walkers=np.concatenate([one.walkers, other.walkers]),
-        references=one.references + other.references,
-        targets=None if one.targets is None else np.concatenate([one.targets, other.targets]),
-    )
 
 
 def _describe(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, Any]:

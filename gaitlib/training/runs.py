@@ -14,7 +14,7 @@ from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_csv, write_json
 from gaitlib.models import INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
 from gaitlib.training.choosing import Choice, choose_model
-from gaitlib.training.fitting import TrainingResult, join_sets, train_model
+from gaitlib.training.fitting import TrainingResult, train_model
 
 Which = Literal["chosen", "published"]
 # Settings that do not shape what a model learns.
@@ -67,7 +67,7 @@ def _train_fit(fit: Fit) -> FitResult:
 
     if fit.config.model != "auto":
         return FitResult(fit, trained(fit.config.model))
-    choice = choose_model(join_sets(train, validation), fit.config, fit.data.emotions)
+    choice = choose_model(train.joined(validation), fit.config, fit.data.emotions)
     published = trained(PUBLISHED)
     return FitResult(fit, published if choice.name == PUBLISHED else trained(choice.name), published, choice)
 
