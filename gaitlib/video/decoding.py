@@ -5,6 +5,7 @@ import logging
 import re
 from array import array
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median_low
@@ -199,7 +200,8 @@ class Decoder:
     def frames(self) -> Generator[tuple[av.VideoFrame, float], None, None]:
         """Yield each frame, and when it leaves the screen in seconds from the first frame."""
         context, base, shown = self.stream.codec_context, float(self.stream.time_base or 0), None
-        context.options = _OPTIONS
+        # Without the second, the decoder of AV1 says nothing of flipped bits.
+        context.options = _OPTIONS | ({"strict": "strict"} if context.name == "libdav1d" else {})
         context.thread_count = 1  # what other threads log cannot be caught
         for frame in self._decode():
             self._is_interlaced |= bool(frame.interlaced_frame)
@@ -219,7 +221,12 @@ class Decoder:
         self._complete()
 
     def _decode(self) -> Iterator[av.VideoFrame]:
+        # Nor does FFmpeg's own decoder of VP9; libvpx does, but gives hardly a frame after them.
+        is_vp9 = self.stream.codec_context.name == "vp9"
+        checker = av.CodecContext.create("libvpx-vp9", "r") if is_vp9 else None
         for packet in self._packets():
+            with suppress(av.error.FFmpegError):
+                self._call(checker.decode, packet) if checker else None
             try:
                 yield from self._call(self.stream.decode, packet)
             except av.error.FFmpegError:
