@@ -153,6 +153,18 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} cannot be read as JSON ({error}): delete it and run again.") from error
 
 
+def write_html(path: Path, template: str = "page.html.j2", **texts: Any) -> None:
+    """Write a page that opens offline; of what it is given, `body` is HTML already, all else is escaped."""
+    import jinja2
+    from pygments.formatters import HtmlFormatter
+
+    loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
+    page = jinja2.Environment(loader=loader, autoescape=True).get_template(template)
+    texts |= {"here": path.name, "highlighting": HtmlFormatter(style="xcode").get_style_defs(".highlight")}
+    with write_aside(path) as aside:
+        aside.write_text(page.render(texts), encoding="utf-8", errors="backslashreplace")
+
+
 def write_csv(path: Path, table: "pd.DataFrame") -> None:
     """Write a table as CSV, whole or not at all; texts cannot act as formulas in a spreadsheet."""
     with write_aside(path) as aside:

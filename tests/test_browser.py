@@ -11,9 +11,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from test_report import EVIL_EMOTION, user_report  # noqa: F401
 
 from gaitlib.explain import figure_html
-from gaitlib.files import read_json, write_json
+from gaitlib.files import read_json, write_html, write_json
 from gaitlib.report.notebooks import export_notebook
-from gaitlib.report.pages import write_index, write_page
+from gaitlib.report.pages import write_index
 from gaitlib.report.run import NOTEBOOKS
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -198,7 +198,7 @@ def test_planted_text_in_a_page_stays_dead(browser, tmp_path, text):
     title, body = export_notebook(tmp_path / "a.ipynb")
     links = {"a.html": text, f"{text}.html": "other", "javascript:alert(16)": text}
     texts = {"title": title, "links": links, "banners": [text], "footer": text}
-    write_page(tmp_path / "a.html", body=body, **texts)
+    write_html(tmp_path / "a.html", body=body, **texts)
     opened = OpenedPage(browser, tmp_path / "a.html")
     opened.complaints = [text for text in opened.complaints if "Failed to load resource" not in text]
     opened.assert_quiet()

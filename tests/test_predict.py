@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,7 +101,9 @@ def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):
     assert any("slowed down" in note for note in verdict.notes)
 
 
-def test_a_film_played_backwards_gets_no_verdict(model, demo_folders, tmp_path):
+def test_a_film_played_backwards_gets_no_verdict_and_a_squeezed_one_less_confidence(
+    model, demo_folders, tmp_path
+):
     for emotion in ("happy", "sad"):
         path = demo_folders[0] / emotion / "walker01_1.mp4"
         forth, back = read_video(path, 30.0)[0].frames, tmp_path / f"{emotion}.mp4"
@@ -108,6 +111,10 @@ def test_a_film_played_backwards_gets_no_verdict(model, demo_folders, tmp_path):
         verdict = judge_video(back, model)
         assert (verdict.status, verdict.emotion) == ("abstained", None)
         assert verdict.notes[-1] == "The person walks backwards: is the film played backwards?"
+        write_film(back, 30.0, [cv2.resize(one, None, fx=0.75, fy=1) for one in forth])
+        squeezed, plain = judge_video(back, model), judge_video(path, model)
+        assert "squeezed" in " ".join(squeezed.notes) and "squeezed" not in " ".join(plain.notes)
+        assert max(squeezed.probabilities.values()) <= max(plain.probabilities.values())
         assert not walks_backwards(prepare_video(path, model.config))
 
 

@@ -1,5 +1,8 @@
-"""Why a model gives its answer: gait parameters that speak for it, and where a network looks."""
+"""Why a model gives its answer, in HTML: gait parameters that speak for it, and where a network looks."""
 
+import base64
+import io
+from html import escape
 from typing import Any
 
 import cv2
@@ -11,7 +14,6 @@ from matplotlib.figure import Figure
 from gaitlib.clips import PreparedVideo
 from gaitlib.clips.skeleton import draw_sequence
 from gaitlib.data import VideoSet
-from gaitlib.explain.pages import figure_html, paragraph
 from gaitlib.gait import GAIT_PARAMETERS, gait_parameters
 from gaitlib.models import TrainedModel, make_clips
 
@@ -24,6 +26,8 @@ _TINY = 1e-12
 # How much of its height a stick figure fills, see `draw_sequence`.
 _BODY_SHARE = 0.8
 _NUM_BARS, _NUM_FRAMES, _FIGURE_PX = 12, 8, 96
+# A wider picture scrolls on a phone, where its words would be too small to read.
+_PRINT_DPI, _SCREEN_DPI, _WIDE_PX = 150, 100, 640
 _FOR, _AGAINST, _AS_USUAL, _ORANGE = "#D55E00", "#0072B2", "#bbbbbb", (213, 94, 0)
 
 
@@ -163,3 +167,33 @@ def _strip(clip: np.ndarray, saliency: np.ndarray) -> np.ndarray:
     evidence = np.clip(evidence / max(float(np.quantile(evidence, 0.995)), 1e-9), 0, 1)[..., None]
     grey = frames.mean(axis=-1, keepdims=True)
     return np.hstack(list((grey * (1 - evidence) + np.array(_ORANGE) * evidence).astype(np.uint8)))
+
+
+def paragraph(text: str) -> str:
+    """Return a text, escaped, as a paragraph."""
+    return f"<p>{escape(text)}</p>"
+
+
+def figure_html(figure: Figure, alt: str = "") -> tuple[str, bytes]:
+    """Draw a figure sharp enough for print and close it; return it as HTML and as PNG.
+
+    `alt` describes it in words, by default by its label; the beginning, up to a colon, is its caption.
+    """
+    stream, alt = io.BytesIO(), alt or str(figure.get_label()) or "Figure"
+    figure.savefig(stream, format="png", dpi=_PRINT_DPI, bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+    png, caption = stream.getvalue(), alt.split(": ")[0].split(". ")[0].rstrip(".") + "."
+    width = int.from_bytes(png[16:20], "big") * _SCREEN_DPI // _PRINT_DPI
+    wide = ' class="wide"' if width > _WIDE_PX else ""
+    image = f'<img src="{data_uri(stream, "png")}"{wide} width="{width}" alt="{escape(alt)}">'
+    return captioned(image, caption), png
+
+
+def captioned(image: str, caption: str) -> str:
+    """Return an image, HTML already, with a caption."""
+    return f'<figure class="numbered">{image}<figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def data_uri(stream: io.BytesIO, kind: str) -> str:
+    """Return a picture as an address that holds all of it."""
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"

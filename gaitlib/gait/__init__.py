@@ -7,4 +7,4 @@ from gaitlib.gait.features import (
     gait_feature_names,
     gait_features,
 )
-from gaitlib.gait.measuring import GAIT_PARAMETERS, gait_parameters, measure_gait, step_events
+from gaitlib.gait.measuring import GAIT_PARAMETERS, gait_parameters, measure_gait, seen_foot_legs, step_events

@@ -37,6 +37,8 @@ _TREND_SECONDS = 1.5
 # A step that takes longer is rare; the longest.
 _SLOW_STEP_SECONDS = 0.85, 3.5
 _FORWARD, _LEFT, _UP, _SIDES = 0, 1, 2, np.array([1.0, -1.0])
+# A foot lies flat whose toes and heel differ in height by less, in its length.
+_MAX_SLANT = 0.35
 # The range over time without the outermost 5 %.
 _range = partial(iqr, axis=0, rng=(5, 95))
 # Shares of the body's height (Winter 2009): thigh and shank; from the hips to the shoulders.
@@ -90,6 +92,12 @@ def measure_bout(video: PreparedVideo, bout: Bout) -> dict[str, float]:
     return measure_keypoints(video.keypoints.part(rows), video.track["is_repeat"].to_numpy()[rows])
 
 
+def seen_foot_legs(video: PreparedVideo) -> float:
+    """Return how long a foot seems that lies flat, in legs, which tells a squeezed picture; NaN if unseen."""
+    feet = [measure_bout(video, bout).get("foot_legs", np.nan) for bout in video.own_bouts]
+    return float(pd.Series(feet, dtype=float).median())
+
+
 def step_events(video: PreparedVideo, bout: Bout) -> pd.DataFrame:
     """Return `time_seconds` and `side` of the steps of a bout; of silhouettes none (Zeni et al. 2008)."""
     motion = body_motion(video.keypoints.part(_rounds(video, bout))) if video.keypoints else None
@@ -115,6 +123,10 @@ def measure_keypoints(keypoints: Keypoints, is_repeat: np.ndarray | None = None)
     if motion is None:
         return {}
     found, rhythm = _posture(motion) | _limbs(motion) | _smoothness(motion), walking_rhythm(motion)
+    feet = motion.both("foot_index", image=True) - motion.both("heel", image=True)
+    along, up = np.abs(feet).reshape(-1, 2).T
+    if not motion.is_frontal and (is_flat := up < _MAX_SLANT * along).any():
+        found["foot_legs"] = np.median(along[is_flat]) / motion.leg_m
     if rhythm:
         old = keypoints.times_seconds[is_repeat] if is_repeat is not None else []
         found |= _steps(motion, rhythm[0])

@@ -15,7 +15,7 @@ from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
-from gaitlib.gait import measure_gait
+from gaitlib.gait import measure_gait, seen_foot_legs
 from gaitlib.labels import list_videos
 from gaitlib.models import TrainedModel
 from gaitlib.senses import TOGETHER, SensesModel, measure_walk
@@ -216,7 +216,12 @@ def _with_references(
 
 def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     """Fill in what the model says, unless the walk is unlike any in training."""
-    answers = model.predict_clips(videos)
+    answers, foot = model.predict_clips(videos), seen_foot_legs(videos.videos[0])
+    low, high = model.about.get("foot_range_legs") or (0, math.inf)
+    if foot < low or foot > high:
+        doubt = "is the picture squeezed or widened? The confidence is lowered"
+        verdict.warn(f"The feet look too {'short' if foot < low else 'long'} for the legs: {doubt}.")
+        model = model.model_copy(update={"temperature": 2 * model.temperature})
     shares = model.calibrated(np.concatenate([model.predict(videos, answers), answers.probabilities]))
     verdict.probabilities, *parts = (dict(zip(model.emotions, row, strict=True)) for row in shares.tolist())
     verdict.emotion, verdict.confidence = max(verdict.probabilities.items(), key=lambda item: item[1])

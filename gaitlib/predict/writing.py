@@ -14,8 +14,8 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.explain import explain_verdict, figure_html, paragraph, write_html
-from gaitlib.files import make_folder, show_name, write_aside, write_json
+from gaitlib.explain import explain_verdict, figure_html, paragraph
+from gaitlib.files import make_folder, show_name, write_aside, write_html, write_json
 from gaitlib.models import TrainedModel
 from gaitlib.predict.verdict import Moment, Verdict
 from gaitlib.video import VideoReader, write_film
@@ -76,7 +76,7 @@ def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> 
             f"{about} The emotion is the one that the walk resembles most among those the model was trained "
             "on. It does not say what somebody feels."
         ),
-        f'<div class="scroll">{verdict_table(verdicts).to_html(index=False, border=0)}</div>',
+        f'<div class="output_subarea">{verdict_table(verdicts).to_html(index=False, border=0)}</div>',
     ]
     for verdict in verdicts:
         parts.append(f"<h2>{escape(show_name(Path(verdict.video).name))}: {escape(verdict.word)}</h2>")
@@ -85,7 +85,7 @@ def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> 
             parts.append(figure_html(plot_walk(verdict))[0])
         if verdict.prepared is not None and verdict.emotion:
             parts += explain_verdict(verdict.prepared, model, verdict.emotion)
-    write_html(path, "What the walks show", parts)
+    write_html(path, title="What the walks show", body=f"<h1>What the walks show</h1>{''.join(parts)}")
 
 
 def plot_walk(verdict: Verdict) -> Figure:

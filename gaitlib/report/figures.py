@@ -19,7 +19,7 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData, make_fit, prepared_rows
 from gaitlib.evaluation import Evaluation
-from gaitlib.explain.pages import captioned, data_uri
+from gaitlib.explain.reasons import captioned, data_uri
 from gaitlib.files import show_name
 from gaitlib.models import ClipAnswers
 from gaitlib.predict import draw_walker

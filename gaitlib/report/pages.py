@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
 import pandas as pd
-from pygments.formatters import HtmlFormatter
 
 from gaitlib.config import CEILINGS, make_config
 from gaitlib.errors import InputError
-from gaitlib.files import hold_lock, read_json, show_name, write_aside
+from gaitlib.files import hold_lock, read_json, show_name, write_html
 
 Page = tuple[str, str]  # title and HTML body
-_TEMPLATES = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
 _FILES = (".csv", ".db", ".h5", ".ipynb", ".json", ".keras")
 _SYNTHETIC = "Synthetic walkers, drawn by a program: the scores do not hold for real people."
 # By which the list of runs is told from a page of somebody else.
@@ -28,15 +25,6 @@ _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "num_videos", "num_walke
 def spelled(name: str) -> str:
     """Return a name with blanks in the place of underscores."""
     return name.replace("_", " ")
-
-
-def write_page(path: Path, template: str = "page.html.j2", **texts: Any) -> None:
-    """Write a page from a template; of what it is given, `body` is HTML already, all else is escaped."""
-    environment = jinja2.Environment(loader=_TEMPLATES, autoescape=True)
-    highlighting = HtmlFormatter(style="xcode").get_style_defs(".highlight")
-    page = environment.get_template(template).render(here=path.name, highlighting=highlighting, **texts)
-    with write_aside(path) as aside:
-        aside.write_text(page, encoding="utf-8")
 
 
 def write_pages(exports: Mapping[str, Page], results: Mapping[str, Any], work: Path, name: str) -> None:
@@ -54,8 +42,8 @@ def write_pages(exports: Mapping[str, Page], results: Mapping[str, Any], work: P
     for notebook, (title, body) in exports.items():
         if notebook == report:
             texts |= {"files": files, "command": shlex.join(["gaitlib", *sys.argv[1:]])}
-            write_page(work / "index.html", title=title, body=body, **texts)
-        write_page(work / f"{notebook}.html", title=title, body=body, **texts)
+            write_html(work / "index.html", title=title, body=body, **texts)
+        write_html(work / f"{notebook}.html", title=title, body=body, **texts)
 
 
 def write_index(reports_dir: Path) -> None:
@@ -71,7 +59,7 @@ def write_index(reports_dir: Path) -> None:
                 runs.append(_describe(path.parent))
         runs.sort(key=lambda run: run["made"], reverse=True)
         footer = f"{len(runs)} run{'s' * (len(runs) != 1)}."
-        write_page(page, "runs.html.j2", title="Runs", runs=runs, footer=footer)
+        write_html(page, "runs.html.j2", title="Runs", runs=runs, footer=footer)
 
 
 def _describe(folder: Path) -> dict[str, Any]:
