@@ -1,13 +1,12 @@
 """Gait parameters of walking bouts, from keypoints or silhouettes; `parameters.csv` defines them."""
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.signal import welch
-from scipy.stats import iqr
 
 from gaitlib.clips import Bout, PreparedVideo
 from gaitlib.gait.motion import (
@@ -28,10 +27,9 @@ from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints
 # (thigh and shank) or trunks (hips to shoulders), so that people of all sizes compare.
 GAIT_PARAMETERS = pd.read_csv(Path(__file__).with_name("parameters.csv"), dtype=str)
 GAIT_PARAMETERS = GAIT_PARAMETERS.set_index("name", drop=False).rename_axis(None)
-# Slower than this somebody walks on a treadmill, or the camera goes along: steps tell the speed.
-_MIN_LEGS_PER_S = 0.2
-# Ankles part and close like a triangle, whose first harmonic is 0.81 as large.
-_TRIANGLE = 8 / np.pi**2
+# Slower than this somebody walks on a treadmill, or the camera goes along: steps tell the speed. Ankles part
+# and close like a triangle, whose first harmonic is 0.81 as large.
+_MIN_LEGS_PER_S, _TRIANGLE = 0.2, 8 / np.pi**2
 # A trend of so many seconds hides what comes once a stride.
 _TREND_SECONDS = 1.5
 # A step that takes longer is rare; the longest.
@@ -39,8 +37,6 @@ _SLOW_STEP_SECONDS = 0.85, 3.5
 _FORWARD, _LEFT, _UP, _SIDES = 0, 1, 2, np.array([1.0, -1.0])
 # A foot lies flat whose toes and heel differ in height by less, in its length.
 _MAX_SLANT = 0.35
-# The range over time without the outermost 5 %.
-_range = partial(iqr, axis=0, rng=(5, 95))
 # Shares of the body's height (Winter 2009): thigh and shank; from the hips to the shoulders.
 _LEG_SHARE, _TRUNK_SHARE = 0.49, 0.28
 # Slow sway, strides, steps from slow to fast, and what is faster than steps.
@@ -129,8 +125,7 @@ def measure_keypoints(keypoints: Keypoints, is_repeat: np.ndarray | None = None)
         found["foot_legs"] = np.median(along[is_flat]) / motion.leg_m
     if rhythm:
         old = keypoints.times_seconds[is_repeat] if is_repeat is not None else []
-        found |= _steps(motion, rhythm[0])
-        found |= _regularity(motion, rhythm, is_fresh=~np.isin(motion.times_seconds, old))
+        found |= _steps(motion, rhythm[0]) | _regularity(motion, rhythm, ~np.isin(motion.times_seconds, old))
     return {name: float(value) for name, value in found.items()}
 
 
@@ -222,6 +217,11 @@ def _regularity(
         "step_regularity": -repeats_after(at, ahead, passes, stride / 2),
         "stride_regularity": repeats_after(at, ahead, passes, stride),
     }
+
+
+def _range(values: np.ndarray) -> np.ndarray:
+    # Without the outermost 5 %; scipy's iqr says the same in twenty times the time.
+    return np.ptp(np.percentile(values, (5, 95), axis=0), axis=0)
 
 
 def _degrees(opposite: np.ndarray, adjacent: np.ndarray) -> np.ndarray:
