@@ -119,9 +119,8 @@ def test_pages_clips_and_command_work_by_hand(browser, demo_report):
     page.locator("button", has_text="Pause clips").first.click()
     assert source.get_attribute("media") == "all"
     page.emulate_media(reduced_motion="reduce")
-    assert (
-        page.locator(".clips img").first.evaluate("image => image.currentSrc").startswith("data:image/webp")
-    )
+    source = page.locator(".clips img").first.evaluate("image => image.currentSrc")
+    assert source.startswith("data:image/webp")
     assert page.locator("pre.command").inner_text().startswith("gaitlib report --videos ")
     assert page.locator("button", has_text="Copy").count() == 1
     page.click("nav a[href='03_training.html']")

@@ -30,9 +30,8 @@ def test_numbers_as_yaml_writes_them(tmp_path):
 def test_grid_lists_every_combination_and_settings_read_well():
     plan = make_plan({"name": "a", "search": {"batch_size": [2, 4], "augment": [True, False]}})
     assert len(list_candidates(plan)) == 4 and {"batch_size": 4, "augment": False} in list_candidates(plan)
-    assert (
-        describe_settings({"model": "cnn_gru", "l2_strength": 0.00012345}) == "cnn_gru, l2_strength 0.000123"
-    )
+    settings = {"model": "cnn_gru", "l2_strength": 0.00012345}
+    assert describe_settings(settings) == "cnn_gru, l2_strength 0.000123"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """One video to one verdict: read, warned, abstained or refused, and all that is written of it."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -101,9 +102,7 @@ def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):
     assert any("slowed down" in note for note in verdict.notes)
 
 
-def test_a_film_played_backwards_gets_no_verdict_and_a_squeezed_one_less_confidence(
-    model, demo_folders, tmp_path
-):
+def test_a_film_backwards_gets_no_verdict_and_a_squeezed_one_less(model, demo_folders, tmp_path):
     for emotion in ("happy", "sad"):
         path = demo_folders[0] / emotion / "walker01_1.mp4"
         forth, back = read_video(path, 30.0)[0].frames, tmp_path / f"{emotion}.mp4"
@@ -134,7 +133,7 @@ def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp
     assert "cuts from one shot to another" in notes and "people walk one after another" in notes
     write_film(tmp_path / "beside.mp4", 30.0, np.concatenate([film[:60] for film in films], axis=1))
     beside = judge_video(tmp_path / "beside.mp4", model)
-    assert "2 people are seen at the same time: only the one who walks most is read." in beside.notes
+    assert "2 people are seen at once: only the one who walks most is read." in beside.notes
 
 
 def test_a_doubt_leaves_an_abstention_as_it_is():
@@ -156,12 +155,14 @@ def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):
     path = tmp_path / "black.mp4"
     write_film(path, 15.0, np.zeros((45, 240, 320, 3), np.uint8))
     verdict = judge_video(path, model)
-    assert (verdict.status, verdict.emotion, verdict.confidence) == ("abstained", None, None)
-    assert verdict.notes
+    assert (verdict.status, verdict.emotion, verdict.confidence) == (
+        "abstained",
+        None,
+        None,
+    ) and verdict.notes
 
 
 def test_cut_file_is_read_with_a_warning(model, demo_video):
-    content = demo_video.read_bytes()
     mkv = demo_video.with_suffix(".mkv")
     with av.open(str(demo_video)) as source, av.open(str(mkv), "w") as target:
         stream = target.add_stream_from_template(source.streams.video[0])
@@ -173,9 +174,7 @@ def test_cut_file_is_read_with_a_warning(model, demo_video):
     mkv.write_bytes(content[: int(0.8 * len(content))])
     verdict = judge_video(mkv, model)
     assert verdict.status in {"warned", "abstained"}
-    assert any(
-        "end" in note or "damaged" in note or "shorter" in note or "missing" in note for note in verdict.notes
-    )
+    assert re.search("end|damaged|shorter|missing", " ".join(verdict.notes))
 
 
 def test_files_written_tell_the_same(model, demo_video, tmp_path):
@@ -187,13 +186,10 @@ def test_files_written_tell_the_same(model, demo_video, tmp_path):
     content = json.loads((tmp_path / "out.json").read_text())
     page = (tmp_path / "out.html").read_text()
     assert [video["status"] for video in content["videos"]] == [verdict.status for verdict in verdicts]
-    assert content["videos"][0]["gait"]
     assert {"start_seconds", "end_seconds", "probabilities"} <= set(content["videos"][0]["timeline"][0])
-    assert "<b>broken" not in page
-    assert "&lt;b&gt;broken" in page
-    assert "http://" not in page
-    assert "https://" not in page
-    assert 'alt="8 frames' in page
+    assert "<b>broken" not in page and "&lt;b&gt;broken" in page
+    assert "http://" not in page and "https://" not in page
+    assert 'alt="8 frames' in page and content["videos"][0]["gait"]
 
 
 def test_annotated_copy_shows_the_walker_and_keypoints_load(model, demo_video, tmp_path):

@@ -245,6 +245,19 @@ def test_comparing_must_be_better_than_the_ensemble_that_reads_each_walk_alone(s
     assert np.allclose(answers.probabilities, others.probabilities)
 
 
+@pytest.mark.parametrize("sure", ["gait_alone", "gait_ensemble"])
+def test_an_ensemble_compares_walks_only_where_its_log_loss_is_lower(sets, monkeypatch, sure):
+    def say(name, videos, *_):
+        says = 0.1 + (0.6 if name == sure else 0.3) * np.eye(len(EMOTIONS))[videos.labels]
+        wrong = [2] if name == "gait_forest" else [0, 1]  # the forest leads, but by one video
+        says[wrong] = np.roll(says[wrong], 1, axis=1)
+        return says
+
+    compared = beside_others(sets[0]).joined(beside_others(sets[1]))
+    monkeypatch.setattr(choosing, "gait_out_of_fold", say)
+    assert choose_model(compared, walk_config(relative_to="walker-mean"), EMOTIONS).name == sure
+
+
 def test_too_few_walkers_to_choose_by_leave_the_published_network(sets):
     few = sets[0].chosen(np.flatnonzero(sets[0].walkers != "walker01"))
     choice = choose_model(few, walk_config(), EMOTIONS)

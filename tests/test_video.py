@@ -43,7 +43,6 @@ KINDS = {
     "wmv": ("a.wmv", "wmv2", {"time_base": Fraction(1, 1000), "mux_format": "asf"}),
     "gif": ("a.gif", "gif", {"pix_fmt": "rgb8", "time_base": Fraction(1, 100)}),
 }
-UNMARKED = ("wmv",)  # bits may flip there without a trace
 
 
 def bar_code(number, width=160, height=96):
@@ -355,7 +354,7 @@ def test_frames_missing_midway_are_told(tmp_path):
     assert not read_grey(write_video(tmp_path / "b.mp4", now_and_then))[1].notes
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in UNMARKED])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "wmv"])  # has no trace of flips
 def test_damage_is_said_and_the_rest_read(tmp_path, kind, capfd):
     path, content, num_silent = make_kind(tmp_path, kind), kind_content(kind, 60), 0
     for seed in range(4, 16):

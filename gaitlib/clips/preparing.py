@@ -304,9 +304,7 @@ def _describe(
         )
     most = max(tracks, key=lambda track: track.num_people)
     if most.num_people > 1 and bouts:
-        notes.append(
-            f"{most.num_people} people are seen at the same time: only the one who walks most is read."
-        )
+        notes.append(f"{most.num_people} people are seen at once: only the one who walks most is read.")
     too_short = f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
     why = most.reason if all(track.reason for track in tracks) else too_short
     return (

@@ -148,9 +148,7 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo 
     videos = _with_references(video, model, beside)
     if not videos:
         unread = [walk for walk in beside if isinstance(walk, str)][:1]
-        needed = (
-            "The model needs another walk of the same person: name one with --reference or --same-walker."
-        )
+        needed = "The model needs another walk of the person: name one with --reference or --same-walker."
         return verdict.abstain(" ".join([needed, *unread]))
     _answer(verdict, model, videos)
     if walks_backwards(video):

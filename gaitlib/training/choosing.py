@@ -16,8 +16,8 @@ from gaitlib.training.fitting import gait_out_of_fold, remember, train_model, tr
 
 # With fewer walkers, what inner folds say is chance.
 _FEWEST_WALKERS = 4
-# Of models that inner folds cannot tell apart, the one that errs in two ways holds best for other people.
-_STEADY = "gait_ensemble"
+# Of models that inner folds cannot tell apart, one that errs in two ways holds best for other people.
+_STEADY = ("gait_ensemble", ALONE)
 # Fewer videos feed no network. Of the networks of keypoints, the one that is trained in half the time.
 _FEWEST_VIDEOS, _KEYPOINT_NETWORK = 40, "skeleton_gru"
 # Networks take longer: fewer folds, and none after one that leaves a network so many standard errors behind.
@@ -42,36 +42,39 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     """Choose the model with the highest accuracy on inner folds, plain plus balanced.
 
     Candidates are the gait classifiers, where walks are compared also one that reads each by itself, and from
-    40 videos on the published network and, with keypoints, a network that reads them. The ensemble is chosen
+    40 videos on the published network and, with keypoints, a network that reads them. An ensemble is chosen
     unless another leads by a standard error. `train` holds all walkers who train or choose the epoch, and
     nobody of the test.
     """
-    num_walkers, says = len(set(train.walkers)), dict[str, np.ndarray]()
+    num_walkers, columns = (
+        len(set(train.walkers)),
+        ["num_videos", "accuracy", "balanced_accuracy", "log_loss"],
+    )
+    if num_walkers < _FEWEST_WALKERS:
+        reason = f"{num_walkers} training walkers are too few to choose by: the published network is used."
+        return Choice(PUBLISHED, pd.DataFrame(columns=["model", *columns]), reason)
     classifiers = [name for name in GAIT_NAMES if name != ALONE or config.relative_to != "none"]
-    for name in classifiers if num_walkers >= _FEWEST_WALKERS else ():
-        says[name] = gait_out_of_fold(name, train, config, len(emotions))
+    says = {name: gait_out_of_fold(name, train, config, len(emotions)) for name in classifiers}
+    losses = {name: _score(says[name], train.labels)["log_loss"] for name in _STEADY if name in says}
+    steady = min(losses, key=losses.__getitem__)
     networks = [PUBLISHED, *([_KEYPOINT_NETWORK] if config.body == "keypoints" else [])]
-    for name in networks if says and len(train) >= _FEWEST_VIDEOS else ():
+    for name in networks if len(train) >= _FEWEST_VIDEOS else ():
         model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
         with suppress(InputError):  # too few walkers show an emotion to choose the epoch by some of them
-            says[name] = network_out_of_fold(model, train, says[_STEADY])
+            says[name] = network_out_of_fold(model, train, says[steady])
     scores = [_score(one, train.labels) for one in says.values()]
-    columns = ["num_videos", "accuracy", "balanced_accuracy", "log_loss"]
     table = pd.DataFrame(scores, columns=columns, index=pd.Index(says, name="model"))
-    if table.empty:
-        reason = f"{num_walkers} training walkers are too few to choose by: the published network is used."
-        return Choice(PUBLISHED, table.reset_index(), reason)
     merit = [-table["num_videos"], -table["accuracy"] - table["balanced_accuracy"], table["log_loss"]]
     table = table.iloc[np.lexsort(merit[::-1])]
     best, right = table.index[0], (table["accuracy"] * 100).map("{:.0f} %".format)
     walkers = f"on inner folds of {num_walkers} training and validation walkers"
     reason = f"{best} was best of {len(table)} {walkers}, right in {right[best]} of their videos."
-    if best != _STEADY and _leads_by(says[best], says[_STEADY], train.labels) <= 1:
+    if best != steady and _leads_by(says[best], says[steady], train.labels) <= 1:
         reason = (
-            f"{_STEADY} was chosen: {walkers} it is right in {right[_STEADY]} of the videos, and "
+            f"{steady} was chosen: {walkers} it is right in {right[steady]} of the videos, and "
             f"{best} ({right[best]}) leads by less than a standard error."
         )
-        best = _STEADY
+        best = steady
     return Choice(str(best), table.reset_index(), reason)
 
 
