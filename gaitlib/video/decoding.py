@@ -213,9 +213,7 @@ class Decoder:
                 yield shown, seconds
             shown = frame
             if seconds > _MAX_SECONDS:
-                raise InputError(
-                    f"{self._name} lasts more than {_MAX_SECONDS / 3600:g} hours: cut the walk out."
-                )
+                raise InputError(f"{self._name} lasts over {_MAX_SECONDS / 3600:g} hours: cut the walk out.")
         if shown:
             yield shown, self._timeline.end_seconds() * self._stretch
         self._complete()
@@ -279,9 +277,7 @@ class Decoder:
         if not 4 <= report.frame_rate_hz <= 250 and report.frames_read > 1:
             notes.append(f"Claims {report.frame_rate_hz:.3g} frames a second: are the times right?")
         if timeline.num_astray:
-            notes.append(
-                f"Time stamps that run back or jump, put after the one before: {timeline.num_astray}."
-            )
+            notes.append(f"Time stamps that run back or jump, put after the last: {timeline.num_astray}.")
         promised, read_seconds = self._promised_seconds(), timeline.end_seconds() + timeline.left_out_seconds
         num_promised = min(self.stream.frames, round(promised * report.frame_rate_hz))
         if promised - read_seconds > max(0.25, 2.5 / report.frame_rate_hz):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -13,6 +13,7 @@ import av.error
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from gaitlib.errors import InputError
@@ -116,11 +117,13 @@ class Geometry:
     """How stored frames become displayed ones, upright and in square pixels.
 
     A stored frame is shrunk to `stored_size` (width, height) and then turned upright by `axes`: where its
-    right and its down point, two unit vectors (x, y), y down.
+    right and its down point, two unit vectors (x, y), y down. `scaler` is kept: to make one takes longer
+    than to use it.
     """
 
     stored_size: tuple[int, int]
     axes: np.ndarray
+    scaler: VideoReformatter = field(default_factory=VideoReformatter)
 
     @classmethod
     def of(cls, frame: av.VideoFrame, pixel_ratio: float, max_side_px: int, report: ReadReport) -> Self:
@@ -137,9 +140,11 @@ class Geometry:
         """Return a frame upright, shape (height, width, 3) RGB or (height, width) grey 0 to 255, uint8."""
         kind = "rgb24" if color else "gray"
         if color and not frame.interlaced_frame:
-            image: np.ndarray = frame.reformat(*self.stored_size, kind, interpolation="AREA").to_ndarray()
+            shrunk = self.scaler.reformat(frame, *self.stored_size, kind, interpolation="AREA")
+            image: np.ndarray = shrunk.to_ndarray()
         else:  # of interlaced frames the upper line of each pair: those of one moment
-            lines = frame.to_ndarray(format=kind)[:: 2 if frame.interlaced_frame else 1]
+            whole = self.scaler.reformat(frame, format=kind).to_ndarray()
+            lines = whole[:: 2 if frame.interlaced_frame else 1]
             image = cv2.resize(lines, self.stored_size, interpolation=cv2.INTER_AREA)
         image = image if self.axes[0, 0] else image.swapaxes(0, 1)
         flip_x, flip_y = self.axes.sum(axis=0) < 0
