@@ -12,7 +12,7 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
-from gaitlib.errors import InputError, StorageError
+from gaitlib.errors import InputError
 
 _CONNECT_SECONDS = 10
 # How long to go on without any worker: a new one may be on its way.
@@ -39,6 +39,7 @@ def run_many(
 
 def _run_on_workers(function: Callable[[Any], Any], items: Sequence[Any], scheduler: str) -> Iterator[Any]:
     with _connect(scheduler) as client:
+        from distributed.comm import CommClosedError
         from distributed.scheduler import KilledWorker
 
         try:
@@ -48,9 +49,7 @@ def _run_on_workers(function: Callable[[Any], Any], items: Sequence[Any], schedu
                     with suppress(TimeoutError):
                         future.exception(timeout=1)
                 yield future.result()
-        except StorageError:
-            raise
-        except (OSError, CancelledError) as error:
+        except (CommClosedError, CancelledError) as error:
             raise InputError(
                 f"The Dask scheduler at {scheduler} has gone away: start it again, then the same command; "
                 "what is finished is not done twice."
