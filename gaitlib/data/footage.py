@@ -158,9 +158,7 @@ def _moves(values: np.ndarray, speed: float = 1.0, is_backwards: bool = False) -
     return change
 
 
-def _matches(
-    plain: Sequence[np.ndarray], changed: Sequence[np.ndarray]
-) -> Iterator[tuple[int, int, int, float]]:
+def _matches(plain: list[np.ndarray], changed: list[np.ndarray]) -> Iterator[tuple[int, int, int, float]]:
     """Yield places of pairs that may be alike, the best delay of the second in rows, and how alike."""
     if not plain:
         return

@@ -40,9 +40,7 @@ _MAX_SLANT = 0.35
 # Shares of the body's height (Winter 2009): thigh and shank; from the hips to the shoulders.
 _LEG_SHARE, _TRUNK_SHARE = 0.49, 0.28
 # Slow sway, strides, steps from slow to fast, and what is faster than steps.
-BANDS_HZ = {
-    f"{low:g}_{high:g}_hz": (low, high) for low, high in pairwise((0.3, 0.8, 1.3, 1.8, 2.4, 3.5, 6.0))
-}
+BANDS_HZ = {f"{low:g}_{top:g}_hz": (low, top) for low, top in pairwise((0.3, 0.8, 1.3, 1.8, 2.4, 3.5, 6.0))}
 SHAPES = ("shoulders_width", "hips_width", "legs_width", "hull_area")
 # Signals of outlines whose spectra are added up, each with a scale that lets none drown the others.
 SPECTRA = {
@@ -204,14 +202,12 @@ def _smoothness(motion: BodyMotion) -> dict[str, float]:
     return {"jerk_legs_per_s3": np.sqrt((jerk**2).sum(axis=2).mean()), "sparc": -arc.mean()}
 
 
-def _regularity(
-    motion: BodyMotion, rhythm: tuple[float, np.ndarray], is_fresh: np.ndarray
-) -> dict[str, float]:
+def _regularity(motion: BodyMotion, rhythm: tuple[float, np.ndarray], fresh: np.ndarray) -> dict[str, float]:
     contacts, stride = foot_contacts(motion, rhythm), 1 / rhythm[0]
     gaps, sides = contacts["time_seconds"].diff(), contacts["side"]
     is_step = (gaps < 0.9 * stride) & (sides != sides.shift())
     means = [gaps[is_step & (sides == side)].mean() for side in ("right", "left")]
-    at, passes, ahead = (part[is_fresh] for part in (motion.times_seconds, motion.passes, rhythm[1]))
+    at, passes, ahead = (part[fresh] for part in (motion.times_seconds, motion.passes, rhythm[1]))
     return {
         "step_symmetry": np.min(means) / np.max(means),
         "step_regularity": -repeats_after(at, ahead, passes, stride / 2),

@@ -104,9 +104,8 @@ def body_motion(keypoints: Keypoints) -> BodyMotion | None:
 def _smooth(values: np.ndarray, passes: np.ndarray, rate_hz: float, derivative: int = 0) -> np.ndarray:
     result = np.zeros_like(values, dtype=float)
     for number in np.unique(passes):
-        result[passes == number] = slow_part(
-            values[passes == number], _SMOOTHING_SECONDS, rate_hz, derivative
-        )
+        own = passes == number
+        result[own] = slow_part(values[own], _SMOOTHING_SECONDS, rate_hz, derivative)
     return result
 
 

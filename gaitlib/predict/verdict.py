@@ -216,9 +216,7 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     """Fill in what the model says, unless the walk is unlike any in training."""
     answers, foot = model.predict_clips(videos), seen_foot_legs(videos.videos[0])
     low, high = model.about.get("foot_range_legs") or (0, math.inf)
-    if foot < low or foot > high:
-        doubt = "is the picture squeezed or widened? The confidence is lowered"
-        verdict.warn(f"The feet look too {'short' if foot < low else 'long'} for the legs: {doubt}.")
+    if is_odd := foot < low or foot > high:
         model = model.model_copy(update={"temperature": 2 * model.temperature})
     shares = model.calibrated(np.concatenate([model.predict(videos, answers), answers.probabilities]))
     verdict.probabilities, *parts = (dict(zip(model.emotions, row, strict=True)) for row in shares.tolist())
@@ -230,3 +228,5 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
         verdict.notes.append("Whether the walk is like those in training could not be checked.")
     elif distance > limit:
         verdict.abstain(f"The walk is unlike any in training (distance {distance:.1f}, limit {limit:.1f}).")
+    if is_odd and verdict.emotion:
+        verdict.warn("The feet do not fit the legs: is the picture squeezed? The confidence is lowered.")

@@ -128,9 +128,7 @@ def write_keypoints(verdicts: Sequence[Verdict], folder: Path) -> None:
             video.keypoints.to_dlc_table().to_csv(aside)
 
 
-def _targets(
-    verdicts: Sequence[Verdict], folder: Path, suffix: str
-) -> Iterator[tuple[Verdict, PreparedVideo, Path]]:
+def _targets(verdicts: Sequence[Verdict], folder: Path, suffix: str) -> Iterator[tuple]:
     make_folder(folder)
     for number, verdict in enumerate(verdicts, 1):
         if verdict.prepared is not None:

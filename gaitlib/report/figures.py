@@ -158,9 +158,7 @@ def moving_clips(
     return f'<div class="clips">{clips}</div>' if clips else ""
 
 
-def _with_bars(
-    image: Image.Image, seconds: float, answers: ClipAnswers, emotions: Sequence[str]
-) -> Image.Image:
+def _with_bars(image: Image.Image, seconds: float, answers: ClipAnswers, emotions: Sequence) -> Image.Image:
     """Put the probabilities of the moment nearest in time beside a frame."""
     away = np.maximum(answers.start_seconds - seconds, seconds - answers.end_seconds)
     shares = answers.probabilities[away <= max(away.min(), 0)].mean(axis=0)

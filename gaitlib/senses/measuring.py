@@ -126,11 +126,8 @@ def _neurokit(name: str, values: pd.Series) -> dict[str, float]:
     minutes = len(even) / rate_hz / 60
     try:
         if name == "eda_us":
-            responses = neurokit2.eda_process(even, sampling_rate=rate_hz)[1]["SCR_Peaks"]
-            return {
-                "skin_conductance_us": float(even.mean()),
-                "skin_responses_per_min": len(responses) / minutes,
-            }
+            rate = len(neurokit2.eda_process(even, sampling_rate=rate_hz)[1]["SCR_Peaks"]) / minutes
+            return {"skin_conductance_us": float(even.mean()), "skin_responses_per_min": rate}
         process = neurokit2.ecg_process if name == "ecg_mv" else neurokit2.ppg_process
         table, found = process(even, sampling_rate=rate_hz)
         beats = found["ECG_R_Peaks" if name == "ecg_mv" else "PPG_Peaks"]

@@ -46,10 +46,8 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     unless another leads by a standard error. `train` holds all walkers who train or choose the epoch, and
     nobody of the test.
     """
-    num_walkers, columns = (
-        len(set(train.walkers)),
-        ["num_videos", "accuracy", "balanced_accuracy", "log_loss"],
-    )
+    columns = ["num_videos", "accuracy", "balanced_accuracy", "log_loss"]
+    num_walkers = len(set(train.walkers))
     if num_walkers < _FEWEST_WALKERS:
         reason = f"{num_walkers} training walkers are too few to choose by: the published network is used."
         return Choice(PUBLISHED, pd.DataFrame(columns=["model", *columns]), reason)
