@@ -120,20 +120,20 @@ def _predictions(fit: Fit, shares: np.ndarray, temperature: float = 1.0) -> Pred
     return Predictions(rows, fit.data.emotions)
 
 
-def with_baselines(
-    answers: Predictions, model: str, fit: Fit, published: TrainedModel | None
-) -> pd.DataFrame:
+def with_baselines(answers: Predictions, model: str, fit: Fit, network: TrainedModel | None) -> pd.DataFrame:
     """Return the videos of `answers` with what baselines say in columns ``said_<baseline>``.
 
-    They learn from the same walkers. Where one is the `model` itself, its answers are taken.
+    They learn from the same walkers: simple ones, the published `network`, the gait classifiers. Where one is
+    the `model` itself, its answers are taken.
     """
     known, emotions, seed = learnt_from(fit), np.array(answers.emotions, object), fit.config.seed
     train, test = known.video_set("train", fit.config), fit.data.video_set("test", fit.config)
     shares = {name: predict_baseline(name, train, test, len(emotions), seed) for name in BASELINES}
-    names = ["gait_forest", "gait_logistic", *([ALONE] if fit.config.relative_to != "none" else [])]
+    ensembles = {"gait_ensemble", ALONE} - {model} if fit.config.relative_to != "none" else set()
+    names = ["gait_forest", "gait_logistic", *sorted(ensembles)]
     shares |= {name: judge_gait(name, fit).probabilities for name in names}
-    if published is not None:
-        shares[published.name] = published.predict(test)
+    if network is not None:
+        shares[network.name] = network.predict(test)
     if model in shares:
         shares[model] = answers.probabilities
     said = {name: emotions[one.argmax(axis=1)] for name, one in shares.items()}
