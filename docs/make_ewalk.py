@@ -41,9 +41,10 @@ Walkers are held out: no person is in training and test. Intervals (95 %) come f
 where all walkers score alike, from a binomial over walkers. Two label sets: what the crowd saw, and the order
 of the four clips of a person, which very probably is what was acted. With four emotions, chance is 25 %.
 *Alone*: each video by itself. *Relative to the walker's mean*: against the mean of the person's four walks,
-whose labels are not used. The networks read whole frames, a square around the walker, the silhouette, or a
-stick figure. The two rows below the first network score the same fourth of the videos: with their walkers
-held out, and with other videos of these walkers in training, a leak; so few cannot show a small one.
+whose labels are not used; what is chosen there may still read each walk alone. The networks read whole
+frames, a square around the walker, the silhouette, or a stick figure. The two rows below the first network
+score the same fourth of the videos: with their walkers held out, and with other videos of these walkers in
+training, a leak; so few cannot show a small one.
 """
 
 
