@@ -12,7 +12,7 @@ from commands import run_gaitlib
 from filelock import FileLock
 
 from gaitlib.config import RunConfig, make_config
-from gaitlib.demo import make_demo
+from gaitlib.demo import DEMO_VERSION, make_demo
 from gaitlib.files import read_json, write_json
 
 matplotlib.use("Agg")
@@ -110,11 +110,13 @@ def trained(once, demo_folders) -> FinishedRun:
 
 
 @pytest.fixture(scope="session")
-def demo_report(once) -> FinishedRun:
-    """Make the report of synthetic walkers through the command line, as on a fresh checkout."""
+def demo_report(once, demo_folders, session_cache) -> FinishedRun:
+    """Make the report of synthetic walkers, who are drawn already, through the command line."""
 
     def make(folder: Path) -> dict[str, str]:
         (folder / "videos").mkdir()
+        drawn = session_cache / "demo" / f"v{DEMO_VERSION}_walkers4_seed0"
+        shutil.copytree(demo_folders[0].parent, drawn)
         return run_ok(
             "report",
             *videos_of((folder / "videos", folder / "videosTest")),
