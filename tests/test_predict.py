@@ -102,7 +102,7 @@ def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):
     assert any("slowed down" in note for note in verdict.notes)
 
 
-def test_a_film_backwards_gets_no_verdict_and_a_squeezed_one_less(model, demo_folders, tmp_path):
+def test_films_played_backwards_or_squeezed_are_recognised(model, demo_folders, tmp_path):
     for emotion in ("happy", "sad"):
         path = demo_folders[0] / emotion / "walker01_1.mp4"
         forth, back = read_video(path, 30.0)[0].frames, tmp_path / f"{emotion}.mp4"
@@ -155,11 +155,8 @@ def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):
     path = tmp_path / "black.mp4"
     write_film(path, 15.0, np.zeros((45, 240, 320, 3), np.uint8))
     verdict = judge_video(path, model)
-    assert (verdict.status, verdict.emotion, verdict.confidence) == (
-        "abstained",
-        None,
-        None,
-    ) and verdict.notes
+    assert (verdict.status, verdict.emotion, verdict.confidence) == ("abstained", None, None)
+    assert verdict.notes
 
 
 def test_cut_file_is_read_with_a_warning(model, demo_video):

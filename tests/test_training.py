@@ -370,6 +370,8 @@ def test_worker_killed_midway_changes_nothing(scheduler, workers):
     victim.kill()
     assert list(results) == [None] * 19
     assert list(run_many(abs, [-3, -2, 1], scheduler)) == [3, 2, 1]
+    with pytest.raises(FileNotFoundError):  # the task's own error, not the scheduler's
+        list(run_many(os.listdir, ["/not/there"], scheduler))
 
 
 def test_folds_are_trained_on_workers_as_here(run, scheduler, workers, tmp_path):

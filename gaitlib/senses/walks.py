@@ -100,7 +100,7 @@ def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str
     cadences = [values.get(f"{sense}_cadence_steps_per_min", np.nan) for sense in ("seen", "sound", "motion")]
     if np.nanmax([0, *cadences]) > (1 + _MAX_DIFFERENCE) * np.nanmin([np.inf, *cadences]):
         listed = ", ".join(f"{value:.0f}" for value in cadences if np.isfinite(value))
-        notes.append(f"The senses disagree on the steps a minute ({listed}): is a file of another walk?")
+        notes.append(f"The senses disagree on the steps a minute ({listed}): do all files show one walk?")
     return values, notes
 
 

@@ -303,7 +303,7 @@ class Decoder:
         elif (missing := timeline.missing_seconds()) > 0:
             notes.append(f"Frames are missing midway: {missing:.1f} s in all.")
         elif self._doubts:
-            notes.append(f"Damaged, by a stricter decoder (first fault: {self._doubts[0]}).")
+            notes.append(f"Damaged, says a stricter decoder: {self._doubts[0]}.")
         if (share := self._file.unread_share) > _MAX_UNREAD_SHARE:
             notes.append(f"{share:.0%} of the file are no part of the film: damage, or a second film?")
 
