@@ -105,7 +105,7 @@ def epoch() -> str:
     """Compare an epoch of the published network, with its clips read and varied, with its steps alone."""
     from gaitlib.clips import PreparedVideo, make_clip_set, prepare_videos, training_batches
     from gaitlib.config import make_config, resolve_body
-    from gaitlib.data import make_demo_folders
+    from gaitlib.data.preparation import make_demo_folders
     from gaitlib.models import build_model, load_keras
 
     load_keras()

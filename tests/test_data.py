@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,14 @@ import pandas as pd
 import pytest
 
 from gaitlib.config import make_config
-from gaitlib.data import (
-    RunData,
-    VideoSet,
-    assign_folds,
+from gaitlib.data import RunData, VideoSet, assign_folds, inner_folds, list_fits, load_data, preparation
+from gaitlib.data.preparation import (
     find_data,
-    inner_folds,
-    list_fits,
-    load_data,
-    preparation,
+    make_demo_folders,
     prepare_data,
     prepare_test,
+    set_references_apart,
 )
-from gaitlib.data.preparation import make_demo_folders, set_references_apart
 from gaitlib.data.rundata import soft_targets
 from gaitlib.data.splits import check_walkers_disjoint, hold_out_walkers
 from gaitlib.demo import make_demo
@@ -293,6 +289,31 @@ def test_a_label_file_that_lists_the_test_comes_before_its_folders(undecoded, tm
         name: swapped[name.split("/")[0]] if lists_test else name.split("/")[0] for name in tests
     }
     assert found.skipped.empty
+
+
+def test_one_label_file_tells_both_folders_apart(undecoded, tmp_path):
+    """The files are called alike; a test video that is not listed is skipped alone."""
+    names = [f"0{number}.mp4" for number in range(1, 7)]
+    write(undecoded[0], *names)
+    write(undecoded[1], *names, "07.mp4")
+    folders, emotions = [folder.name for folder in undecoded], ("happy", "sad") * 3
+    both = product(folders, zip(names, emotions, strict=True))
+    rows = [f"{part}/{name},{emotion},{part}{name[1]}" for part, (name, emotion) in both]
+    (tmp_path / "all.csv").write_text("\n".join(["video,emotion,walker", *rows]))
+    found = find_data(*undecoded, make_config(), tmp_path / "all.csv")
+    assert set(found.rows("test")["walker"]) == {f"{folders[1]}{number}" for number in range(1, 7)}
+    assert found.skipped["video"].tolist() == ["07.mp4"]
+
+
+def test_folders_that_were_mistaken_are_no_reason_for_synthetic_walkers(undecoded):
+    write(undecoded[1], "happy/ann_1.mp4")
+    undecoded[0].mkdir(exist_ok=True)
+    with pytest.raises(InputError, match="holds no video, but .* does: add training videos"):
+        prepare_data(*undecoded, make_config())
+    write(undecoded[0], *NAMES)
+    for path in (undecoded[1] / "happy" / "ann_1.mp4", undecoded[1].with_name("gone")):
+        with pytest.raises(InputError, match="is no folder: check its name, or leave out --videos-test"):
+            prepare_data(undecoded[0], path, make_config())
 
 
 def test_unlabelled_test_videos_are_skipped_with_a_hint(undecoded):

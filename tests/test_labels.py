@@ -9,14 +9,8 @@ import pandas as pd
 import pytest
 
 from gaitlib.errors import InputError
-from gaitlib.labels import (
-    check_emotions,
-    check_enough_walkers,
-    find_videos,
-    inspect_labels,
-    list_videos,
-    read_labels,
-)
+from gaitlib.labels import check_emotions, check_enough_walkers, inspect_labels, read_labels
+from gaitlib.labels.finding import find_videos, list_videos
 
 EMOTIONS = ("Happy", "Angry", "Sad", "Neutral")
 ACTED = ("angry", "happy", "neutral", "sad")
@@ -176,10 +170,13 @@ def test_emotion_in_the_file_name_is_no_part_of_the_walker(tmp_path, pattern):
         ("{E}/walk_{W}{T}.mp4", 8, "each name counts as a walker of its own"),
         ("{E}/WIN_202405{W}_10_1{T}_05_Pro.mp4", 8, "each name counts as a walker of its own"),
         ("{E}/{E}_{W}{T}.mp4", 8, "angry_011 was read as walker '011'"),
-        ("{E}/{W}_{T}_side.mp4", 8, "may be one person, 'ann', of 4 in all"),
-        ("{E}/2024-05-0{T}_{W}_1.mp4", 8, "may be one person, 'ann', of 4 in all"),
+        ("{E}/{W}_{T}_side.mp4", 8, "'ann_1' and 'ann_2' may be one person (pairs of this kind: 4)"),
+        ("{E}/2024-05-0{T}_{W}_1.mp4", 8, "may be one person (pairs of this kind: 4)"),
         ("{E}/dev/{W}_{T}.mp4", 4, ""),
+        ("{E}/P01{W}_S{T}_1.mp4", 8, "may be one person (pairs of this kind: 4)"),
+        ("{E}/{W}9S{T}_1.mp4", 8, "'ann9S1' and 'ann9S2' may be one person (pairs of this kind: 4)"),
         ("{E}/{T}_{W}.mp4", 2, "Is 1_ann a video of 1 or of ann? 1 was taken as the walker"),
+        ("{E}/Tag{T}_{W}.mp4", 2, "Is Tag1_ann a video of Tag1 or of ann?"),
     ],
 )
 def test_walkers_by_other_patterns(tmp_path, pattern, num_walkers, warning):
@@ -188,7 +185,18 @@ def test_walkers_by_other_patterns(tmp_path, pattern, num_walkers, warning):
     found = find_videos(make_files(tmp_path, *names_of(pattern, walkers)))
     assert found.videos["walker"].nunique() == num_walkers
     assert sorted(set(found.videos["emotion"])) == list(ACTED)
-    assert warning in " ".join(found.warnings) if warning else found.warnings == []
+    told = [*found.warnings, *inspect_labels(found.videos)]
+    assert warning in " ".join(told) if warning else told == []
+
+
+def test_one_person_under_two_names_is_told():
+    names = ("ann", "ann_happy"), ("P1", "P01"), ("1", "1.0"), ("ann lee", "Ann_Lee"), ("ann", "ann_")
+    for pair in (*names, ("ann", "ann_take"), ("walker", "walker_001"), ("P01", "P-1")):
+        rows = [(emotion, walker) for emotion in ("happy", "sad") for walker in ("zoe", *pair)]
+        (doubt,) = inspect_labels(pd.DataFrame(rows, columns=["emotion", "walker"]))
+        assert "may be one person (pairs of this kind: 1)" in doubt
+    rows = [(emotion, f"{number}") for emotion in ("happy", "sad") for number in range(12)]
+    assert inspect_labels(pd.DataFrame(rows, columns=["emotion", "walker"])) == []
 
 
 @pytest.mark.parametrize("pattern", ["{E}/{E}_{W}_1.mp4", "{E}/{W}_{E}.mp4", "lab/{E}/{W}_{E}.mp4"])
@@ -223,6 +231,7 @@ def test_an_emotion_is_no_walker(tmp_path, pattern):
         ("{W}/{E}_{T}.mp4", "look like people or days .ann1/angry_1.mp4.: make one folder per emotion"),
         ("{W}/walk{T}-{Up}.mp4", "look like people"),
         ("{W}/{code}/{T}.mp4", "look like people or days"),
+        ("Actor_0{T}/01-{W}-{code}.mp4", "look like people or days"),
     ],
 )
 def test_folders_that_are_no_emotions_are_told(tmp_path, pattern, fault):
@@ -245,6 +254,7 @@ def shown(**walkers):
         (shown(fear="abc", scared="abc"), ["'fear' and 'scared'"]),
         (shown(happy="abc", happy2="abc", level1="abc", level10="abc"), ["'happy' and 'happy2'"]),
         (shown(happy="aabb", sad="ccdd"), ["Each walker shows one emotion only"]),
+        (shown(ann="ab", bob="ab", cat="ab"), ["Are ann, bob, cat emotions, or people?"]),
         (shown(angry="abc", happy="abc", sad="abc", unhappy="abc", fear="abc"), []),
     ],
 )
@@ -277,9 +287,20 @@ def test_manifests_come_before_folders_and_a_given_one_first(tmp_path):
     found = find_videos(tmp_path)
     assert found.videos["emotion"].tolist() == ["sad", "happy"]
     assert found.videos["walker"].tolist() == ["007", "b"]
+    assert "name no walker (merged cells?): 1, such as that of b_1.mp4" in found.warnings[0]
     assert reasons(found) == {"extra_1.mp4": f"Not listed in {tmp_path / 'Labels.csv'}."}
     other = write(tmp_path.parent / "other.csv", "video,emotion\nhappy/a_1.mp4,calm\n")
     assert find_videos(tmp_path, other).videos[["emotion", "walker"]].to_numpy().tolist() == [["calm", "007"]]
+
+
+def test_a_column_of_people_is_read_whatever_it_is_called(tmp_path):
+    for header in ("Person", "subject_id", "Actor name", "WALKER"):
+        path = write(tmp_path / "labels.csv", f"video,emotion,{header}\na_1.mp4,sad,eve\n")
+        assert read_labels(path)["walker"].tolist() == ["eve"]
+    for headers in ("walker,walker", "person,subject"):
+        path = write(tmp_path / "labels.csv", f"video,emotion,{headers}\na_1.mp4,sad,eve,ann\n")
+        with pytest.raises(InputError, match="must have one column 'walker'"):
+            read_labels(path)
 
 
 def test_names_match_without_folder_suffix_or_case_and_the_rest_is_told(tmp_path):

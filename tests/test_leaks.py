@@ -149,6 +149,18 @@ def test_the_same_footage_under_another_walkers_name_is_refused(clean, body, tmp
         check_footage_disjoint(clean[:8], test)
 
 
+@pytest.mark.parametrize("body", ["keypoints"], indirect=True)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_title_hides_no_copy(clean, body, tmp_path, place):
+    def titled(frames):
+        parts = [frames, [np.full_like(frames[0], 230)] * 30]
+        return parts[place] + parts[1 - place], 25, {}
+
+    test = copy_of(clean["path"].iloc[3], titled, tmp_path / "somebody_1.mp4", body)
+    with pytest.raises(InputError, match="shows the footage of"):
+        check_footage_disjoint(clean[:8], test)
+
+
 def test_clean_videos_raise_no_alarm(clean):
     assert check_footage_disjoint(clean, clean[:0]) == ()
     is_test = clean["walker"] == clean["walker"].iloc[-1]

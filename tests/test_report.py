@@ -51,7 +51,7 @@ def user_report(once, demo_folders) -> FinishedRun:
         spec = folder / "jupyter" / "kernels" / "python3" / "kernel.json"
         command = ["/usr/bin/python-of-another-env", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         write_json(spec, {"argv": command, "display_name": "other", "language": "python"})
-        folders, out = videos_of((videos, folder / "none")), folder / "reports" / "run"
+        folders, out = videos_of((videos, folder / "videosTest")), folder / "reports" / "run"
         process = run_gaitlib(
             *("report", *folders, "--out", out),
             *options(**TINY | {"epochs": 1, "body": "silhouette"}, leak_lesson="false"),
@@ -250,7 +250,7 @@ def test_existing_run_is_refused_and_untouched(tmp_path):
 def test_failed_run_leaves_notebook_and_error_but_no_report(demo_folders, tmp_path):
     shutil.copytree(demo_folders[0] / "sad", tmp_path / "videos" / "sad")
     out = tmp_path / "reports" / "run"
-    folders = videos_of((tmp_path / "videos", tmp_path / "none"))
+    folders = videos_of((tmp_path / "videos", tmp_path / "videosTest"))
     process = run_gaitlib("report", *folders, "--out", out, *options(**TINY))
     assert process.returncode == 1
     assert is_one_sentence(process), process.stderr

@@ -34,6 +34,8 @@ _CHANGES = ((1.0, False), (1.0, True), (1.5, False), (2.0, False))
 _PIECE_ROWS, _MIN_OVERLAP_ROWS, _CANDIDATE_SIMILARITY = 450, 15, 0.5
 # Movement is what changes within so many rows: a step stands out from the codec's noise.
 _LAG_ROWS = 4
+# More than so many times what moves much is no walk, but a cut or a title.
+_MAX_MOVE = 3.0
 
 
 def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str, ...]:
@@ -117,7 +119,8 @@ def _is_one_scene(one: np.ndarray, other: np.ndarray) -> bool:
     edges = []
     for part in (one, other):
         fields = part[::_GRID, : _GRID**2].reshape(-1, _GRID, _GRID)
-        if fields.std() < _EMPTY_SD:
+        fields = fields[fields.std(axis=(1, 2)) > 1]  # without plain titles
+        if len(fields) < 2 or fields.std() < _EMPTY_SD:
             return True  # lights in the dark
         edges.append([np.r_[np.diff(each, axis=0).ravel(), np.diff(each).ravel()] for each in fields])
     alike = np.corrcoef(np.array(edges[0]), np.array(edges[1]))[: len(edges[0]), len(edges[0]) :]
@@ -154,6 +157,8 @@ def _moves(values: np.ndarray, speed: float = 1.0, is_backwards: bool = False) -
     scene -= np.median(scene, axis=1, keepdims=True)
     scene[np.abs(scene) < 2 * np.median(np.abs(scene))] = 0
     for part, weight in ((scene, _SCENE_WEIGHT), (body, 1 - _SCENE_WEIGHT)):
+        size = np.linalg.norm(part, axis=1)
+        part[size > _MAX_MOVE * np.quantile(size[size > 0], 0.75) if size.any() else []] = 0
         part *= weight**0.5 / max(float(np.sqrt((part**2).sum() / len(part))), 1e-3)
     return change
 

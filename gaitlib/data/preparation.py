@@ -16,15 +16,8 @@ from gaitlib.data.splits import assign_folds, check_walkers_disjoint, hold_out_w
 from gaitlib.demo import DEMO_VERSION, SYNTHETIC_COMMENT, make_demo
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, file_digest, hold_lock, write_aside
-from gaitlib.labels import (
-    LabelledVideos,
-    check_emotions,
-    check_enough_walkers,
-    find_videos,
-    inspect_labels,
-    list_videos,
-    normal_name,
-)
+from gaitlib.labels import check_emotions, check_enough_walkers, inspect_labels, normal_name
+from gaitlib.labels.finding import LabelledVideos, find_videos, list_videos
 from gaitlib.walker import ensure_weights, weights_problem
 
 # So many videos, spread over the run, tell whether people are recognised in most of them.
@@ -40,10 +33,24 @@ def prepare_data(
     rating sheet) holds for the test too where it lists all of it. Raises an `InputError` if there are too few
     usable videos, emotions or walkers, or a walker, a file or its footage is on both sides.
     """
-    if labels_path is None and videos_dir.is_dir() and not list_videos(videos_dir):
+    if is_for_demo(videos_dir, videos_test_dir, labels_path):
         videos_dir, videos_test_dir = make_demo_folders(config)
     found = find_data(videos_dir, videos_test_dir, config, labels_path)
     return _finish(_decode(_with_body(found)))
+
+
+def is_for_demo(videos_dir: Path, videos_test_dir: Path, labels_path: Path | None) -> bool:
+    """Tell whether there is nothing to work on, so that synthetic walkers are drawn.
+
+    Raises an `InputError` where there are test videos alone, or no test folder of the given name.
+    """
+    if not videos_test_dir.is_dir() and (videos_test_dir.exists() or videos_test_dir.name != "videosTest"):
+        raise InputError(f"{videos_test_dir} is no folder: check its name, or leave out --videos-test.")
+    if labels_path is not None or not videos_dir.is_dir() or list_videos(videos_dir):
+        return False
+    if videos_test_dir.is_dir() and list_videos(videos_test_dir):
+        raise InputError(f"{videos_dir} holds no video, but {videos_test_dir} does: add training videos.")
+    return True
 
 
 def find_data(
@@ -93,13 +100,12 @@ def _find_labelled(folder: Path, labels_path: Path | None) -> LabelledVideos:
 
 
 def _find_test(folder: Path, labels_path: Path | None, train: LabelledVideos) -> LabelledVideos:
-    """Label the test by the file of the training where that lists all of it by names of its own."""
+    """Label the test by the file of the training where that has rows of its own for it."""
     own = find_videos(folder)
     with suppress(InputError):  # the file lists the training alone
-        listed = find_videos(folder, labels_path)
-        stems, known = ({Path(name).stem for name in part.videos["video"]} for part in (listed, train))
-        if set(listed.videos["video"]) >= set(own.videos["video"]) and not stems & known:
-            return listed
+        listed = find_videos(folder, labels_path) if labels_path else own
+        if labels_path and len(listed.videos) >= own.videos["emotion"].count():
+            return own if set(listed.videos["listed"]) & set(train.videos["listed"]) else listed
     return own
 
 
@@ -115,7 +121,7 @@ def _without_copies(data: RunData) -> RunData:
             names = " and ".join(f"{row.video} ({row.emotion})" for row in pair)
             raise InputError(f"{names} are the same file with different emotions: delete one of them.")
     # One label file may list both folders: what the other folder holds is not missing.
-    missing = data.skipped[~data.skipped["video"].isin(videos["video"])]
+    missing = data.skipped[~data.skipped["video"].isin([*videos["video"], *videos.get("listed", [])])]
     reasons = "Same content as " + videos.groupby(side)["video"].transform("first") + "."
     data = replace(data, videos=videos, skipped=missing).without(videos.duplicated(side), reasons)
     return replace(data, warnings=[*data.warnings, *inspect_labels(data.videos)])

@@ -23,8 +23,8 @@ class LabelledVideos:
     """The videos of a folder, and what is known about each.
 
     `videos` has a row a video: ``video`` (name relative to the folder, with ``/``), ``path`` (absolute),
-    ``emotion`` (lower-case; without labels None in all), ``walker``, further columns of the label file.
-    `skipped` has ``video`` and ``reason``.
+    ``emotion`` (lower-case; without labels None in all), ``walker``, of a label file ``listed`` (the name in
+    it) and further columns; `skipped` has ``video`` and ``reason``.
     """
 
     videos: pd.DataFrame
@@ -80,6 +80,12 @@ def find_videos(
         named = match_videos(rows, files, show_name(beside), {})
         videos["walker"] = videos["video"].map(named.set_index("video")["walker"]).astype(object)
     is_open = videos["walker"].isna()
+    if is_open.any() and not is_open.all():
+        first = show_name(videos["video"][is_open].iloc[0])
+        warnings.append(
+            f"Rows that name no walker (merged cells?): {is_open.sum()}, such as that of {first}. There the "
+            "file's name tells it, so that one person may get two names."
+        )
     videos.loc[is_open, "walker"] = read_walkers(videos[is_open], warnings)
     videos.insert(1, "path", [str(files[name]) for name in videos["video"]])
     for column in ("video", "emotion", "walker"):

@@ -18,6 +18,8 @@ from gaitlib.files import decode_text, show_name
 
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
 _SUMMARIES = {"mean", "average", "median", "sd", "std", "sum", "total", "count"}  # rows that are no rater's
+# What a column of walkers is called, too.
+_PEOPLE = re.compile(r"^(person|participant|proband|subject|actor|walker)[ _-]?(id|name|code)?$")
 
 
 def normal_name(text: str) -> str:
@@ -75,13 +77,15 @@ def _read_excel(content: bytes) -> pd.DataFrame:
 
 def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
     """Return the `needed` columns, ``walker`` (None where not given), ``order`` and ``hour`` if there."""
-    table = table.set_axis([normal_name(cell) for cell in table.iloc[0]], axis=1)[1:]
-    for column in needed:
-        if list(table.columns).count(column) != 1:
+    header = [normal_name(cell) for cell in table.iloc[0]]
+    header = header if "walker" in header else [_PEOPLE.sub("walker", cell) for cell in header]
+    table = table.set_axis(header, axis=1)[1:]
+    for column in (*needed, *{"walker"}.intersection(header)):
+        if header.count(column) != 1:
             found = show_name(", ".join(table.columns))[:200]
             wanted = f"expected a header with {', '.join(needed)} and optionally walker, or a rating sheet."
             raise InputError(f"{name} must have one column {column!r}, found {found}: {wanted}")
-        for number in table.index[table[column] == ""]:
+        for number in table.index[(table[column] == "") & (column in needed)]:
             raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
     columns = [*needed, "walker", *(name for name in ("order", "hour") if name in table)]
     table = table.loc[:, ~table.columns.duplicated()].reindex(columns=columns, fill_value="").astype(object)
@@ -113,10 +117,12 @@ def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skip
         if len(found) != 1:
             fault = f"it is the name of several: {', '.join(found)}." if found else "not there."
             skipped[show_name(video)] = f"Listed in {name}, but {fault}"
+    rows = {found[0]: video for found, video in zip(matches, table["video"], strict=True) if found}
     if not any(matches):
         raise InputError(f"{name} lists no video that is there: check the names in the file, or the folder.")
     table["video"] = [found[0] if len(found) == 1 else None for found in matches]
     table = _drop_repeats(table.dropna(subset="video"), name)
+    table["listed"] = table["video"].map(rows)
     for video in set(files) - set(table["video"]):
         skipped.setdefault(show_name(video), f"Not listed in {name}.")
     return table
