@@ -134,34 +134,24 @@ def predict(
     same_walker: Annotated[bool, Option(help="All videos show one person: compare with the mean.")] = False,
 ) -> None:
     """Say which emotion the walk in any video shows, or why that cannot be said."""
-    from gaitlib import predict as room
     from gaitlib.files import check_output
     from gaitlib.models import load_trained
-    from gaitlib.senses import SENSES_NAME, load_senses
+    from gaitlib.predict import judge_files, writing
+    from gaitlib.senses.fusion import SENSES_NAME, load_senses
 
     check_output(json, [".json"])
     check_output(html, [".html", ".htm"])
     trained = load_trained(model)
     kept = (model if model.is_dir() else model.parent) / SENSES_NAME
     senses = load_senses(kept) if kept.is_file() else None
-    verdicts = room.judge_files(files, trained, reference or [], same_walker, senses)
-    for path, write in ((json, room.write_verdicts), (html, room.write_page)):
+    verdicts = judge_files(files, trained, reference or [], same_walker, senses)
+    for path, write in ((json, writing.write_verdicts), (html, writing.write_page)):
         if path:
             write(verdicts, trained, path)
-    for folder, write_each in ((annotated, room.write_annotated), (keypoints, room.write_keypoints)):
+    for folder, write_each in ((annotated, writing.write_annotated), (keypoints, writing.write_keypoints)):
         if folder:
             write_each(verdicts, folder)
-    typer.echo(room.describe_verdicts(verdicts, trained))
-
-
-@app.command()
-def explain(
-    video: Annotated[Path, Argument(metavar="VIDEO", help="Any video.")],
-    model: Model,
-    out: Annotated[Path, Option(help="HTML page to write.")] = Path("explained.html"),
-) -> None:
-    """Write the page of one video, which shows why the model gave its answer: as predict --html."""
-    predict([video], model, html=out)
+    typer.echo(writing.describe_verdicts(verdicts, trained))
 
 
 @app.command()

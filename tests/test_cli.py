@@ -14,7 +14,7 @@ from gaitlib.demo import make_demo
 from gaitlib.errors import InputError
 from gaitlib.files import read_json
 
-COMMANDS = ("check", "weights", "demo", "report", "train", "evaluate", "predict", "explain", "experiment")
+COMMANDS = ("check", "weights", "demo", "report", "train", "evaluate", "predict", "experiment")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -160,7 +160,7 @@ def test_evaluate_repeats_the_scores(trained, demo_folders, tmp_path, model):
         pd.testing.assert_frame_equal(*tables, atol=1e-5)
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "explain"])
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_missing_model_is_one_sentence(command, demo_folders, tmp_path):
     files = ["--videos-test", demo_folders[1]] if command == "evaluate" else [demo_folders[1]]
     process = run_here(command, *files, "--model", tmp_path / "gone.keras")

@@ -12,24 +12,11 @@ import pytest
 from made_walks import make_walk, make_walks, walk_config, world_of
 from test_silhouettes import SIZE, draw_person, textured
 
-from gaitlib.clips import (
-    Bout,
-    ClipSet,
-    PreparedVideo,
-    draw_sequence,
-    evaluation_batches,
-    find_clips,
-    keypoint_sequence,
-    make_clip_set,
-    prepare_video,
-    prepare_videos,
-    preparing,
-    recognises_person,
-    training_batches,
-)
-from gaitlib.clips.bouts import find_bouts, find_repeats
-from gaitlib.clips.sets import vary_frames, walk_on
-from gaitlib.clips.skeleton import face_ahead, vary_sequence
+from gaitlib.clips import evaluation_batches, preparing, training_batches
+from gaitlib.clips.bouts import Bout, find_bouts, find_repeats
+from gaitlib.clips.preparing import PreparedVideo, prepare_video, prepare_videos, recognises_person
+from gaitlib.clips.sets import ClipSet, find_clips, make_clip_set, vary_frames, walk_on
+from gaitlib.clips.skeleton import draw_sequence, face_ahead, keypoint_sequence, vary_sequence
 from gaitlib.config import RunConfig, make_config
 from gaitlib.demo import WalkParameters, pose_walker, sample_truth
 from gaitlib.errors import InputError

@@ -6,15 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from gaitlib.demo import (
-    SYNTHETIC_COMMENT,
-    WalkParameters,
-    make_demo,
-    pose_walker,
-    read_truth,
-    render_video,
-    sample_truth,
-)
+from gaitlib.demo import SYNTHETIC_COMMENT, WalkParameters, make_demo, pose_walker, render_video
+from gaitlib.demo.dataset import read_truth, sample_truth
 from gaitlib.errors import InputError
 
 

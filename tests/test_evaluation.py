@@ -12,25 +12,11 @@ from sklearn import metrics
 from gaitlib.config import make_config
 from gaitlib.data import RunData
 from gaitlib.demo import TRUTH_NAME, sample_truth
-from gaitlib.evaluation import (
-    Predictions,
-    compare_rights,
-    effect_sizes,
-    git_commit,
-    holm,
-    read_evaluation,
-    score,
-    write_results,
-)
+from gaitlib.evaluation import Predictions, compare_rights, holm, permutation_p, score
 from gaitlib.evaluation import results as results_module
 from gaitlib.evaluation.judging import combine, leaking_split, predict_oracle
-from gaitlib.evaluation.scores import (
-    FitScore,
-    mean_with_interval,
-    measure_calibration,
-    permutation_p,
-    sign_flip_test,
-)
+from gaitlib.evaluation.results import effect_sizes, git_commit, read_evaluation, write_results
+from gaitlib.evaluation.scores import FitScore, mean_with_interval, measure_calibration, sign_flip_test
 
 EMOTIONS = ("angry", "happy", "sad")
 CONFIG = make_config(num_resamples=300)

@@ -9,17 +9,8 @@ import pandas as pd
 import pytest
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.gait import (
-    GAIT_PARAMETERS,
-    bout_features,
-    box_features,
-    feature_families,
-    gait_feature_names,
-    gait_features,
-    gait_parameters,
-    measure_gait,
-    step_events,
-)
+from gaitlib.gait import GAIT_PARAMETERS, feature_families, gait_parameters, measure_gait, step_events
+from gaitlib.gait.features import bout_features, box_features, gait_feature_names, gait_features
 from gaitlib.gait.measuring import (
     foot_contacts,
     measure_keypoints,
@@ -102,6 +93,16 @@ def make_keypoints(walk: Walk) -> Keypoints:
 
 
 VIEWS = [0, 45, 90, 135, 180, 225, 270]
+
+
+def test_proportions_tell_a_squeezed_picture():
+    for heading_deg, name, true in ((90, "shoulders", 0.36), (0, "feet", 0.20)):
+        walk = make_keypoints(Walk(heading_deg=heading_deg))
+        plain = measure_keypoints(walk)
+        walk.image_px[..., 0] *= 0.75
+        assert plain[name] == pytest.approx(true / LEG_M, rel=0.08)
+        assert measure_keypoints(walk)[name] / plain[name] == pytest.approx(0.75, abs=0.08)
+        assert len({"feet", "shoulders"} & set(plain)) == 1
 
 
 @pytest.mark.parametrize("heading_deg", VIEWS)

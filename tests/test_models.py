@@ -13,29 +13,11 @@ from made_walks import EMOTIONS, make_walks, walk_config
 from gaitlib.data import VideoSet
 from gaitlib.errors import InputError
 from gaitlib.gait import gait_feature_names
-from gaitlib.models import (
-    BASELINES,
-    GAIT_NAMES,
-    NETWORK_NAMES,
-    SKELETON_NAMES,
-    TrainedModel,
-    apply_temperature,
-    build_model,
-    classifiers,
-    copy_weights,
-    load_keras,
-    load_trained,
-    save_model,
-)
-from gaitlib.models.classifiers import (
-    compare,
-    fit_classifier,
-    label_shares,
-    predict_baseline,
-    predict_classes,
-)
-from gaitlib.models.networks import network_for, seed_everything
-from gaitlib.models.trained import Novelty, fit_temperature
+from gaitlib.models import BASELINES, GAIT_NAMES, NETWORK_NAMES, SKELETON_NAMES, classifiers, predict_classes
+from gaitlib.models.classifiers import compare, fit_classifier, label_shares, predict_baseline
+from gaitlib.models.networks import build_model, copy_weights, load_keras, network_for, seed_everything
+from gaitlib.models.storage import load_trained, save_model
+from gaitlib.models.trained import Novelty, TrainedModel, apply_temperature, fit_temperature
 
 ALL_NETWORKS = (*NETWORK_NAMES, *SKELETON_NAMES)
 each_network = pytest.mark.parametrize("name", ALL_NETWORKS)

@@ -14,19 +14,13 @@ from commands import is_one_sentence, run_here
 
 from gaitlib.clips import prepare_video
 from gaitlib.demo import render_video, sample_truth
-from gaitlib.explain.reasons import clip_saliency
+from gaitlib.errors import InputError
+from gaitlib.explain import clip_saliency
 from gaitlib.files import read_json
 from gaitlib.models import load_keras, load_trained
-from gaitlib.predict import (
-    Verdict,
-    judge_files,
-    judge_video,
-    write_annotated,
-    write_keypoints,
-    write_page,
-    write_verdicts,
-)
+from gaitlib.predict import Verdict, judge_files, judge_video
 from gaitlib.predict.verdict import walks_backwards
+from gaitlib.predict.writing import write_annotated, write_keypoints, write_page, write_verdicts
 from gaitlib.senses import find_walks, fit_senses, measure_walks, senses_of
 from gaitlib.video import read_video, write_film
 
@@ -92,6 +86,12 @@ def test_film_at_another_speed_gets_a_note_or_no_verdict(model, at_speed, factor
     assert verdict.status in {"abstained", "warned"}
     doubts = (word, "slowed down or sped up", "could not be checked")
     assert any(doubt in note for note in verdict.notes for doubt in doubts)
+
+
+def test_references_of_a_model_that_compares_nothing_are_refused(model, demo_video):
+    for options in ({"references": [demo_video]}, {"same_walker": True}):
+        with pytest.raises(InputError, match="compares no walks"):
+            judge_files([demo_video], model, **options)
 
 
 def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):

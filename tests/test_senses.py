@@ -10,24 +10,11 @@ from gaitlib.config import make_config
 from gaitlib.demo import WalkParameters, sample_truth, write_video
 from gaitlib.demo.senses import SOUND_RATE_HZ, SenseParameters, heel_strikes, step_sound, watch_signals
 from gaitlib.errors import InputError
-from gaitlib.senses import (
-    SENSE_PARAMETERS,
-    TOGETHER,
-    Recording,
-    clock_shift,
-    find_walks,
-    fit_senses,
-    gain_of_each,
-    judge_senses,
-    load_senses,
-    measure_walk,
-    measure_walks,
-    order_leak,
-    read_recording,
-    read_sound,
-    senses_of,
-)
+from gaitlib.senses import SENSE_PARAMETERS, order_leak, senses_of
+from gaitlib.senses.fusion import TOGETHER, fit_senses, gain_of_each, judge_senses, load_senses
 from gaitlib.senses.measuring import footsteps, measure_body, measure_motion, measure_sound
+from gaitlib.senses.recordings import Recording, read_recording, read_sound
+from gaitlib.senses.walks import clock_shift, find_walks, measure_walk, measure_walks
 
 TIMES = np.arange(0, 12, 0.02)
 
@@ -99,6 +86,18 @@ class TestRecordings:
         slow = {"timestamp": 1.7e9 + 5 * np.arange(20), "Pulse Ox": 97, "HR": 70 + np.arange(20)}
         recording = read_recording(write(tmp_path / "b.csv", slow))
         assert recording.seconds == 95 and recording.signals["heart_rate_bpm"].iloc[0] == 70
+
+    def test_of_several_columns_the_right_one_is_read(self, tmp_path):
+        table = {"date": "2026-05-01", "hr_confidence": 99, "max_hr": 190, "Zeit (s)": np.arange(20)}
+        recording = read_recording(write(tmp_path / "a.csv", {**table, "heart_rate": 70 + np.arange(20)}))
+        assert recording.signals["heart_rate_bpm"].tolist() == [70 + number for number in range(20)]
+        assert recording.seconds == 19
+
+    @pytest.mark.parametrize("counts", [16384, 2048, 256])
+    def test_counts_of_a_sensor_are_no_acceleration(self, tmp_path, counts):
+        axes = {f"a{axis}": counts / 9.80665 * walk_signals()[f"acc_{axis}_m_s2"] for axis in "xyz"}
+        recording = read_recording(write(tmp_path / "a.csv", {"time": TIMES, "hr": 80, **axes}))
+        assert set(recording.signals) == {"heart_rate_bpm"} and "raw counts" in recording.notes[-1]
 
     def test_axes_of_other_sensors_are_no_acceleration(self, tmp_path):
         axes = {f"{axis}_{kind}": walk_signals()["acc_x_m_s2"] for axis in "xyz" for kind in ("mag", "pos")}

@@ -19,17 +19,8 @@ from gaitlib.clips import cluster, run_many
 from gaitlib.data import RunData, make_fit
 from gaitlib.errors import InputError
 from gaitlib.models import TrainedModel, classifiers, load_keras, load_trained
-from gaitlib.training import (
-    choose_model,
-    choosing,
-    fit_folder,
-    fitting,
-    load_fit,
-    read_history,
-    train_fits,
-    train_model,
-    update_about,
-)
+from gaitlib.training import choose_model, choosing, fitting, train_model
+from gaitlib.training.runs import fit_folder, load_fit, read_history, train_fits, update_about
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -25,16 +25,8 @@ from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, file_digest, hold_lock, read_json, show_name, write_aside
 from gaitlib.video import ReadReport, VideoReader
-from gaitlib.walker import (
-    SHAPE_NAMES,
-    Keypoints,
-    WalkerFinder,
-    WalkerTrack,
-    cut_frames,
-    measure_shapes,
-    path_speed,
-    weights_problem,
-)
+from gaitlib.walker import SHAPE_NAMES, Keypoints, measure_shapes, path_speed, weights_problem
+from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
 
 # Raise when entries would come out differently for the same file and settings.
 FORMAT_VERSION = 11

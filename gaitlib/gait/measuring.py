@@ -86,10 +86,13 @@ def measure_bout(video: PreparedVideo, bout: Bout) -> dict[str, float]:
     return measure_keypoints(video.keypoints.part(rows), video.track["is_repeat"].to_numpy()[rows])
 
 
-def seen_foot_legs(video: PreparedVideo) -> float:
-    """Return how long a foot seems that lies flat, in legs, which tells a squeezed picture; NaN if unseen."""
-    feet = [measure_bout(video, bout).get("foot_legs", np.nan) for bout in video.own_bouts]
-    return float(pd.Series(feet, dtype=float).median())
+def seen_proportions(video: PreparedVideo) -> pd.Series:
+    """Return what tells a squeezed picture, in legs, NaN where it is not seen.
+
+    `feet` is the length of a flat foot seen from the side, `shoulders` their width of who comes or goes.
+    """
+    seen = [measure_bout(video, bout) for bout in video.own_bouts]
+    return pd.DataFrame(seen, columns=["feet", "shoulders"], dtype=float).median()
 
 
 def step_events(video: PreparedVideo, bout: Bout) -> pd.DataFrame:
@@ -119,8 +122,11 @@ def measure_keypoints(keypoints: Keypoints, is_repeat: np.ndarray | None = None)
     found, rhythm = _posture(motion) | _limbs(motion) | _smoothness(motion), walking_rhythm(motion)
     feet = motion.both("foot_index", image=True) - motion.both("heel", image=True)
     along, up = np.abs(feet).reshape(-1, 2).T
-    if not motion.is_frontal and (is_flat := up < _MAX_SLANT * along).any():
-        found["foot_legs"] = np.median(along[is_flat]) / motion.leg_m
+    if motion.is_frontal:
+        wide = np.abs(np.diff(motion.both("shoulder", image=True)[..., 0]))
+        found["shoulders"] = np.median(wide) / motion.leg_m
+    elif (is_flat := up < _MAX_SLANT * along).any():
+        found["feet"] = np.median(along[is_flat]) / motion.leg_m
     if rhythm:
         old = keypoints.times_seconds[is_repeat] if is_repeat is not None else []
         found |= _steps(motion, rhythm[0]) | _regularity(motion, rhythm, ~np.isin(motion.times_seconds, old))

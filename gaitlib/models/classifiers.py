@@ -21,7 +21,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.data import VideoSet
-from gaitlib.gait import bout_features, box_features, gait_features
+from gaitlib.gait.features import bout_features, box_features, gait_features
 
 BASELINES = ("majority", "speed_only", "box_forest", "background_only")
 # The ensemble that reads each walk by itself, also where a run compares walks.

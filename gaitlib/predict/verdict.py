@@ -15,10 +15,11 @@ from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
-from gaitlib.gait import measure_gait, seen_foot_legs
+from gaitlib.gait import measure_gait, seen_proportions
 from gaitlib.labels import list_videos
 from gaitlib.models import TrainedModel
-from gaitlib.senses import TOGETHER, SensesModel, measure_walk
+from gaitlib.senses import TOGETHER, measure_walk
+from gaitlib.senses.fusion import SensesModel
 
 # No step is longer, in leg lengths.
 _MAX_STEP_LEGS = 1.25
@@ -94,6 +95,8 @@ def judge_files(
     """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
     paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
     model = _for_prediction(model)
+    if model.config.relative_to == "none" and (references or same_walker):
+        raise InputError("This model compares no walks: leave out --reference and --same-walker.")
     prepare_videos(paths, model.config, "Reading videos")  # on all cores; what fails is told below
     beside: Sequence[PreparedVideo | str] = ()
     if model.config.relative_to != "none":
@@ -214,9 +217,9 @@ def _with_references(
 
 def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     """Fill in what the model says, unless the walk is unlike any in training."""
-    answers, foot = model.predict_clips(videos), seen_foot_legs(videos.videos[0])
-    low, high = model.about.get("foot_range_legs") or (0, math.inf)
-    if is_odd := foot < low or foot > high:
+    answers, seen = model.predict_clips(videos), seen_proportions(videos.videos[0])
+    ranges = model.about.get("proportion_ranges", {}).items()
+    if odd := [name for name, (low, high) in ranges if seen[name] < low or seen[name] > high]:
         model = model.model_copy(update={"temperature": 2 * model.temperature})
     shares = model.calibrated(np.concatenate([model.predict(videos, answers), answers.probabilities]))
     verdict.probabilities, *parts = (dict(zip(model.emotions, row, strict=True)) for row in shares.tolist())
@@ -228,5 +231,5 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
         verdict.notes.append("Whether the walk is like those in training could not be checked.")
     elif distance > limit:
         verdict.abstain(f"The walk is unlike any in training (distance {distance:.1f}, limit {limit:.1f}).")
-    if is_odd and verdict.emotion:
-        verdict.warn("The feet do not fit the legs: is the picture squeezed? The confidence is lowered.")
+    if odd and verdict.emotion:
+        verdict.warn(f"The {odd[0]} do not fit the legs: is the picture squeezed? The confidence is lowered.")

@@ -19,10 +19,10 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData, make_fit, prepared_rows
 from gaitlib.evaluation import Evaluation
-from gaitlib.explain.reasons import captioned, data_uri
+from gaitlib.explain import captioned, data_uri
 from gaitlib.files import show_name
 from gaitlib.models import ClipAnswers
-from gaitlib.predict import draw_walker
+from gaitlib.predict.writing import draw_walker
 from gaitlib.report.pages import spelled
 from gaitlib.training import load_fit
 from gaitlib.video import VideoReader

@@ -23,9 +23,10 @@ _SIGNALS = {
     "ppg": r"(^|_)(ppg|bvp)(_|$)",
 }
 for _x in "xyz":
-    _SIGNALS[f"acc_{_x}_m_s2"] = rf"acc[a-z_]*?_?{_x}(_|$)|^(a|g_f)?_?{_x}(_axis)?(_m?g|_m_s_?2)?$"
+    _SIGNALS[f"acc_{_x}_m_s2"] = rf"(acc|beschl)[a-z_]*?_?{_x}(_|$)|^(a|g_f)?_?{_x}(_axis)?(_m?g|_m_s_?2)?$"
     _SIGNALS[f"gyro_{_x}_deg_s"] = rf"(gyr|rotat)[a-z_]*?_?{_x}(_|$)|^w_?{_x}$|^w?_?{_x}(_axis)?_(rad|deg)_s$"
-_TIME = r"(^|_)(time|timestamp|seconds|t|date|datetime|epoch|unix)(_|$)"
+_NO_SIGNAL = r"(^|_)(conf|confidence|max|min|zone|resting|quality)(_|$)"
+_TIME = r"(^|_)(time|timestamp|seconds|t|date|datetime|epoch|unix|zeit|temps|tiempo)(_|$)"
 _CLOCK_UNITS = {"ms": 1e-3, "millis": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "ns": 1e-9}
 _UNITS = {"mg": 9.80665e-3, "g": 9.80665, "radians a second": 180 / np.pi}
 # What changes slowly, and values of it that a living person can give; others count as missing.
@@ -69,8 +70,8 @@ def read_recording(path: Path | str) -> Recording:
     """
     name, table, notes = show_name(path), _read_csv(Path(path)), list[str]()
     headers = table.columns.tolist()
-    clock = next((header for header in headers if re.search(_TIME, header)), None)
-    if clock is None:
+    times = filter(re.compile(_TIME).search, headers)
+    if (clock := max(times, key=lambda header: table[header].nunique(), default=None)) is None:
         raise InputError(f"{name} has no time column: call one of its columns time_seconds.")
     sensor = next((header for header in headers if re.fullmatch("sensor(_?name|_?type)?|type", header)), None)
     kinds = table.pop(sensor) if sensor else pd.Series("", table.index)
@@ -146,7 +147,8 @@ def _plain_name(name: str) -> str:
 
 
 def _signal_of(column: str) -> str | None:
-    return next((name for name, pattern in _SIGNALS.items() if re.search(pattern, column)), None)
+    found = (name for name, pattern in _SIGNALS.items() if re.search(pattern, column))
+    return None if re.search(_NO_SIGNAL, column) else next(found, None)
 
 
 def _numbers(texts: pd.Series) -> pd.Series:
@@ -182,8 +184,10 @@ def _find_signals(columns: dict[str, pd.Series], notes: list[str]) -> dict[str, 
         own = [name for name in signals if name.startswith(kind)]
         said = " ".join(headers[name] for name in own)
         if own and (unit := _other_unit(kind, said, [signals[name] for name in own])):
-            notes.append(f"{kind}: taken for {unit} and converted.")
-            signals |= {name: signals[name] * _UNITS[unit] for name in own}
+            is_known = unit in _UNITS
+            notes.append(f"{kind}: {f'taken for {unit} and converted' if is_known else unit}.")
+            scaled = {name: signals.pop(name) * _UNITS.get(unit, 1) for name in own}
+            signals |= scaled if is_known else {}
     return signals
 
 
@@ -217,6 +221,7 @@ def _other_unit(kind: str, headers: str, signals: list[pd.Series]) -> str:
         return "radians a second" if size < 8 or "rad" in headers else ""
     # Walking shakes a wrist or a pocket by more than 1 m/s2, nobody by 100 on average; gravity is one g.
     if size > 100 or "_mg" in headers:
-        return "mg"
+        is_mg = "_mg" in headers or (500 < size < 1800 if steady > 0.6 * size else size < 4000)
+        return "mg" if is_mg else "neither m/s2 nor g, left out (raw counts of the sensor?)"
     is_still = size < 0.7 or (size < 1.5 and steady > 0.6 * size)
     return "g" if is_still or re.search(r"_g\b", headers) else ""

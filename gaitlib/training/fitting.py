@@ -22,7 +22,7 @@ from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet, inner_folds
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, hold_lock, make_folder
-from gaitlib.gait import gait_parameters, seen_foot_legs
+from gaitlib.gait import gait_parameters, seen_proportions
 from gaitlib.models import (
     ALONE,
     GAIT_NAMES,
@@ -50,10 +50,10 @@ _SETTINGS = (
 )
 _VERSION = 2
 _NUM_INNER_FOLDS = 5
-# Clips that describe the training to the measure of novelty, at most; walks that a reference needs.
-_MAX_NOVELTY_CLIPS, _FEWEST_WALKS = 600, 3
-# SD in a median absolute deviation of normal values; in SD, how feet differ in length.
-_NORMAL_SD, _MAX_FOOT_SD = 1.4826, 2.7
+# Clips that describe the training to the measure of novelty, at most; walks for a reference, for a range.
+_MAX_NOVELTY_CLIPS, _FEWEST_WALKS, _FEWEST_SEEN = 600, 3, 8
+# SD in a median absolute deviation of normal values; in SD, how bodies differ in their proportions.
+_NORMAL_SD, _MAX_SD = 1.4826, 2.7
 _DIVERGED = "The loss stopped being a number in the first epoch: lower the learning rate."
 
 
@@ -279,7 +279,7 @@ def training_key(model: TrainedModel, clip_sets: Sequence[ClipSet]) -> str:
 
 
 def _describe(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, Any]:
-    """Return the range of the cadence, that of `seen_foot_legs`, and what a walk is held against.
+    """Return the range of the cadence, that of `seen_proportions`, and what a walk is held against.
 
     By gait parameter: `mean`, `sd` and `num_walks` of neutral walks, if any, and by `emotions` the mean.
     Median and scaled median absolute deviation stand for mean and SD: a walk that was measured badly does not
@@ -295,11 +295,11 @@ def _describe(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> d
     table = pd.DataFrame({"mean": neutral.median(), "sd": spread, "num_walks": neutral.count()})
     table["emotions"] = pd.Series(every.groupby(shown).median().to_dict())
     limits = [float(cadence.min()), float(cadence.max())] if len(cadence) else []
-    feet = pd.Series([seen_foot_legs(video) for video in videos.videos]).dropna()
-    usual = feet.median()
-    reach = _MAX_FOOT_SD * max(_NORMAL_SD * (feet - usual).abs().median(), 0.03 * usual)
+    seen = pd.DataFrame(map(seen_proportions, videos.videos)).dropna(axis=1, thresh=_FEWEST_SEEN)
+    usual = seen.median()
+    reach = _MAX_SD * np.maximum(_NORMAL_SD * (seen - usual).abs().median(), 0.03 * usual)
     return {
         "gait_reference": table.to_dict("index"),
         "cadence_range_steps_per_min": limits,
-        "foot_range_legs": [usual - reach, usual + reach] if len(feet) >= _FEWEST_WALKS else [],
+        "proportion_ranges": pd.DataFrame([usual - reach, usual + reach]).to_dict("list"),
     }
