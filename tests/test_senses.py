@@ -441,3 +441,10 @@ def test_a_label_file_may_tell_the_order_of_the_walks(tmp_path, walks):
         lines.append(f"{number}.csv,{row['emotion']},{row['walker']},{number % 2}")
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     assert list(find_walks(tmp_path)["order"]) == ["0", "1", "0", "1"]
+
+
+def test_a_recording_lies_beside_its_video_in_any_case(tmp_path):
+    for name in ("happy/ann_1.mp4", "happy/ann_1.CSV", "sad/ann_1.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / name, {"time": TIMES})
+    assert [one[-4:] for one in find_walks(tmp_path)["recording"]] == [".CSV", ""]

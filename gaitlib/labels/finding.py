@@ -64,7 +64,7 @@ def find_videos(
     if not files:
         root = show_name(folder)
         raise InputError(f"No video in {root}: put them into one folder per emotion, as happy/maria_1.mp4.")
-    recordings = {Path(name).with_suffix(".csv").as_posix() for name in files}
+    recordings = {Path(name).with_suffix(end).as_posix() for name in files for end in (".csv", ".CSV")}
     left_out = map(show_name, paths.keys() - files.keys() - recordings)
     skipped = dict.fromkeys(left_out, "Not a video by its suffix, or no regular file.")
     beside = next((path for path in folder.iterdir() if path.name.casefold() == "labels.csv"), None)

@@ -23,8 +23,7 @@ _BESIDE_SPLITS = set("val valid validation dev eval set data video videos".split
 _CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg win whatsapp signal telegram screen
 recording clip inshot lv capcut camera cam final file at am pm take trial walk walking gait run front side
 back left right day session date""".split()
-# Folders that number people.
-_NUMBERED = re.compile(r"(actor|person|participant|proband|subject|subj?|walker|p|s)[\W_]*\d+")
+_NUMBERED_PEOPLE = re.compile(r"(actor|person|participant|proband|subject|subj?|walker|p|s)[\W_]*\d+")
 _COPY = re.compile(r"[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.IGNORECASE)
 # How a name may hold its emotion: a word, part of a word, 1 to 3 letters by themselves or beside a number.
 _FORMS = (
@@ -79,7 +78,7 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
             "--videos and the other as --videos-test, or add a labels.csv with video,emotion,walker."
         )
     num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in inside)
-    are_people = all(_NUMBERED.fullmatch(emotion or "p1") for emotion in emotions)
+    are_people = all(_NUMBERED_PEOPLE.fullmatch(emotion or "p1") for emotion in emotions)
     if inside and not parts & set(_FAMILY) and (num_named > 0.8 * len(inside) or are_people):
         raise InputError(
             f"{root} holds folders that look like people or days ({show_name(inside[0])}): make one folder "

@@ -18,8 +18,7 @@ from gaitlib.files import decode_text, show_name
 
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
 _SUMMARIES = {"mean", "average", "median", "sd", "std", "sum", "total", "count"}  # rows that are no rater's
-# What a column of walkers is called, too.
-_PEOPLE = re.compile(r"^(person|participant|proband|subject|actor|walker)[ _-]?(id|name|code)?$")
+_WALKER_COLUMN = re.compile(r"^(person|participant|proband|subject|actor|walker)[ _-]?(id|name|code)?$")
 
 
 def normal_name(text: str) -> str:
@@ -78,7 +77,7 @@ def _read_excel(content: bytes) -> pd.DataFrame:
 def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
     """Return the `needed` columns, ``walker`` (None where not given), ``order`` and ``hour`` if there."""
     header = [normal_name(cell) for cell in table.iloc[0]]
-    header = header if "walker" in header else [_PEOPLE.sub("walker", cell) for cell in header]
+    header = header if "walker" in header else [_WALKER_COLUMN.sub("walker", cell) for cell in header]
     table = table.set_axis(header, axis=1)[1:]
     for column in (*needed, *{"walker"}.intersection(header)):
         if header.count(column) != 1:

@@ -18,7 +18,7 @@ from gaitlib.errors import InputError
 from gaitlib.gait import measure_gait, seen_proportions
 from gaitlib.labels import list_videos
 from gaitlib.models import TrainedModel
-from gaitlib.senses import TOGETHER, measure_walk
+from gaitlib.senses import TOGETHER, measure_walk, recording_beside
 from gaitlib.senses.fusion import SensesModel
 
 # No step is longer, in leg lengths.
@@ -111,9 +111,7 @@ def judge_files(
 
 def add_senses(verdict: Verdict, senses: SensesModel, config: RunConfig) -> None:
     """Say what picture, sound and the ``.csv`` beside a video tell together, where more than one is there."""
-    path = Path(verdict.video)
-    beside = path.with_suffix(".csv")
-    values, notes = measure_walk(str(path), str(beside) if beside.is_file() else "", config)
+    values, notes = measure_walk(verdict.video, recording_beside(verdict.video), config)
     said = senses.predict(pd.DataFrame([{"walker": "", **values}]))
     used = [sense for sense, shares in said.items() if sense != TOGETHER and np.isfinite(shares[0, 0])]
     if len(used) > 1:

@@ -3,4 +3,4 @@
 from gaitlib.senses.fusion import TOGETHER, fit_senses, gain_of_each, judge_senses, order_leak, senses_of
 from gaitlib.senses.measuring import SENSE_PARAMETERS
 from gaitlib.senses.recordings import Recording, read_recording, read_sound
-from gaitlib.senses.walks import clock_shift, find_walks, measure_walk, measure_walks, with_recordings
+from gaitlib.senses.walks import find_walks, measure_walk, measure_walks, recording_beside, with_recordings

@@ -40,9 +40,13 @@ def find_walks(folder: Path | str, labels_path: Path | str | None = None) -> pd.
 
 def with_recordings(videos: pd.DataFrame) -> pd.DataFrame:
     """Return videos (with a column ``path``) with the path of the ``.csv`` beside each, empty without."""
-    beside = [path.with_suffix(".csv") for path in map(Path, videos["path"])]
-    found = [str(path) if path.is_file() else "" for path in beside]
-    return videos.assign(recording=found).reset_index(drop=True)
+    return videos.assign(recording=[*map(recording_beside, videos["path"])]).reset_index(drop=True)
+
+
+def recording_beside(video: str) -> str:
+    """Return the path of the ``.csv`` that bears the name of a video, empty without."""
+    paths = (Path(video).with_suffix(suffix) for suffix in (".csv", ".CSV"))
+    return next((str(path) for path in paths if path.is_file()), "")
 
 
 def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
