@@ -277,17 +277,15 @@ def test_a_label_file_that_lists_the_test_comes_before_its_folders(undecoded, tm
     tests = ["sad/x_1.mp4", "happy/y_1.mp4"]
     write(undecoded[0], *NAMES)
     write(undecoded[1], *tests)
-    swapped = {"happy": "sad", "sad": "happy"}
+    other = {"happy": "sad", "sad": "happy"}
     listed = [
         (name, *name.removesuffix("_1.mp4").split("/")) for name in NAMES + (tests if lists_test else [])
     ]
-    rows = [f"{name},{swapped[emotion]},{walker}" for name, emotion, walker in listed]
+    rows = [f"{name},{other[emotion]},{walker}" for name, emotion, walker in listed]
     (tmp_path / "all.csv").write_text("\n".join(["video,emotion,walker", *rows]))
     found = find_data(*undecoded, make_config(), tmp_path / "all.csv")
     shown = found.rows("test").set_index("video")["emotion"].to_dict()
-    assert shown == {
-        name: swapped[name.split("/")[0]] if lists_test else name.split("/")[0] for name in tests
-    }
+    assert shown == {name: other[name.split("/")[0]] if lists_test else name.split("/")[0] for name in tests}
     assert found.skipped.empty
 
 
@@ -305,15 +303,19 @@ def test_one_label_file_tells_both_folders_apart(undecoded, tmp_path):
     assert found.skipped["video"].tolist() == ["07.mp4"]
 
 
-def test_folders_that_were_mistaken_are_no_reason_for_synthetic_walkers(undecoded):
-    write(undecoded[1], "happy/ann_1.mp4")
-    undecoded[0].mkdir(exist_ok=True)
-    with pytest.raises(InputError, match="holds no video, but .* does: add training videos"):
-        prepare_data(*undecoded, make_config())
+def test_a_test_folder_that_is_not_read_is_told(undecoded, tmp_path, monkeypatch):
     write(undecoded[0], *NAMES)
-    for path in (undecoded[1] / "happy" / "ann_1.mp4", undecoded[1].with_name("gone")):
-        with pytest.raises(InputError, match="is no folder: check its name, or leave out --videos-test"):
-            prepare_data(undecoded[0], path, make_config())
+    for path in (undecoded[0] / NAMES[0], undecoded[1].with_name("gone")):
+        assert (
+            f"{path} is no folder: is its name right?"
+            in find_data(undecoded[0], path, make_config()).warnings
+        )
+    monkeypatch.setattr(preparation, "make_demo_folders", lambda _: undecoded)
+    monkeypatch.setattr(preparation, "_with_body", lambda data: pytest.fail(data.warnings[0]))
+    write(undecoded[1], "happy/zoe_1.mp4")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(pytest.fail.Exception, match="holds no video, .* is not read"):
+        prepare_data(tmp_path / "empty", undecoded[1], make_config())
 
 
 def test_unlabelled_test_videos_are_skipped_with_a_hint(undecoded):

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -177,9 +178,7 @@ class TestSmoothing:
     def test_noise_shrinks(self):
         walk = walk_by_numbers()
         noise = np.random.default_rng(0).normal(0, 0.02, walk.world_m.shape).astype(np.float32)
-        noisy = Keypoints(
-            walk.times_seconds, walk.image_px, walk.world_m + noise, walk.visibility, (640, 480)
-        )
+        noisy = replace(walk, world_m=walk.world_m + noise)
         error = np.abs(smooth(noisy).world_m - walk.world_m)[5:-5]
         assert error.mean() < 0.95 * np.abs(noise).mean()
         assert error[..., 2].mean() < 0.85 * np.abs(noise).mean()  # depth
@@ -254,9 +253,7 @@ class TestWalking:
         walk = walk_by_numbers()
         cos, sin = np.cos(np.radians(15)), np.sin(np.radians(15))
         turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-        tilted = Keypoints(
-            walk.times_seconds, walk.image_px, walk.world_m @ turn, walk.visibility, (640, 480)
-        )
+        tilted = replace(walk, world_m=walk.world_m @ turn)
         levelled = level(tilted, [np.arange(len(walk))])
         trunk = levelled.world_m[:, [11, 12]].mean(axis=(0, 1))
         assert abs(np.degrees(np.arctan2(trunk[0], -trunk[1]))) < 1

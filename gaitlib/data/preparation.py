@@ -33,24 +33,13 @@ def prepare_data(
     rating sheet) holds for the test too where it lists all of it. Raises an `InputError` if there are too few
     usable videos, emotions or walkers, or a walker, a file or its footage is on both sides.
     """
-    if is_for_demo(videos_dir, videos_test_dir, labels_path):
+    unread = list[str]()
+    if labels_path is None and videos_dir.is_dir() and not list_videos(videos_dir):
+        if videos_test_dir.is_dir() and list_videos(videos_test_dir):
+            unread.append(f"As {videos_dir} holds no video, {videos_test_dir} is not read.")
         videos_dir, videos_test_dir = make_demo_folders(config)
     found = find_data(videos_dir, videos_test_dir, config, labels_path)
-    return _finish(_decode(_with_body(found)))
-
-
-def is_for_demo(videos_dir: Path, videos_test_dir: Path, labels_path: Path | None) -> bool:
-    """Tell whether there is nothing to work on, so that synthetic walkers are drawn.
-
-    Raises an `InputError` where there are test videos alone, or no test folder of the given name.
-    """
-    if not videos_test_dir.is_dir() and (videos_test_dir.exists() or videos_test_dir.name != "videosTest"):
-        raise InputError(f"{videos_test_dir} is no folder: check its name, or leave out --videos-test.")
-    if labels_path is not None or not videos_dir.is_dir() or list_videos(videos_dir):
-        return False
-    if videos_test_dir.is_dir() and list_videos(videos_test_dir):
-        raise InputError(f"{videos_dir} holds no video, but {videos_test_dir} does: add training videos.")
-    return True
+    return _finish(_decode(_with_body(replace(found, warnings=[*unread, *found.warnings]))))
 
 
 def find_data(
@@ -61,6 +50,8 @@ def find_data(
     Raises an `InputError` where labels, emotions, walkers or folds make the run impossible.
     """
     train = _find_labelled(videos_dir, labels_path)
+    if not videos_test_dir.is_dir() and videos_test_dir.name != "videosTest":
+        train.warnings.append(f"{videos_test_dir} is no folder: is its name right?")
     data = RunData(train.videos.assign(split="train"), train.skipped, config, train.warnings)
     if videos_test_dir.is_dir() and list_videos(videos_test_dir):
         test = _find_test(videos_test_dir, labels_path, train)

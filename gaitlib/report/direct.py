@@ -9,9 +9,10 @@ from pathlib import Path
 
 from gaitlib import evaluation as scoring
 from gaitlib.config import make_config
-from gaitlib.data import describe_skipped, find_data, is_for_demo, load_data, prepare_data, prepare_test
+from gaitlib.data import describe_skipped, find_data, load_data, prepare_data, prepare_test
 from gaitlib.errors import InputError, StorageError
 from gaitlib.files import cache_dir, make_folder, project_path, temporary_folder
+from gaitlib.labels import list_videos
 from gaitlib.models import INDEX_NAME, list_gpus, load_trained
 from gaitlib.report.run import RunRequest, new_run
 from gaitlib.report.sentences import console_text, listed
@@ -88,7 +89,7 @@ def _describe_videos(videos: Path, videos_test: Path, labels: Path | None) -> li
     """Return what the folders hold, with the warnings that a training would print."""
     if not videos.is_dir():
         raise InputError(f"{videos} is missing: create it, or name another with --videos.")
-    if is_for_demo(videos, videos_test, labels):
+    if not list_videos(videos) and labels is None:
         return [f"{videos}: no video, so that synthetic walkers will be drawn"]
     found = find_data(videos, videos_test, make_config(), labels)
     lines = []
