@@ -26,6 +26,11 @@ TINY = {"num_frames": 8, "frame_size": 32, "epochs": 2, "max_clips_per_video": 2
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest: no worker waits for it at the end."""
+    items.sort(key=lambda item: item.path.stem != "test_training")
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     """A run of a command: its folder and what it printed."""

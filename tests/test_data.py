@@ -278,9 +278,7 @@ def test_a_label_file_that_lists_the_test_comes_before_its_folders(undecoded, tm
     write(undecoded[0], *NAMES)
     write(undecoded[1], *tests)
     other = {"happy": "sad", "sad": "happy"}
-    listed = [
-        (name, *name.removesuffix("_1.mp4").split("/")) for name in NAMES + (tests if lists_test else [])
-    ]
+    listed = [(name, *name.removesuffix("_1.mp4").split("/")) for name in NAMES + tests * lists_test]
     rows = [f"{name},{other[emotion]},{walker}" for name, emotion, walker in listed]
     (tmp_path / "all.csv").write_text("\n".join(["video,emotion,walker", *rows]))
     found = find_data(*undecoded, make_config(), tmp_path / "all.csv")

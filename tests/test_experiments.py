@@ -316,9 +316,7 @@ def test_real_models_are_ranked_on_real_videos(demo_folders, tmp_path):
         assert not entry["reason"] and entry["num_videos"] == len(own)
         assert entry["accuracy"] == pytest.approx((own["emotion"] == own["predicted"]).mean())
         is_alone = "relative_to" not in entry["settings"]
-        assert ("neutral" in set(own["emotion"])) == is_alone and entry["chance"] == 1 / (
-            4 if is_alone else 3
-        )
+        assert ("neutral" in set(own["emotion"])) == is_alone and entry["chance"] == 1 / (3 + is_alone)
 
 
 def test_the_command_writes_a_page(demo_folders, tmp_path):
