@@ -197,7 +197,7 @@ def _clean(texts: pd.Series, name: str, notes: list[str]) -> pd.Series | None:
     if num_texts := int((numbers.isna() & texts.notna()).sum()):
         notes.append(f"{name}: {num_texts} cells hold text in place of a number.")
     values = numbers[np.isfinite(numbers) & numbers.between(*_RANGES.get(name, (-np.inf, np.inf)))]
-    gaps = np.diff(values.index, prepend=values.index[:1]) > (5 if name in _RANGES else 1)
+    gaps = np.diff(values.index, prepend=values.index[:1]) > (20 if name in _RANGES else 1)
     parts = [part for _, part in values.groupby(gaps.cumsum())]
     longest = max(parts, key=lambda part: np.ptp(part.index), default=values)
     if len(longest) < 2 or np.ptp(longest.index) < _MIN_SECONDS:
