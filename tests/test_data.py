@@ -288,7 +288,6 @@ def test_a_label_file_that_lists_the_test_comes_before_its_folders(undecoded, tm
 
 
 def test_one_label_file_tells_both_folders_apart(undecoded, tmp_path):
-    """The files are called alike; a test video that is not listed is skipped alone."""
     names = [f"0{number}.mp4" for number in range(1, 7)]
     write(undecoded[0], *names)
     write(undecoded[1], *names, "07.mp4")

@@ -165,10 +165,8 @@ def test_a_parameter_follows_its_cause(name, change, heading_deg):
 @pytest.mark.parametrize("cadence", [28, 34, 60, 100, 150])
 @pytest.mark.parametrize("heading_deg", [0, 90])
 def test_slow_and_fast_steps_are_no_harmonics(cadence, heading_deg):
-    walk = Walk(cadence=cadence, heading_deg=heading_deg, seconds=8.0, speed_m_per_s=0.5)
-    assert measure_keypoints(make_keypoints(walk))["cadence_steps_per_min"] == pytest.approx(
-        cadence, rel=0.04
-    )
+    walk = make_keypoints(Walk(cadence=cadence, heading_deg=heading_deg, seconds=8.0, speed_m_per_s=0.5))
+    assert measure_keypoints(walk)["cadence_steps_per_min"] == pytest.approx(cadence, rel=0.04)
 
 
 def test_one_stride_is_enough_for_the_cadence():

@@ -131,9 +131,7 @@ class TestRecordings:
     def test_sensors_in_rows_at_different_rates(self, tmp_path):
         signals, rows = walk_signals(), []
         for place, time in enumerate(TIMES):
-            rows.append(
-                (time, "Accelerometer", *(signals[f"acc_{axis}_m_s2"][place] for axis in "xyz"), None)
-            )
+            rows.append((time, "Accelerometer", *(signals[f"acc_{x}_m_s2"][place] for x in "xyz"), None))
             if not place % 50:
                 rows.append((time, "HeartRate", None, None, None, 92 + place / 100))
         table = pd.DataFrame(rows, columns=["time", "sensor", "x", "y", "z", "value"])

@@ -92,12 +92,14 @@ def _find_labelled(folder: Path, labels_path: Path | None) -> LabelledVideos:
 
 def _find_test(folder: Path, labels_path: Path | None, train: LabelledVideos) -> LabelledVideos:
     """Label the test by the file of the training where that has rows of its own for it."""
-    own = find_videos(folder)
+    listed, own = None, None
     with suppress(InputError):  # the file lists the training alone
-        listed = find_videos(folder, labels_path) if labels_path else own
-        if labels_path and len(listed.videos) >= own.videos["emotion"].count():
-            return own if set(listed.videos["listed"]) & set(train.videos["listed"]) else listed
-    return own
+        listed = find_videos(folder, labels_path) if labels_path else None
+    if listed is None or set(listed.videos["listed"]) & set(train.videos["listed"]):
+        return find_videos(folder)
+    with suppress(InputError):  # its folders are no emotions
+        own = find_videos(folder)
+    return own if own and len(listed.videos) < own.videos["emotion"].count() else listed
 
 
 def _without_copies(data: RunData) -> RunData:

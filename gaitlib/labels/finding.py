@@ -9,7 +9,7 @@ import pandas as pd
 from gaitlib.errors import InputError
 from gaitlib.files import show_name
 from gaitlib.labels.naming import folder_emotions, read_walkers
-from gaitlib.labels.tables import match_videos, normal_name, parse_manifest, read_labels, read_table
+from gaitlib.labels.tables import match_videos, parse_manifest, read_header, read_labels, read_table
 
 VIDEO_SUFFIXES = tuple(
     """.mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .gif .flv .ogv
@@ -69,7 +69,7 @@ def find_videos(
     skipped = dict.fromkeys(left_out, "Not a video by its suffix, or no regular file.")
     beside = next((path for path in folder.iterdir() if path.name.casefold() == "labels.csv"), None)
     table = read_table(beside) if beside else pd.DataFrame()
-    if beside and not labels_path and set(map(normal_name, table.iloc[0])) != {"video", "walker"}:
+    if beside and not labels_path and set(read_header(table)) != {"video", "walker"}:
         labels_path = beside
     if labels_path:
         videos = match_videos(read_labels(labels_path), files, show_name(labels_path), skipped)

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -23,7 +23,9 @@ _BESIDE_SPLITS = set("val valid validation dev eval set data video videos".split
 _CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg win whatsapp signal telegram screen
 recording clip inshot lv capcut camera cam final file at am pm take trial walk walking gait run front side
 back left right day session date""".split()
-_NUMBERED_PEOPLE = re.compile(r"(actor|person|participant|proband|subject|subj?|walker|p|s)[\W_]*\d+")
+_ONE_PERSON = """Walkers {!r} and {!r} may be one person (pairs of this kind: {}): if so, give it one name \
+in a column 'walker', else it may end up in training and test."""
+_NUMBERED_PEOPLE = re.compile(r"(actor|person|participant|proband|subject|subj?|walker)[\W_]*\d+")
 _COPY = re.compile(r"[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.IGNORECASE)
 # How a name may hold its emotion: a word, part of a word, 1 to 3 letters by themselves or beside a number.
 _FORMS = (
@@ -56,9 +58,9 @@ def _walker_in(stem: str, emotion: str = "") -> str:
 def _core(walker: str) -> str:
     """Return what is left of a walker's name without takes, views, sessions and dates: of P01_S2, p01."""
     bare = re.sub(r"(?<=\d)([^\W\d_]|ses)\d*(?![^\W_])", "", normal_name(walker))
-    parts = [part for part in re.split(r"[\W_]+", bare) if not part.isdigit()]
-    views = {*_CAMERAS, "s", "ses", "v"}
-    return " ".join(part for part in parts if part.rstrip("0123456789") not in views) or walker
+    first, *others = [part for part in re.split(r"[\W_]+", bare) if not part.isdigit()] or [""]
+    kept = [part for part in others if part.rstrip("0123456789") not in {*_CAMERAS, "s", "ses", "v"}]
+    return " ".join([first] * (first.rstrip("0123456789") not in _CAMERAS) + kept).strip() or walker
 
 
 def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) -> pd.DataFrame:
@@ -78,7 +80,7 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
             "--videos and the other as --videos-test, or add a labels.csv with video,emotion,walker."
         )
     num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in inside)
-    are_people = all(_NUMBERED_PEOPLE.fullmatch(emotion or "p1") for emotion in emotions)
+    are_people = all(not emotion or _NUMBERED_PEOPLE.fullmatch(emotion) for emotion in emotions)
     if inside and not parts & set(_FAMILY) and (num_named > 0.8 * len(inside) or are_people):
         raise InputError(
             f"{root} holds folders that look like people or days ({show_name(inside[0])}): make one folder "
@@ -117,16 +119,22 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
             f"own ({len(own)} in all, such as {show_name(own[0])!r}): name files WALKER_TAKE.mp4 or add a "
             "column 'walker', else the same person may end up in training and test."
         )
-    _doubt_takes(stems, walkers, warnings)
+    _doubt_names(stems, walkers, warnings)
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]
 
 
-def _doubt_takes(stems: Sequence[str], walkers: Sequence[str], warnings: list[str]) -> None:
-    """Warn where the take may be named before the person: a few numbers, and more names after them."""
-    known, takes = sorted(set(filter(None, walkers))), [stem.rpartition("_")[2] for stem in stems]
-    is_numbered = len({walker.rstrip("0123456789") for walker in known}) == 1 and known[0][-1:].isdigit()
-    are_people = all(_words_of(take) - set(_CAMERAS) for take in takes)
-    if is_numbered and are_people and len(set(takes)) > len(known):
+def _doubt_names(stems: Sequence[str], walkers: Sequence[str], warnings: list[str]) -> None:
+    """Warn where takes, views or sessions may be taken for people, or the take is named before the person."""
+    alike, known = defaultdict(list), sorted({normal_name(walker) for walker in walkers if walker})
+    for walker in known:
+        alike[_core(walker)].append(walker)
+    several = [names[:2] for names in alike.values() if len(names) > 1]
+    if len(alike) > 1 and 2 * len(several) > len(alike):
+        warnings.append(_ONE_PERSON.format(*several[0], len(several)))
+    takes = [stem.rpartition("_")[2] for stem in stems]
+    is_name = [len(take) > 2 or take[:1] in ("p", "P") for take in takes]
+    are_people = all(is_name) and all(_words_of(take) - set(_CAMERAS) for take in takes)
+    if known and all(map(str.isdigit, known)) and are_people and len(set(takes)) > len(known):
         warnings.append(
             f"Is {show_name(stems[0])} a video of {known[0]} or of {show_name(takes[0])}? {known[0]} was "
             "taken as the walker: if it is the take, name files WALKER_TAKE.mp4 or add a column 'walker'."
@@ -134,25 +142,15 @@ def _doubt_takes(stems: Sequence[str], walkers: Sequence[str], warnings: list[st
 
 
 def _doubt_people(walkers: Iterable[str]) -> list[str]:
-    """Return a sentence on names that may be one person's: but for zeros, takes, views or more words."""
-    alike, known = defaultdict(list), []
-    for walker in walkers:
-        alike[_core(walker)].append(walker)
-        parts = re.findall(r"[^\W\d_]+|\d+", normal_name(walker))
-        known.append(([part.lstrip("0") or "0" for part in parts], walker))
-    pairs = [
-        [one, other]
-        for (short, one), (long, other) in pairwise(sorted(known))
-        if short and long[: len(short)] == short
-    ]
-    several = [names[:2] for names in alike.values() if len(names) > 1]
-    if len(alike) > 1 and 2 * len(several) > len(alike):
-        pairs = pairs or several
-    return [
-        f"Walkers {one!r} and {other!r} may be one person (pairs of this kind: {len(pairs)}): if so, give it "
-        "one name in a column 'walker', else it may end up in training and test."
-        for one, other in pairs[:1]
-    ]
+    """Return a sentence on names that are the same but for zeros, or begin with another's name."""
+    pairs, first, base = list[Sequence[str]](), "", list[str]()
+    named = [(re.findall(r"[^\W\d_]+|\d+", normal_name(walker)), walker) for walker in walkers]
+    for parts, walker in sorted(([part.lstrip("0") or "0" for part in each], one) for each, one in named):
+        if base and parts[: len(base)] == base:
+            pairs.append((first, walker))
+        else:
+            first, base = walker, parts
+    return [_ONE_PERSON.format(*pairs[0], len(pairs))] if pairs else []
 
 
 def _cut_emotions(stems: list[str], emotions: Sequence[str], warnings: list[str]) -> list[str]:
@@ -198,8 +196,6 @@ def inspect_labels(videos: pd.DataFrame) -> list[str]:
             f"Each walker shows one emotion only, such as {shown.index[0]!r}: if these are not the people, "
             "add a column 'walker', else one may end up in training and test."
         )
-    if not set(walkers.index) & set(_FAMILY) and len(walkers) > len(shown):
-        doubts.append(f"Are {', '.join(walkers.index[:3])} emotions, or people? A folder is an emotion.")
     return doubts + _doubt_people(shown.index)
 
 

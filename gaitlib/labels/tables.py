@@ -74,11 +74,16 @@ def _read_excel(content: bytes) -> pd.DataFrame:
     return next((sheet for sheet in sheets.values() if (sheet != "").any(axis=None)), pd.DataFrame())
 
 
+def read_header(table: pd.DataFrame) -> list[str]:
+    """Return the names of the columns in small letters; a single one of people is ``walker``."""
+    header = [normal_name(cell) for cell in table.iloc[0]]
+    is_single = "walker" not in header and sum(map(bool, map(_WALKER_COLUMN.match, header))) == 1
+    return [_WALKER_COLUMN.sub("walker", cell) for cell in header] if is_single else header
+
+
 def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
     """Return the `needed` columns, ``walker`` (None where not given), ``order`` and ``hour`` if there."""
-    header = [normal_name(cell) for cell in table.iloc[0]]
-    header = header if "walker" in header else [_WALKER_COLUMN.sub("walker", cell) for cell in header]
-    table = table.set_axis(header, axis=1)[1:]
+    table = table.set_axis(header := read_header(table), axis=1)[1:]
     for column in (*needed, *{"walker"}.intersection(header)):
         if header.count(column) != 1:
             found = show_name(", ".join(table.columns))[:200]

@@ -17,7 +17,7 @@ from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
 from gaitlib.gait import measure_gait, seen_proportions
 from gaitlib.labels import list_videos
-from gaitlib.models import TrainedModel
+from gaitlib.models import ALONE, TrainedModel
 from gaitlib.senses import TOGETHER, measure_walk, recording_beside
 from gaitlib.senses.fusion import SensesModel
 
@@ -95,7 +95,7 @@ def judge_files(
     """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
     paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
     model = _for_prediction(model)
-    if model.config.relative_to == "none" and (references or same_walker):
+    if model.config.relative_to == "none" and model.name != ALONE and (references or same_walker):
         raise InputError("This model compares no walks: leave out --reference and --same-walker.")
     prepare_videos(paths, model.config, "Reading videos")  # on all cores; what fails is told below
     beside: Sequence[PreparedVideo | str] = ()

@@ -25,7 +25,8 @@ _SIGNALS = {
 for _x in "xyz":
     _SIGNALS[f"acc_{_x}_m_s2"] = rf"(acc|beschl)[a-z_]*?_?{_x}(_|$)|^(a|g_f)?_?{_x}(_axis)?(_m?g|_m_s_?2)?$"
     _SIGNALS[f"gyro_{_x}_deg_s"] = rf"(gyr|rotat)[a-z_]*?_?{_x}(_|$)|^w_?{_x}$|^w?_?{_x}(_axis)?_(rad|deg)_s$"
-_NO_SIGNAL = r"(^|_)(conf|confidence|max|min|zone|resting|quality)(_|$)"
+_NO_SIGNAL = r"(^|_)(conf|confidence|max(?!_\d)|min|zone|resting|quality)(_|$)"
+_PER_MINUTE = r"(beats|counts?|1|per)_min(_|$)"
 _TIME = r"(^|_)(time|timestamp|seconds|t|date|datetime|epoch|unix|zeit|temps|tiempo)(_|$)"
 _CLOCK_UNITS = {"ms": 1e-3, "millis": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "ns": 1e-9}
 _UNITS = {"mg": 9.80665e-3, "g": 9.80665, "radians a second": 180 / np.pi}
@@ -70,9 +71,10 @@ def read_recording(path: Path | str) -> Recording:
     """
     name, table, notes = show_name(path), _read_csv(Path(path)), list[str]()
     headers = table.columns.tolist()
-    times = filter(re.compile(_TIME).search, headers)
-    if (clock := max(times, key=lambda header: table[header].nunique(), default=None)) is None:
+    counts = table[[header for header in headers if re.search(_TIME, header)]].nunique()
+    if counts.empty:
         raise InputError(f"{name} has no time column: call one of its columns time_seconds.")
+    clock = str(counts.index[counts >= counts.max() / 2][0])
     sensor = next((header for header in headers if re.fullmatch("sensor(_?name|_?type)?|type", header)), None)
     kinds = table.pop(sensor) if sensor else pd.Series("", table.index)
     seconds = _seconds_of(table[clock], clock).dropna()
@@ -148,7 +150,7 @@ def _plain_name(name: str) -> str:
 
 def _signal_of(column: str) -> str | None:
     found = (name for name, pattern in _SIGNALS.items() if re.search(pattern, column))
-    return None if re.search(_NO_SIGNAL, column) else next(found, None)
+    return None if re.search(_NO_SIGNAL, re.sub(_PER_MINUTE, "", column)) else next(found, None)
 
 
 def _numbers(texts: pd.Series) -> pd.Series:
