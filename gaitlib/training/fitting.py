@@ -53,7 +53,7 @@ _NUM_INNER_FOLDS = 5
 # Clips that describe the training to the measure of novelty, at most; walks for a reference, for a range.
 _MAX_NOVELTY_CLIPS, _FEWEST_WALKS, _FEWEST_SEEN = 600, 3, 8
 # SD in a median absolute deviation of normal values; in SD, how bodies differ in their proportions.
-_NORMAL_SD, _MAX_SD = 1.4826, 2.7
+_NORMAL_SD, _MAX_SD = 1.4826, 2.5
 _DIVERGED = "The loss stopped being a number in the first epoch: lower the learning rate."
 
 
