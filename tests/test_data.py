@@ -303,10 +303,8 @@ def test_one_label_file_tells_both_folders_apart(undecoded, tmp_path):
 def test_a_test_folder_that_is_not_read_is_told(undecoded, tmp_path, monkeypatch):
     write(undecoded[0], *NAMES)
     for path in (undecoded[0] / NAMES[0], undecoded[1].with_name("gone")):
-        assert (
-            f"{path} is no folder: is its name right?"
-            in find_data(undecoded[0], path, make_config()).warnings
-        )
+        warnings = find_data(undecoded[0], path, make_config()).warnings
+        assert f"{path} is no folder: is its name right?" in warnings
     monkeypatch.setattr(preparation, "make_demo_folders", lambda _: undecoded)
     monkeypatch.setattr(preparation, "_with_body", lambda data: pytest.fail(data.warnings[0]))
     write(undecoded[1], "happy/zoe_1.mp4")

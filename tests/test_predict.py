@@ -92,6 +92,8 @@ def test_references_of_a_model_that_compares_nothing_are_refused(model, demo_vid
     for options in ({"references": [demo_video]}, {"same_walker": True}):
         with pytest.raises(InputError, match="compares no walks"):
             judge_files([demo_video], model, **options)
+    chosen = model.model_copy(update={"name": "gait_alone"})  # by a run that compares
+    assert judge_files([demo_video.with_name("gone.mp4")], chosen, same_walker=True)[0].status == "refused"
 
 
 def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):

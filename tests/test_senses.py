@@ -89,7 +89,7 @@ class TestRecordings:
 
     def test_of_several_columns_the_right_one_is_read(self, tmp_path):
         table = {"date": "2026-05-01", "hr_confidence": 99, "max_hr": 190, "Zeit (s)": np.arange(20)}
-        recording = read_recording(write(tmp_path / "a.csv", {**table, "heart_rate": 70 + np.arange(20)}))
+        recording = read_recording(write(tmp_path / "a.csv", {**table, "HR (beats/min)": 70 + np.arange(20)}))
         assert recording.signals["heart_rate_bpm"].tolist() == [70 + number for number in range(20)]
         assert recording.seconds == 19
 

@@ -158,9 +158,9 @@ def _moves(values: np.ndarray, speed: float = 1.0, is_backwards: bool = False) -
     scene[np.abs(scene) < 2 * np.median(np.abs(scene))] = 0
     for part, weight in ((scene, _SCENE_WEIGHT), (body, 1 - _SCENE_WEIGHT)):
         size = np.linalg.norm(part, axis=1)
-        # A walk may fill a small part of a film; the rest is noise.
-        much = np.sort(size)[-min(2 * _MIN_OVERLAP_ROWS, (len(size) + 1) // 2) :][:1]
-        part[size > _MAX_MOVE * np.quantile(size[size > much / 4], 0.75) if size.any() else []] = 0
+        if size.any():  # a walk may fill a small part of a film; the rest is noise
+            much = np.sort(size)[-min(2 * _MIN_OVERLAP_ROWS, (len(size) + 1) // 2)]
+            part[size > _MAX_MOVE * np.quantile(size[size > much / 4], 0.75)] = 0
         part *= weight**0.5 / max(float(np.sqrt((part**2).sum() / len(part))), 1e-3)
     return change
 

@@ -30,8 +30,8 @@ def prepare_data(
     """Find, check, prepare and divide the videos of a run; draw synthetic walkers where there are none.
 
     Where `videos_test_dir` holds no labelled video, walkers are held out. `labels_path` (a manifest or a
-    rating sheet) holds for the test too where it lists all of it. Raises an `InputError` if there are too few
-    usable videos, emotions or walkers, or a walker, a file or its footage is on both sides.
+    rating sheet) holds for the test too where it has rows for it. Raises an `InputError` if there are too
+    few usable videos, emotions or walkers, or a walker, a file or its footage is on both sides.
     """
     unread = list[str]()
     if labels_path is None and videos_dir.is_dir() and not list_videos(videos_dir):
