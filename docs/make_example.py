@@ -9,8 +9,7 @@ import textwrap
 from pathlib import Path
 
 from gaitlib.evaluation import read_evaluation, read_results
-from gaitlib.files import read_json
-from gaitlib.report.pages import spelled
+from gaitlib.files import read_json, spelled
 from gaitlib.report.sentences import against_baselines, interval, percent
 
 DOCS = Path(__file__).parent

@@ -193,6 +193,11 @@ def show_name(name: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
 
 
+def spelled(name: str) -> str:
+    """Return a name with blanks in the place of underscores."""
+    return name.replace("_", " ")
+
+
 def decode_text(content: bytes) -> str:
     """Decode a text, UTF or the code page of a country, without Excel's line that names the separator."""
     try:

@@ -12,8 +12,7 @@ from test_report import EVIL_EMOTION, user_report  # noqa: F401
 
 from gaitlib.explain import figure_html
 from gaitlib.files import read_json, write_html, write_json
-from gaitlib.report.notebooks import export_notebook
-from gaitlib.report.pages import write_index
+from gaitlib.report.notebooks import export_notebook, write_index
 from gaitlib.report.run import NOTEBOOKS
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")

@@ -6,8 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from gaitlib.demo import SYNTHETIC_COMMENT, WalkParameters, make_demo, pose_walker, render_video
-from gaitlib.demo.dataset import read_truth, sample_truth
+from gaitlib.demo import SYNTHETIC_COMMENT, make_demo, read_truth, sample_truth
+from gaitlib.demo.kinematics import WalkParameters, pose_walker
+from gaitlib.demo.rendering import render_video
 from gaitlib.errors import InputError
 
 

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.gait import GAIT_PARAMETERS, feature_families, gait_parameters, measure_gait, step_events
-from gaitlib.gait.features import bout_features, box_features, gait_feature_names, gait_features
+from gaitlib.gait import GAIT_PARAMETERS, gait_parameters, measure_gait, step_events
 from gaitlib.gait.measuring import (
     foot_contacts,
     measure_keypoints,
@@ -20,6 +19,8 @@ from gaitlib.gait.measuring import (
     walking_rhythm,
 )
 from gaitlib.gait.motion import body_motion
+from gaitlib.models import feature_families, gait_feature_names, gait_features
+from gaitlib.models.classifiers import bout_features, box_features
 from gaitlib.walker import KEYPOINT_NAMES, MIRRORED, SHAPE_NAMES, Keypoints
 
 RATE_HZ, FRAME_PX = 15.0, (1080, 1920)

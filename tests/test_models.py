@@ -12,7 +12,6 @@ from made_walks import EMOTIONS, make_walks, walk_config
 
 from gaitlib.data import VideoSet
 from gaitlib.errors import InputError
-from gaitlib.gait import gait_feature_names
 from gaitlib.models import BASELINES, GAIT_NAMES, NETWORK_NAMES, SKELETON_NAMES, classifiers, predict_classes
 from gaitlib.models.classifiers import compare, fit_classifier, label_shares, predict_baseline
 from gaitlib.models.networks import build_model, copy_weights, load_keras, network_for, seed_everything
@@ -57,7 +56,7 @@ def untrained(name: str, **settings) -> TrainedModel:
 
 def gait_model(name: str = "gait_ensemble") -> TrainedModel:
     """Return a gait classifier that was fitted to noise."""
-    features = np.random.default_rng(0).normal(size=(12, len(gait_feature_names("keypoints"))))
+    features = np.random.default_rng(0).normal(size=(12, len(classifiers.gait_feature_names("keypoints"))))
     pipeline = fit_classifier(name, features, np.eye(3)[np.arange(12) % 3], 0)
     return TrainedModel(
         name=name, emotions=EMOTIONS, config=walk_config(), predictor=pipeline, about={"is_demo": True}

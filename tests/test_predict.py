@@ -18,8 +18,7 @@ from gaitlib.errors import InputError
 from gaitlib.explain import clip_saliency
 from gaitlib.files import read_json
 from gaitlib.models import load_keras, load_trained
-from gaitlib.predict import Verdict, judge_files, judge_video
-from gaitlib.predict.verdict import walks_backwards
+from gaitlib.predict import Verdict, judge_files, judge_video, walks_backwards
 from gaitlib.predict.writing import write_annotated, write_keypoints, write_page, write_verdicts
 from gaitlib.senses import find_walks, fit_senses, measure_walks, senses_of
 from gaitlib.video import read_video, write_film

@@ -8,7 +8,7 @@ from made_walks import make_walk
 
 from gaitlib.config import make_config
 from gaitlib.demo import WalkParameters, sample_truth, write_video
-from gaitlib.demo.senses import SOUND_RATE_HZ, SenseParameters, heel_strikes, step_sound, watch_signals
+from gaitlib.demo.recording import SOUND_RATE_HZ, SenseParameters, heel_strikes, step_sound, watch_signals
 from gaitlib.errors import InputError
 from gaitlib.senses import SENSE_PARAMETERS, order_leak, senses_of
 from gaitlib.senses.fusion import TOGETHER, fit_senses, gain_of_each, judge_senses, load_senses

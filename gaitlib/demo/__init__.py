@@ -1,9 +1,113 @@
 """Synthetic walkers: videos of people who do not exist, so that everything runs offline at once.
 
-`make_demo` writes the videos, ``truth.csv`` holds every parameter behind them, and `render_video` paints
-one again from its row.
+`make_demo` writes folders of them, from one seed, with ``truth.csv``: every parameter behind each video.
 """
 
-from gaitlib.demo.dataset import DEMO_VERSION, TRUTH_NAME, make_demo, read_truth, sample_truth
-from gaitlib.demo.kinematics import WalkParameters, pose_walker
+import dataclasses
+import itertools
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from gaitlib.demo.kinematics import EMOTIONS, WalkParameters, fastest_speed_m_per_s, pose_walker, sample_walk
+from gaitlib.demo.recording import SenseParameters, sample_scene, sample_senses, step_sound, watch_signals
 from gaitlib.demo.rendering import SYNTHETIC_COMMENT, render_video, write_video
+from gaitlib.errors import InputError
+from gaitlib.files import make_folder, temporary_folder
+
+# Raise when the same seed draws other videos: drawn ones are kept and used again.
+DEMO_VERSION = 5
+TRUTH_NAME = "truth.csv"
+CLIP_SECONDS = (2.4, 3.6)
+_KEPT_NAMES = ("README.md", ".gitkeep")
+
+
+def sample_truth(
+    walkers: range,
+    num_takes: int = 2,
+    alpha: float = 0.6,
+    seconds: tuple[float, float] = CLIP_SECONDS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw the parameters of a set of videos without rendering any: one row a video.
+
+    A walker's number and a seed always give the same person, who walks `num_takes` times in each emotion.
+    `alpha` is the share of the acted emotion: 1 is acting, about 0.25 a felt emotion. `seconds` holds the
+    lengths of the shortest and longest video. The columns are ``video``, ``emotion``, ``form``, ``walker``,
+    ``take``, ``speed_m_per_s`` and the fields of `WalkParameters`, `SceneParameters` and `SenseParameters`.
+    """
+    rows = []
+    for emotion, walker, take in itertools.product(EMOTIONS, walkers, range(1, num_takes + 1)):
+        # Streams must not mix, or a scene could tell of the walk in it.
+        own = (walker, EMOTIONS.index(emotion), take)
+        keys = (0, walker), (1, *own), (3, walker), (2, *own), (4, *own)
+        rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key)) for key in keys]
+        form, walk = sample_walk(emotion, alpha, rngs[0], rngs[1])
+        scene = sample_scene(rngs[2], rngs[3], fastest_speed_m_per_s(alpha), seconds)
+        senses = sample_senses(rngs[4], emotion, walk, alpha)
+        name = f"walker{walker:02d}"
+        row: dict[str, object] = {"video": f"{emotion}/{name}_{take}.mp4", "emotion": emotion, "form": form}
+        row |= {"walker": name, "take": take, "speed_m_per_s": walk.speed_m_per_s}
+        rows.append(row | dataclasses.asdict(walk) | dataclasses.asdict(scene) | dataclasses.asdict(senses))
+    return pd.DataFrame(rows)
+
+
+def read_truth(folder: Path | str) -> pd.DataFrame:
+    """Read the ``truth.csv`` in a folder of synthetic videos, exactly as it was written."""
+    return pd.read_csv(Path(folder) / TRUTH_NAME)
+
+
+def make_demo(
+    videos_dir: Path | str,
+    videos_test_dir: Path | str,
+    num_walkers: int = 10,
+    seed: int = 0,
+    num_takes: int = 2,
+    clip_seconds: tuple[float, float] = CLIP_SECONDS,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write synthetic walkers for training and, other people, for the test; return the truth about both.
+
+    The folders are absent, or hold nothing but ``README.md`` and ``.gitkeep``. Each of `num_walkers` training
+    walkers, and of half as many test walkers but at least two, walks `num_takes` times in each of four
+    emotions; the shortest and the longest video last `clip_seconds`. Beside each lies a ``.csv`` with what a
+    watch records. A seed gives the same files.
+    Raises `InputError` if a folder is not free, `StorageError` if it cannot be written.
+    """
+    folders = [Path(videos_dir).resolve(), Path(videos_test_dir).resolve()]
+    for folder in folders:
+        held = [path.name for path in folder.glob("*") if path.name not in _KEPT_NAMES]
+        if held:
+            raise InputError(f"{folder} already holds {min(held)}: give an empty folder for the walkers.")
+    if folders[0] == folders[1]:
+        raise InputError(f"{folders[0]} cannot hold both sets of walkers: give two folders.")
+    first_test = num_walkers + 1
+    groups = range(1, first_test), range(first_test, first_test + max(2, round(num_walkers / 2)))
+    training, test = (sample_truth(walkers, num_takes, seconds=clip_seconds, seed=seed) for walkers in groups)
+    _write_folder(folders[0], training)
+    _write_folder(folders[1], test)
+    return training, test
+
+
+def _write_walk(row: dict, path: Path) -> None:
+    """Write the video with the sound of its steps, and beside it what a watch records."""
+    walk, senses = WalkParameters.from_row(row), SenseParameters.from_row(row)
+    write_video(row, path, step_sound(walk, senses, row["num_frames"] / row["frame_rate_hz"]))
+    watch_signals(walk, senses).to_csv(path.with_suffix(".csv"), index=False)
+
+
+def _write_folder(folder: Path, truth: pd.DataFrame) -> None:
+    """Write the videos aside, in parallel, then move them into place with the truth table last."""
+    make_folder(folder)
+    with temporary_folder(folder, "demo") as aside:
+        for emotion in EMOTIONS:
+            (aside / emotion).mkdir()
+        rows = truth.to_dict("records")
+        tasks = (joblib.delayed(_write_walk)(row, aside / row["video"]) for row in rows)
+        done = joblib.Parallel(n_jobs=-1, return_as="generator_unordered")(tasks)
+        list(tqdm(done, "Drawing synthetic walkers", len(rows), unit="video", mininterval=1.0))
+        truth.to_csv(aside / TRUTH_NAME, index=False, lineterminator="\n")
+        for name in (*EMOTIONS, TRUTH_NAME):
+            (aside / name).replace(folder / name)

@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 
 from gaitlib.demo.kinematics import SIDES, WalkParameters, pose_walker
-from gaitlib.demo.scene import HEIGHT_PX, WIDTH_PX, Camera, SceneParameters, make_camera
-from gaitlib.demo.senses import SOUND_RATE_HZ
+from gaitlib.demo.recording import HEIGHT_PX, SOUND_RATE_HZ, WIDTH_PX, Camera, SceneParameters, make_camera
 
 SYNTHETIC_COMMENT = "Synthetic walker made by gaitlib demo"
 ENCODER_OPTIONS = {"preset": "superfast", "crf": "22", "threads": "1", "tune": "fastdecode"}

@@ -16,7 +16,8 @@ from gaitlib.data import RunData, list_fits, prepared_rows
 from gaitlib.evaluation.judging import Evaluation, judge_gait
 from gaitlib.evaluation.scores import Difference, Predictions, compare_rights, walker_interval
 from gaitlib.files import project_dir, read_json, write_csv, write_json
-from gaitlib.gait import GAIT_PARAMETERS, feature_families, measure_gait
+from gaitlib.gait import GAIT_PARAMETERS, measure_gait
+from gaitlib.models import feature_families
 from gaitlib.training import update_about
 
 _PACKAGES = ("gaitlib", "tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "av")

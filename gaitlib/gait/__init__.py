@@ -1,6 +1,5 @@
-"""How somebody walks in physical terms: parameters of each walking bout, and what gait classifiers read."""
+"""How somebody walks in physical terms: parameters of each walking bout."""
 
-from gaitlib.gait.features import box_features, feature_families, gait_feature_names, gait_features
 from gaitlib.gait.measuring import (
     GAIT_PARAMETERS,
     gait_parameters,

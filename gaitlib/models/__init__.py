@@ -3,7 +3,10 @@
 from gaitlib.models.classifiers import (
     ALONE,
     BASELINES,
+    feature_families,
     fit_classifier,
+    gait_feature_names,
+    gait_features,
     gait_inputs,
     label_shares,
     predict_baseline,

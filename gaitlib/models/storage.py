@@ -19,8 +19,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from gaitlib.errors import InputError
 from gaitlib.files import file_digest, read_json, show_name, write_aside
-from gaitlib.gait import gait_feature_names
-from gaitlib.models.classifiers import predict_classes
+from gaitlib.models.classifiers import gait_feature_names, predict_classes
 from gaitlib.models.networks import GAIT_NAMES, NETWORK_NAMES, SKELETON_NAMES, copy_weights, network_for
 from gaitlib.models.trained import TrainedModel
 

@@ -15,7 +15,7 @@ from IPython.display import HTML, Video, display
 from gaitlib.errors import sentence_of
 from gaitlib.explain import explain_verdict, paragraph
 from gaitlib.models import TrainedModel
-from gaitlib.predict.verdict import Verdict, judge_video
+from gaitlib.predict import Verdict, judge_video
 from gaitlib.predict.writing import write_annotated
 
 

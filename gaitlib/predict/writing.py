@@ -17,7 +17,7 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.explain import explain_verdict, figure_html, paragraph
 from gaitlib.files import make_folder, show_name, write_aside, write_html, write_json
 from gaitlib.models import TrainedModel
-from gaitlib.predict.verdict import Moment, Verdict
+from gaitlib.predict import Moment, Verdict
 from gaitlib.video import VideoReader, write_film
 from gaitlib.walker import SKELETON_EDGES
 

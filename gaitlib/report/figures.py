@@ -20,10 +20,9 @@ from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData, make_fit, prepared_rows
 from gaitlib.evaluation import Evaluation
 from gaitlib.explain import captioned, data_uri
-from gaitlib.files import show_name
+from gaitlib.files import show_name, spelled
 from gaitlib.models import ClipAnswers
 from gaitlib.predict.writing import draw_walker
-from gaitlib.report.pages import spelled
 from gaitlib.training import load_fit
 from gaitlib.video import VideoReader
 

@@ -16,7 +16,6 @@ from gaitlib.config import RunConfig, make_config
 from gaitlib.errors import InputError, UsageError
 from gaitlib.files import hold_lock, project_dir, read_json, write_aside, write_json
 from gaitlib.labels import list_videos
-from gaitlib.report.pages import Page, write_index, write_pages
 
 NOTEBOOKS = "01_preprocessing 02_model 03_training 04_evaluation 08_other_senses 05_results".split()
 # Begins the ``error.txt`` of a failed run, whose folder gives way to the next one.
@@ -77,10 +76,10 @@ def new_run(out: Path) -> Iterator[Path]:
 
 def make_report(request: RunRequest) -> str:
     """Run the notebooks of a report and write its pages; return where it is."""
-    from gaitlib.report.notebooks import export_notebook, own_kernel, run_notebook
+    from gaitlib.report.notebooks import export_notebook, own_kernel, run_notebook, write_index, write_pages
 
     config, out, start = request.config(), request.folder(), time.perf_counter()
-    pages: dict[str, Future[Page]] = {}
+    pages: dict[str, Future] = {}
     with new_run(out) as work:
         estimates = _announce(request, config)
         values = {**config.model_dump(), **request.places(), "run_dir": str(work)}
@@ -123,7 +122,14 @@ def _minutes(estimates: Sequence[float]) -> str:
 def make_experiment(file: Path, request: RunRequest, storage: str = "") -> str:
     """Run an experiment, then notebook 07 on its results as the run's page; return where it is."""
     from gaitlib.experiments import read_plan, run_experiment
-    from gaitlib.report.notebooks import EXPERIMENT_NOTEBOOK, export_notebook, own_kernel, run_notebook
+    from gaitlib.report.notebooks import (
+        EXPERIMENT_NOTEBOOK,
+        export_notebook,
+        own_kernel,
+        run_notebook,
+        write_index,
+        write_pages,
+    )
 
     plan = read_plan(file, storage)
     out = request.folder(plan.name)

@@ -9,8 +9,8 @@ import pandas as pd
 from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData
 from gaitlib.evaluation import Evaluation
+from gaitlib.files import spelled
 from gaitlib.models import ALONE, GAIT_NAMES, SKELETON_NAMES
-from gaitlib.report.pages import spelled
 
 _WHAT_IT_READS = {
     **dict.fromkeys(SKELETON_NAMES, "keypoints over time"),

@@ -14,8 +14,9 @@ from gaitlib.clips.preparing import FORMAT_VERSION
 from gaitlib.config import RunConfig, resolve_body
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, file_digest
-from gaitlib.gait import gait_feature_names, gait_features, gait_parameters, step_events
+from gaitlib.gait import gait_parameters, step_events
 from gaitlib.labels import find_videos, list_videos
+from gaitlib.models import gait_feature_names, gait_features
 from gaitlib.senses.measuring import band_pass, measure_body, measure_motion, measure_sound
 from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording, read_recording, read_sound
 from gaitlib.walker import weights_problem
