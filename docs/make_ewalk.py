@@ -37,13 +37,13 @@ Deep Features") offers videos of people who walk towards a phone. Put the videos
 `labels.csv` of the columns `video,walker` (four videos in a row show one person), and the crowd's ratings
 beside it, as published.
 
-Walkers are held out: no person is in training and test. Intervals (95 %) come from a bootstrap over walkers;
+Walkers are held out: training and test share no person. Intervals (95 %) come from a bootstrap over walkers;
 where all walkers score alike, from a binomial over walkers. Two label sets: what the crowd saw, and the order
 of the four clips of a person, which very probably is what was acted. With four emotions, chance is 25 %.
 *Alone*: each video by itself. *Relative to the walker's mean*: against the mean of the person's four walks,
 whose labels are not used; what is chosen there may still read each walk alone. The networks read whole
 frames, a square around the walker, the silhouette, or a stick figure. The two rows below the first network
-score the same fourth of the videos: with their walkers held out, and with other videos of these walkers in
+score the same quarter of the videos: with their walkers held out, and with other videos of these walkers in
 training, a leak; so few cannot show a small one.
 """
 

@@ -75,7 +75,7 @@ def test_an_emotion_of_one_walker_is_learnt_and_said_not_to_be_tested(folders):
         path.unlink()
     shutil.rmtree(folders[1])
     data = find_data(*folders, make_config())
-    assert any("The test shows no sad" in warning for warning in data.warnings)
+    assert any("No test video shows sad" in warning for warning in data.warnings)
 
 
 @pytest.mark.parametrize("num_walkers", [4, 6, 8])
@@ -172,7 +172,7 @@ def test_a_walker_without_reference_is_skipped():
         "sad/eve_5.mp4",
         "Its walker has no second video to be compared with.",
     )
-    with pytest.raises(InputError, match="no neutral video to compare with of any walker"):
+    with pytest.raises(InputError, match="No walker has a neutral video to compare with"):
         set_apart(WALKS[3:])
 
 
@@ -239,7 +239,7 @@ NAMES = [f"{emotion}/w{n}_1.mp4" for emotion in ("happy", "sad") for n in range(
         (NAMES, ["fear/x_9.mp4"], {}, "fear/x_9.mp4 shows 'fear', which no training video shows"),
         (NAMES, [], {"folds": 6}, "6 folds need at least 7 walkers"),
         ([*NAMES, "fear/w1_1.mp4"], [], {"folds": 3}, "All walkers who show fear"),
-        (NAMES, [], {"relative_to": "reference"}, "no neutral video"),
+        (NAMES, [], {"relative_to": "reference"}, "No walker has a neutral video"),
     ],
 )
 def test_what_labels_and_names_tell_is_told_before_decoding(undecoded, training, test, settings, message):

@@ -121,7 +121,7 @@ def test_videos_without_labels_and_no_video(tmp_path):
         with pytest.raises(InputError, match=fault):
             find_videos(tmp_path / name)
     make_files(tmp_path / "b", "README.md")
-    with pytest.raises(InputError, match="No video in .*: put them into one folder per emotion"):
+    with pytest.raises(InputError, match="No video in .*: put some into one folder per emotion"):
         find_videos(tmp_path / "b")
 
 

@@ -44,7 +44,7 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str
     Both have the columns `video`, `walker`, `digest` and `entry`. Where `test` is empty, all are going to be
     cross-validated: then no two walkers may share footage. An `InputError` names a pair that lies across.
 
-    Not found: footage turned by more than about 5 degrees, cropped to much less than the whole, with bars
+    Not found: footage turned by about 8 degrees or more, cropped to much less than the whole, with bars
     that are not black, or with less than 1.3 s or than half of the shorter video in common; outlines at
     another speed in some cases only.
     """
@@ -61,11 +61,13 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str
     across = [pair for pair in pairs if sides[pair[2]] != sides[pair[3]]]
     if across:
         similarity, how, first, second = max(across)
-        other, video = ("", "of another walker") if test.empty else (" in the test", "in training")
+        other, video, remedy = " in the test", "in training", ""
+        if test.empty:
+            other, video, remedy = "", "of another walker", ", or give both one walker"
         raise InputError(
             f"{names[second]}{other} shows the footage of {names[first]} {video} ({how}, similarity "
             f"{similarity:.2f}; {len(across)} such pair(s)), so the score would not hold for new videos: "
-            "remove one of the two, or give both one walker."
+            f"remove one of the two{remedy}."
         )
     return tuple(f"{names[two]} shows the footage of {names[one]} ({how})." for _, how, one, two in pairs)
 

@@ -141,7 +141,7 @@ def set_references_apart(data: RunData) -> RunData:
     is_reference = data.videos["digest"].isin(data.videos["reference"])
     walks = data.videos[~is_reference].reset_index(drop=True)
     if set(walks["split"]) < set(videos["split"]):
-        raise InputError(f"There is no {what} to compare with of any walker: add some, or name the walkers.")
+        raise InputError(f"No walker has a {what} to compare with: add some, or name the walkers.")
     return replace(data, videos=walks, references=data.videos[is_reference])
 
 
@@ -162,7 +162,7 @@ def _divide(data: RunData) -> RunData:
         sides = data.with_references(~is_test), data.with_references(is_test)
         shared = check_walkers_disjoint(*sides, config.allow_shared_walkers)
         if untested := set(videos["emotion"]) - set(videos.loc[is_test, "emotion"]):
-            warnings.append(f"The test shows no {name_some(untested)}: how well that is read is not tested.")
+            warnings.append(f"No test video shows {name_some(untested)}, so this is not tested.")
     videos, warnings = divide_training(videos, is_test, config), list(dict.fromkeys(warnings))
     return replace(data, videos=videos, warnings=warnings, shared_walkers=shared)
 

@@ -63,7 +63,7 @@ def find_videos(
     files = {name: path for name, path in paths.items() if name.lower().endswith(suffixes) and path.is_file()}
     if not files:
         root = show_name(folder)
-        raise InputError(f"No video in {root}: put them into one folder per emotion, as happy/maria_1.mp4.")
+        raise InputError(f"No video in {root}: put some into one folder per emotion, as happy/maria_1.mp4.")
     recordings = {Path(name).with_suffix(end).as_posix() for name in files for end in (".csv", ".CSV")}
     left_out = map(show_name, paths.keys() - files.keys() - recordings)
     skipped = dict.fromkeys(left_out, "Not a video by its suffix, or no regular file.")
@@ -84,7 +84,7 @@ def find_videos(
         first = show_name(videos["video"][is_open].iloc[0])
         warnings.append(
             f"Rows that name no walker (merged cells?): {is_open.sum()}, such as that of {first}. There the "
-            "file's name tells it, so that one person may get two names."
+            "file's name tells it, so one person may get two names."
         )
     videos.loc[is_open, "walker"] = read_walkers(videos[is_open], warnings)
     videos.insert(1, "path", [str(files[name]) for name in videos["video"]])

@@ -23,8 +23,8 @@ _BESIDE_SPLITS = set("val valid validation dev eval set data video videos".split
 _CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg win whatsapp signal telegram screen
 recording clip inshot lv capcut camera cam final file at am pm take trial walk walking gait run front side
 back left right day session date""".split()
-_ONE_PERSON = """Walkers {!r} and {!r} may be one person (pairs of this kind: {}): if so, give it one name \
-in a column 'walker', else it may end up in training and test."""
+_ONE_PERSON = """Walkers {!r} and {!r} may be one person (pairs of this kind: {}): if so, give both one \
+name in a column 'walker', else one person may be in training and test."""
 _NUMBERED_PEOPLE = re.compile(r"(actor|person|participant|proband|subject|subj?|walker)[\W_]*\d+")
 _COPY = re.compile(r"[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.IGNORECASE)
 # How a name may hold its emotion: a word, part of a word, 1 to 3 letters by themselves or beside a number.
@@ -190,11 +190,11 @@ def inspect_labels(videos: pd.DataFrame) -> list[str]:
         if _are_near(one, other)
     ]
     for emotion in walkers.index[walkers == 1]:
-        doubts.append(f"Only 1 walker shows {emotion!r}, which cannot be learnt and tested: add walkers.")
+        doubts.append(f"Only 1 walker shows {emotion!r}, too few to learn and to test it: add walkers.")
     if len(walkers) > 1 and 1 < len(shown) < len(labelled) and (shown == 1).all():
         doubts.append(
             f"Each walker shows one emotion only, such as {shown.index[0]!r}: if these are not the people, "
-            "add a column 'walker', else one may end up in training and test."
+            "add a column 'walker', else one person may be in training and test."
         )
     return doubts + _doubt_people(shown.index)
 

@@ -74,7 +74,7 @@ def caution(evaluation: Evaluation, data: RunData) -> str:
         names = listed(data.shared_walkers)
         return f"In training and in the test: {names}. The score does not hold for others."
     number = evaluation.test.num_walkers
-    few = f"Only {number} walkers were tested, so that the interval itself is a rough guess. "
+    few = f"Only {number} walkers were tested, so the interval itself is a rough guess. "
     kind = "Acted emotions are stronger than felt ones; nobody's inner state follows from their gait alone."
     if data.is_demo:
         kind = "This shows on synthetic walkers that the method works, not how well it reads real people."
@@ -86,7 +86,8 @@ def data_sentence(data: RunData, config: RunConfig) -> str:
     counts = data.summary()["all"]
     split = f"the {config.folds} folds" if config.folds else "training, validation and test"
     videos = f"{counts['num_videos']} videos of {counts['num_walkers']} {'synthetic ' * data.is_demo}walkers"
-    return f"{videos} show {listed(data.emotions)}; {split} share no walker."
+    shared = listed(data.shared_walkers) or "no walker"
+    return f"{videos} show {listed(data.emotions)}; {split} share {shared}."
 
 
 def what_it_reads(evaluation: Evaluation) -> str:
@@ -99,7 +100,7 @@ def what_it_reads(evaluation: Evaluation) -> str:
     if evaluation.ablation:
         changes = {family: one.difference for family, one in evaluation.ablation.items()}
         most = min(changes, key=changes.__getitem__)
-        lost = f"Without {most} parameters a gait classifier loses {-100 * changes[most]:.1f} points."
+        lost = f"Without the {most} family a gait classifier loses {-100 * changes[most]:.1f} points."
         few = "No single family of gait parameters carries the score alone."
         sentences.append(lost if changes[most] < -0.005 else few)
     return " ".join(sentences) or "No gait parameters could be measured in these videos."

@@ -70,7 +70,7 @@ def load_senses(path: Path) -> SensesModel:
         return SensesModel(**skops.io.load(path, trusted=["numpy.dtype"]))
     except Exception as error:  # skops has no common class of errors for damaged or foreign files
         cause = type(error).__name__
-        raise InputError(f"{path} is no model of the senses ({cause}): run notebook 08 anew.") from error
+        raise InputError(f"{path} is no model of the senses ({cause}): run notebook 08 again.") from error
 
 
 def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str = "none") -> np.ndarray:
