@@ -265,7 +265,7 @@ def test_sound_and_recording_beside_a_video_are_used(model, demo_folders, tmp_pa
     (verdict,) = judge_files([video], model, senses=senses)
     assert verdict.senses["used"] == ["picture", "sound", "motion", "heart"]
     assert sum(verdict.senses["probabilities"].values()) == pytest.approx(1)
-    assert any(note.startswith("Together, picture, sound, motion, heart say") for note in verdict.notes)
+    assert any(note.startswith("Together, picture, sound, motion and heart say") for note in verdict.notes)
     write_verdicts([verdict], model, tmp_path / "a.json")
     assert read_json(tmp_path / "a.json")["videos"][0]["senses"] == verdict.senses
     video.with_suffix(".csv").write_text("time_seconds,acc_x_m_s2\nnow,much\n")

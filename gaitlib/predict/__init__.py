@@ -118,7 +118,8 @@ def add_senses(verdict: Verdict, senses: SensesModel, config: RunConfig) -> None
         shares = dict(zip(senses.emotions, said[TOGETHER][0].tolist(), strict=True))
         word = max(shares, key=shares.__getitem__)
         verdict.senses = {"used": used, "emotion": word, "probabilities": shares}
-        verdict.notes.append(f"Together, {' and '.join(used)} say {word} ({shares[word]:.0%}).")
+        named = f"{', '.join(used[:-1])} and {used[-1]}"
+        verdict.notes.append(f"Together, {named} say {word} ({shares[word]:.0%}).")
     verdict.notes += notes
 
 
