@@ -122,21 +122,14 @@ def _minutes(estimates: Sequence[float]) -> str:
 def make_experiment(file: Path, request: RunRequest, storage: str = "") -> str:
     """Run an experiment, then notebook 07 on its results as the run's page; return where it is."""
     from gaitlib.experiments import read_plan, run_experiment
-    from gaitlib.report.notebooks import (
-        EXPERIMENT_NOTEBOOK,
-        export_notebook,
-        own_kernel,
-        run_notebook,
-        write_index,
-        write_pages,
-    )
+    from gaitlib.report import notebooks
 
     plan = read_plan(file, storage)
     out = request.folder(plan.name)
     results = run_experiment(plan, request.videos, request.videos_test, request.labels, out)
     values = {**request.places(), "experiment": str(file.absolute()), "out": str(out), "storage": storage}
-    with own_kernel() as kernel:
-        page = export_notebook(run_notebook(EXPERIMENT_NOTEBOOK, out, kernel, values, out))
-    write_pages({EXPERIMENT_NOTEBOOK: page}, results, out, out.name)
-    write_index(out.parent)
+    with notebooks.own_kernel() as kernel:
+        path = notebooks.run_notebook(notebooks.EXPERIMENT_NOTEBOOK, out, kernel, values, out)
+    notebooks.write_pages({path.stem: notebooks.export_notebook(path)}, results, out, out.name)
+    notebooks.write_index(out.parent)
     return f"Page: {out / 'index.html'}"
