@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import nh3
 import pandas as pd
-from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
@@ -103,8 +102,7 @@ def _execute(source: Path, target: Path, kernel: KernelManager, values: Mapping[
         known = papermill.inspect_notebook(str(source)).keys() & values.keys()
         parameters = {key: values[key] for key in known}
         papermill.execute_notebook(str(source), str(target), parameters, **options)
-        client = BlockingKernelClient()  # a session of its own: papermill's is closed
-        client.load_connection_info(kernel.get_connection_info())
+        client = kernel.blocking_client()  # a session of its own: papermill's is closed
         client.start_channels(iopub=False, stdin=False, hb=False, control=False)
         client.execute("get_ipython().reset(new_session=True)", silent=True, reply=True, timeout=60)
         client.stop_channels()
