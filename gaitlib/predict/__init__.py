@@ -179,19 +179,17 @@ def _check_speed(verdict: Verdict, model: TrainedModel) -> None:
     """Give no verdict where the film cannot run at its true speed, and warn where that is in doubt."""
     usual = verdict.gait[verdict.gait["is_valid"]].median(numeric_only=True)
     cadence, length_legs = usual["cadence_steps_per_min"], usual["step_length_legs"]
-    if math.isnan(cadence) and verdict.seconds_used >= _LONG_SECONDS:
-        seconds = f"{verdict.seconds_used:.0f} s of walking"
-        verdict.abstain(f"{seconds} show no regular steps: the film may be slowed down.")
-        return
-    if math.isnan(cadence):
-        verdict.warn("No regular steps were found, so the speed of the film could not be checked.")
-        return
     if length_legs > _MAX_STEP_LEGS:  # so fast that two steps were taken for one
         cadence, length_legs = 2 * cadence, length_legs / 2
     ratio = length_legs / cadence
     is_slow = cadence < _MIN_CADENCE or ratio > _MAX_WALK_RATIO
     low, high = model.about.get("cadence_range_steps_per_min") or (0, math.inf)
-    if is_slow or cadence > _MAX_CADENCE or ratio < _MIN_WALK_RATIO:
+    if math.isnan(cadence) and verdict.seconds_used >= _LONG_SECONDS:
+        seconds = f"{verdict.seconds_used:.0f} s of walking"
+        verdict.abstain(f"{seconds} show no regular steps: the film may be slowed down.")
+    elif math.isnan(cadence):
+        verdict.warn("No regular steps were found, so the speed of the film could not be checked.")
+    elif is_slow or cadence > _MAX_CADENCE or ratio < _MIN_WALK_RATIO:
         how = "slowed down" if is_slow else "sped up, or slowed down to a fraction"
         verdict.abstain(
             f"The film seems to be {how}: {cadence:.0f} steps per minute are implausible for people or for "

@@ -44,10 +44,8 @@ class VideoPicker(anywidget.AnyWidget):
         path = Path(self._folder.name) / (Path(part["name"]).name or "video")
         with path.open("ab") as file:
             file.write(buffers[0])
-        if part["is_last"]:
-            self._answer(path)
-
-    def _answer(self, path: Path) -> None:
+        if not part["is_last"]:
+            return
         self.output.clear_output()
         with self.output, self._folder:
             try:

@@ -21,7 +21,6 @@ from gaitlib.predict import Moment, Verdict
 from gaitlib.video import VideoReader, write_film
 from gaitlib.walker import SKELETON_EDGES
 
-_SCHEMA_VERSION = 2
 # Colour-blind-safe (Okabe & Ito 2008), by place in the alphabet of emotions.
 _COLORS = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#F0E442", "#999999")
 _NEAR, _FAR, _INK = (230, 159, 0), (0, 114, 178), (20, 20, 20)
@@ -65,7 +64,7 @@ def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path)
         for verdict in verdicts
     ]
     about = {"name": model.name, "emotions": model.emotions, **model.about}
-    write_json(path, {"schema_version": _SCHEMA_VERSION, "model": about, "videos": videos})
+    write_json(path, {"schema_version": 2, "model": about, "videos": videos})
 
 
 def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> None:
