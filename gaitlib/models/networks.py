@@ -81,7 +81,11 @@ def build_model(
     >>> build_model("cnn_lstm", 30, 64, 1, 4).output_shape
     (None, 4)
     """
-    return _build(name, (num_frames, frame_size, frame_size, num_channels), num_classes, l2_strength)
+    # Any size will do, whatever the limits of a run's settings.
+    config = RunConfig.model_construct(
+        num_frames=num_frames, frame_size=frame_size, num_channels=num_channels, l2_strength=l2_strength
+    )
+    return network_for(name, config, num_classes)
 
 
 def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool = True) -> "keras.Model":
@@ -89,37 +93,26 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
 
     `is_folded` false gives the layering of the publication, in plain Keras layers: same weights, same output.
     """
-    shape = (config.num_frames, config.frame_size, config.frame_size, config.num_channels)
-    return _build(name, shape, num_classes, config.l2_strength, is_folded, config.relative_to != "none")
-
-
-def _build(
-    name: str,
-    clip_shape: tuple[int, ...],
-    num_classes: int,
-    l2_strength: float,
-    is_folded: bool = True,
-    is_comparing: bool = False,
-) -> "keras.Model":
     known = (*NETWORK_NAMES, *SKELETON_NAMES)
     if name not in known:
         gait = " (gait classifiers are fitted by training)" if name in GAIT_NAMES else ""
         raise InputError(f"Unknown network {name!r}{gait}: expected one of {', '.join(known)}.")
     keras, layers = load_keras(), load_keras().layers
     if name in SKELETON_NAMES:
-        clip = keras.Input((clip_shape[0], _NUM_KEYPOINTS, 3), name="keypoints")
-        values = layers.Reshape((clip_shape[0], -1), name="joints")(clip)
+        clip = keras.Input((config.num_frames, _NUM_KEYPOINTS, 3), name="keypoints")
+        values = layers.Reshape((config.num_frames, -1), name="joints")(clip)
     else:
-        clip = keras.Input(clip_shape, name="clip")
+        side = config.frame_size
+        clip = keras.Input((config.num_frames, side, side, config.num_channels), name="clip")
         values = layers.Rescaling(1 / 255, name="scale")(clip)
         # Each clip gets mean 0 and variance 1, so that exposure and contrast cancel out: one group is the
         # whole clip. (LayerNormalization over all axes comes back from an .h5 file with other axes.)
         values = layers.GroupNormalization(1, center=False, scale=False, name="normalise")(values)
     values = _read_over_time(name, values, is_folded and name != _PUBLISHED_LAYERING)
-    penalty = keras.regularizers.L2(l2_strength)
+    penalty = keras.regularizers.L2(config.l2_strength)
     values = layers.Dense(64, activation="relu", kernel_regularizer=penalty, name=_DENSE)(values)
     answer = layers.Dense(num_classes, activation="softmax", name=_ANSWER)
-    if not is_comparing:
+    if config.relative_to == "none":
         return keras.Model(clip, answer(values), name=name)
     # One encoder looks at both (Bromley et al. 1993, siamese networks); only the difference reaches the
     # answer, so that what all walks of a person share cancels out.
