@@ -99,8 +99,8 @@ def _execute(source: Path, target: Path, kernel: KernelManager, values: Mapping[
     options |= {"stdout_file": progress, "stderr_file": progress}
     options |= {"kernel_name": "python3", "km": kernel, "cwd": str(_FOLDER.parent)}
     try:
-        known = papermill.inspect_notebook(str(source)).keys() & values.keys()
-        parameters = {key: values[key] for key in known}
+        known = papermill.inspect_notebook(str(source))
+        parameters = {name: values[name] for name in known if name in values}
         papermill.execute_notebook(str(source), str(target), parameters, **options)
         client = kernel.blocking_client()  # a session of its own: papermill's is closed
         client.start_channels(iopub=False, stdin=False, hb=False, control=False)
