@@ -47,18 +47,6 @@ _FAMILIES = {"vertical": "bounce", "arms": "arms", "legs": "legs", "outline": "a
 _FAMILIES |= {"hips": "arms", "hull": "posture", "centre": "posture"}
 
 
-def _make_classifier(name: str, seed: int) -> Any:
-    # Newton's method takes a handful of steps for so few weights, whatever the number of BLAS threads.
-    logistic = LogisticRegression(C=_INVERSE_PENALTY, solver="newton-cholesky")
-    if name == "gait_logistic":
-        return logistic
-    if name == "gait_forest":
-        return RandomForestClassifier(**_FOREST, random_state=seed)
-    # They err on different videos. Extremely randomised trees: Geurts et al. 2006, Machine Learning 63.
-    trees = ExtraTreesClassifier(**_FOREST, random_state=seed)
-    return VotingClassifier([("trees", trees), ("logistic", logistic)], voting="soft")
-
-
 def fit_classifier(name: str, features: np.ndarray, shares: np.ndarray, seed: int) -> Pipeline:
     """Fit a gait classifier: the median for what is missing, standardised, then the classifier itself.
 
@@ -66,10 +54,17 @@ def fit_classifier(name: str, features: np.ndarray, shares: np.ndarray, seed: in
     how much each video shows each emotion, and sum to 1. Emotions count by their videos: weights by rarity
     cost more accuracy than they gain.
     """
-    rows, labels = np.nonzero(shares > 0)
+    # Newton's method takes a handful of steps for so few weights, whatever the number of BLAS threads.
+    logistic = LogisticRegression(C=_INVERSE_PENALTY, solver="newton-cholesky")
+    # They err on different videos. Extremely randomised trees: Geurts et al. 2006, Machine Learning 63.
+    trees = ExtraTreesClassifier(**_FOREST, random_state=seed)
+    ensemble = VotingClassifier([("trees", trees), ("logistic", logistic)], voting="soft")
+    forest = RandomForestClassifier(**_FOREST, random_state=seed)
+    classifier = {"gait_logistic": logistic, "gait_forest": forest}.get(name, ensemble)
     # A parameter that no training video shows stays in place, so that columns keep their meaning.
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-    pipeline = make_pipeline(imputer, StandardScaler(), _make_classifier(name, seed))
+    pipeline = make_pipeline(imputer, StandardScaler(), classifier)
+    rows, labels = np.nonzero(shares > 0)
     weights = {f"{pipeline.steps[-1][0]}__sample_weight": shares[rows, labels]}
     return pipeline.fit(features[rows], labels, **weights)
 
