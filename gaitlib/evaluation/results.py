@@ -58,7 +58,7 @@ def read_evaluation(run_dir: Path) -> Evaluation:
     results, path = read_results(run_dir), run_dir / "effects.csv"
     texts = dict.fromkeys(("video", "walker", "emotion", "predicted"), str)
     videos = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=texts)
-    # Without the apostrophe of `escape_cell`: an emotion may be called "-1".
+    # Without the apostrophe of `write_csv`: an emotion may be called "-1".
     videos[[*texts]] = videos[[*texts]].replace(r"^'(?=[=+\-@\t\r])", "", regex=True)
     videos["fold"] = videos.get("fold", 1)
     known = {fit["fold"]: fit["temperature"] for fit in reversed(results["fits"])}
