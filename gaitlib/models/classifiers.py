@@ -105,9 +105,8 @@ def gait_features(video: PreparedVideo) -> np.ndarray:
 
 def bout_features(video: PreparedVideo) -> np.ndarray:
     """Return the features of each bout of a video, of shape (num_bouts, num_features), float."""
-    names = gait_feature_names("silhouette" if video.keypoints is None else "keypoints")
     measured = [measure_bout(video, bout) for bout in video.own_bouts]
-    table = pd.DataFrame(measured, columns=list(names), dtype=float)
+    table = pd.DataFrame(measured, columns=list(gait_feature_names(video.meta["body"])), dtype=float)
     sizes = table.columns.isin(_LOGARITHMS)
     table.loc[:, sizes] = np.log(table.loc[:, sizes].clip(lower=1e-6))
     return table.replace([np.inf, -np.inf], np.nan).to_numpy()
@@ -173,8 +172,7 @@ def box_features(video: PreparedVideo) -> np.ndarray:
     cadence (Hz) and its strength from the autocorrelation of the width; mean change of the width; 90th
     percentile and SD of the speed. Zeros where no box was found.
     """
-    track = video.track
-    track = track[(track["bout"] >= 0) & track["height"].notna()]
+    track = video.track.query("bout >= 0").dropna(subset="height")
     if len(track) < 5:
         return np.zeros(13)
     body = track["square_side"].to_numpy(float)

@@ -95,13 +95,12 @@ def judge_files(
     """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
     paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
     model = _for_prediction(model)
-    if model.config.relative_to == "none" and model.name != ALONE and (references or same_walker):
+    is_comparing = model.config.relative_to != "none"
+    if not is_comparing and model.name != ALONE and (references or same_walker):
         raise InputError("This model compares no walks: leave out --reference and --same-walker.")
     prepare_videos(paths, model.config, "Reading videos")  # on all cores; what fails is told below
-    beside: Sequence[PreparedVideo | str] = ()
-    if model.config.relative_to != "none":
-        listed = list(paths if same_walker else references)
-        beside = prepare_videos(listed, model.config, "Reading reference walks")
+    others = list(paths if same_walker else references) if is_comparing else []
+    beside = prepare_videos(others, model.config, "Reading reference walks")
     verdicts = [judge_video(path, model, beside) for path in paths]
     for verdict in verdicts:
         if senses is not None and senses.relative_to == "none" and verdict.emotion:

@@ -6,7 +6,6 @@ from functools import cache
 from html import escape
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,7 +42,7 @@ def plot_intervals(
     """
     figure, ax = plt.subplots(figsize=(width, 0.75 + 0.34 * len(table)), layout="constrained")
     is_share = table["accuracy"].min() >= 0
-    rows: list[Any] = table[["name", "accuracy", "low", "high"]].to_numpy(object).tolist()
+    rows = table[["name", "accuracy", "low", "high"]].itertuples(index=False)
     for place, (name, value, *limits) in enumerate(rows):
         color = _MODEL_COLOR if name in marked else _BASELINE_COLOR
         ax.hlines(place, *limits, color=color, lw=2)
