@@ -70,12 +70,29 @@ def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[s
     """
     # Here and below, so that they load while the kernel starts.
     import nbformat
+    import papermill
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-    target = work / f"{name}.ipynb"
+    source, target, progress = str(_FOLDER / f"{name}.ipynb"), work / f"{name}.ipynb", _Progress(name)
+    # Written at the end, whatever it is: to write all pictures after each cell takes seconds.
+    options: dict[str, Any] = {"progress_bar": False, "request_save_on_cell_execute": False}
+    options |= {"stdout_file": progress, "stderr_file": progress}
+    options |= {"kernel_name": "python3", "km": kernel, "cwd": str(_FOLDER.parent)}
     try:
-        _execute(_FOLDER / f"{name}.ipynb", target, kernel, values)
+        known = papermill.inspect_notebook(source)
+        parameters = {key: values[key] for key in known if key in values}
+        papermill.execute_notebook(source, str(target), parameters, **options)
+        client = kernel.blocking_client()  # a session of its own: papermill's is closed
+        client.start_channels(iopub=False, stdin=False, hb=False, control=False)
+        client.execute("get_ipython().reset(new_session=True)", silent=True, reply=True, timeout=60)
+        client.stop_channels()
+    except Exception as error:  # of a cell, a kernel that died, a disk that is full
+        kind = getattr(error, "ename", type(error).__name__)
+        text = " ".join(getattr(error, "evalue", str(error)).split())
+        told = known_sentence(kind, text) or f"{kind}: {text}"
+        raise InputError(f"{name} failed: {told}") from error
     finally:
+        print(_CLEAR * sys.stdout.isatty(), end="")
         with suppress(OSError, ValueError):  # of a notebook that failed, as far as it was written
             notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(target, as_version=4), {})
             target.write_text(_renamed(nbformat.writes(notebook), work, out), encoding="utf-8")
@@ -88,31 +105,6 @@ def _renamed(text: str, work: Path, out: Path) -> str:
         old, new = (json.dumps(spell(path), ensure_ascii=False)[1:-1] for path in (work, out))
         text = text.replace(old, new)
     return text
-
-
-def _execute(source: Path, target: Path, kernel: KernelManager, values: Mapping[str, Any]) -> None:
-    import papermill
-
-    progress = _Progress(source.stem)
-    # Written at the end, whatever it is: to write all pictures after each cell takes seconds.
-    options: dict[str, Any] = {"progress_bar": False, "request_save_on_cell_execute": False}
-    options |= {"stdout_file": progress, "stderr_file": progress}
-    options |= {"kernel_name": "python3", "km": kernel, "cwd": str(_FOLDER.parent)}
-    try:
-        known = papermill.inspect_notebook(str(source))
-        parameters = {name: values[name] for name in known if name in values}
-        papermill.execute_notebook(str(source), str(target), parameters, **options)
-        client = kernel.blocking_client()  # a session of its own: papermill's is closed
-        client.start_channels(iopub=False, stdin=False, hb=False, control=False)
-        client.execute("get_ipython().reset(new_session=True)", silent=True, reply=True, timeout=60)
-        client.stop_channels()
-    except Exception as error:  # of a cell, a kernel that died, a disk that is full
-        name = getattr(error, "ename", type(error).__name__)
-        text = " ".join(getattr(error, "evalue", str(error)).split())
-        told = known_sentence(name, text) or f"{name}: {text}"
-        raise InputError(f"{source.stem} failed: {told}") from error
-    finally:
-        print(_CLEAR * sys.stdout.isatty(), end="")
 
 
 class _Progress(io.TextIOBase):
