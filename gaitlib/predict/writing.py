@@ -144,14 +144,13 @@ def write_annotated(verdicts: Sequence[Verdict], folder: Path) -> None:
 
 def _annotated_frames(verdict: Verdict, video: PreparedVideo, rate_hz: float) -> Iterator[np.ndarray]:
     reader = VideoReader(Path(verdict.video), rate_hz, max_side_px=640, color=True, chunk_seconds=5.0)
-    rows, num_rows = count(), len(video.track)
+    rows = count()
     for chunk in reader:
         width = chunk.frames.shape[2]
         strip = _draw_strip(verdict, float(video.track["time_seconds"].iloc[-1]), width)
-        for frame, row in zip(chunk.frames.copy(), rows, strict=False):
-            if row < num_rows:
-                draw_walker(frame, video, row)
-            below, place = strip.copy(), round(row / num_rows * width)
+        for frame, row in zip(chunk.frames, rows, strict=False):
+            draw_walker(frame, video, row)
+            below, place = strip.copy(), round(row / len(video.track) * width)
             yield np.vstack([frame, cv2.line(below, (place, _TEXT_PX), (place, _STRIP_PX), _INK, 1)])
 
 

@@ -192,8 +192,7 @@ def _walker_frames(
     frames = enumerate(frame for chunk in chunks for frame in chunk.frames)
     for row, frame in islice(frames, rows[0], rows[-1] + 1):
         if row in rows:
-            image = frame.copy()
-            draw_walker(image, video, row)
+            draw_walker(frame, video, row)
             left, top = (round(squares.at[row, name] - side / 2) for name in ("square_x", "square_y"))
-            square = Image.fromarray(image).crop((left, top, left + side, top + side))
+            square = Image.fromarray(frame).crop((left, top, left + side, top + side))
             yield row, square.resize((side_px, side_px))
