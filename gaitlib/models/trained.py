@@ -135,7 +135,11 @@ class TrainedModel(BaseModel):
     def predict_clips(self, videos: VideoSet) -> ClipAnswers:
         """Return what the model says of every clip, or of every walking bout."""
         if self.kind == "gait":
-            return self._predict_bouts(videos)
+            features, numbers = bout_inputs(videos, self.name)
+            bouts = [bout for video in videos.videos for bout in video.own_bouts]
+            start, end = np.array([(bout.start_seconds, bout.end_seconds) for bout in bouts]).reshape(-1, 2).T
+            answers = predict_classes(self.predictor, features, len(self.emotions))
+            return ClipAnswers(answers, numbers, start, end, features)
         clips, (encoder, head) = make_clips(videos, self), self._parts
         features = encoder.predict(evaluation_batches(replace(clips, references=None)), verbose=0)
         if clips.references is not None:
@@ -146,13 +150,6 @@ class TrainedModel(BaseModel):
         start, end = clips.rows.min(axis=1), clips.rows.max(axis=1) + 1
         rate, answers = self.config.frame_rate_hz, np.asarray(head(features))
         return ClipAnswers(answers, clips.video_numbers, start / rate, end / rate, features)
-
-    def _predict_bouts(self, videos: VideoSet) -> ClipAnswers:
-        features, numbers = bout_inputs(videos, self.name)
-        bouts = [bout for video in videos.videos for bout in video.own_bouts]
-        start, end = np.array([(bout.start_seconds, bout.end_seconds) for bout in bouts]).reshape(-1, 2).T
-        answers = predict_classes(self.predictor, features, len(self.emotions))
-        return ClipAnswers(answers, numbers, start, end, features)
 
     def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
         """Return probabilities that say how often the model is right, shape (num_videos, num_classes)."""
