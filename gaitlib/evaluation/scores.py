@@ -168,13 +168,11 @@ def _entries(names: Sequence[str], figures: Sequence[tuple[float, Any]]) -> dict
 
 
 def _metrics(counts: np.ndarray) -> np.ndarray:
-    """Return `_METRICS` and the scores by emotion, NaN without a video; shape (num, 5 + 3 * num_classes).
-
-    An emotion that is never predicted has precision 0.
-    """
+    """Return `_METRICS` and the scores by emotion, NaN without a video; shape (num, 5 + 3 * num_classes)."""
     right = np.diagonal(counts, axis1=-2, axis2=-1)
     true, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
     wanted = np.stack([predicted, true, (true + predicted) / 2], axis=1)
+    # The precision of an emotion that is never predicted is 0.
     by_class = np.where(true[:, None] > 0, right[:, None] / np.maximum(wanted, 0.5), np.nan)
     precision, recall, f1 = np.nanmean(by_class, axis=2).T
     accuracy = right.sum(axis=1) / true.sum(axis=1)
