@@ -146,11 +146,15 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo 
         verdict.notes.append("Synthetic walker: the person in this video was drawn by a program.")
     verdict.gait = measure_gait(video)
     verdict.seconds_used = float(sum(bout.distinct_seconds for bout in video.own_bouts))
-    videos = _with_references(video, model, beside)
-    if not videos:
-        unread = [walk for walk in beside if isinstance(walk, str)][:1]
-        needed = "The model needs another walk of the person: name one with --reference or --same-walker."
-        return verdict.abstain(" ".join([needed, *unread]))
+    videos = VideoSet((video,), np.zeros(1, int), np.zeros(1, str))
+    if model.config.relative_to != "none":
+        others = [walk for walk in beside if isinstance(walk, PreparedVideo) and walk.digest != video.digest]
+        if not others:
+            unread = [walk for walk in beside if isinstance(walk, str)][:1]
+            needed = "The model needs another walk of the person: name one with --reference or --same-walker."
+            return verdict.abstain(" ".join([needed, *unread]))
+        walks = (video, *others) if model.config.relative_to == "walker-mean" else tuple(others)
+        videos = replace(videos, references=(walks,))
     _answer(verdict, model, videos)
     if walks_backwards(video):
         return verdict.abstain("The person walks backwards: is the film played backwards?")
@@ -197,18 +201,6 @@ def _check_speed(verdict: Verdict, model: TrainedModel) -> None:
     elif not 0.85 * low <= cadence <= 1.15 * high:
         usual_range = f"the range of the training walkers ({low:.0f} to {high:.0f})"
         verdict.warn(f"{cadence:.0f} steps per minute are outside {usual_range}: slowed down or sped up?")
-
-
-def _with_references(
-    video: PreparedVideo, model: TrainedModel, beside: Sequence[PreparedVideo | str]
-) -> VideoSet | None:
-    """Return a video with what it is compared with; None where no other walk is there."""
-    alone, kind = VideoSet((video,), np.zeros(1, int), np.zeros(1, str)), model.config.relative_to
-    if kind == "none":
-        return alone
-    others = tuple(walk for walk in beside if isinstance(walk, PreparedVideo) and walk.digest != video.digest)
-    walks = (video, *others) if kind == "walker-mean" else others
-    return replace(alone, references=(walks,)) if others else None
 
 
 def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
