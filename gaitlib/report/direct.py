@@ -52,9 +52,8 @@ def _timed(work: Path, step: str) -> Iterator[None]:
 
 def evaluate_run(path: Path, request: RunRequest) -> str:
     """Test a trained model (run folder or file in one) on labelled videos; return the scores, to print."""
-    given = request.config()
+    asked = request.config().model_dump(include={"scheduler", "allow_shared_walkers"})
     model, run_dir = load_trained(path), path if path.is_dir() else path.parent
-    asked = {"scheduler": given.scheduler, "allow_shared_walkers": given.allow_shared_walkers}
     config = model.config.model_copy(update={**asked, "folds": 0, "seeds": 1})
     data = prepare_test(load_data(run_dir), request.videos_test, config, request.labels)
     if data.emotions != model.emotions:
