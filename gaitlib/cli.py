@@ -145,12 +145,13 @@ def predict(
     kept = (model if model.is_dir() else model.parent) / SENSES_NAME
     senses = load_senses(kept) if kept.is_file() else None
     verdicts = judge_files(files, trained, reference or [], same_walker, senses)
+    if keypoints:
+        writing.write_keypoints(verdicts, keypoints)
     for path, write in ((json, writing.write_verdicts), (html, writing.write_page)):
         if path:
             write(verdicts, trained, path)
-    for folder, write_each in ((annotated, writing.write_annotated), (keypoints, writing.write_keypoints)):
-        if folder:
-            write_each(verdicts, folder)
+    if annotated:
+        writing.write_annotated(verdicts, annotated)
     typer.echo(writing.describe_verdicts(verdicts, trained))
 
 

@@ -116,7 +116,8 @@ def hold_lock(path: Path, notice: str, wait: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
+        with suppress(OSError):  # on Windows nobody can remove an open file; there, releasing removes it
+            Path(lock.lock_file).unlink()
         lock.release()
 
 

@@ -82,7 +82,7 @@ def load_trained(path: str | Path) -> TrainedModel:
     path = Path(path)
     index_path = (path if path.is_dir() else path.parent) / INDEX_NAME
     index = read_json(index_path) if path.is_dir() or index_path.exists() else {}
-    path = path / Path(index["chosen"]).name if path.is_dir() else path
+    path = path / Path(index.get("chosen", "")).name if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"There is no model at {show_name(path)}: train one first, or name the right file.")
     try:
