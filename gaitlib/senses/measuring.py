@@ -1,7 +1,7 @@
 """What the senses beside the picture tell of a walk: parameters of sound, motion, heart and skin."""
 
 import warnings
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,7 @@ from gaitlib.gait.motion import peak_shift
 from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording
 
 # A row a parameter: name, sense, unit, whether classifiers read it, definition, source.
-with files(__package__).joinpath("parameters.csv").open(encoding="utf-8") as _csv:
-    SENSE_PARAMETERS = pd.read_csv(_csv, dtype=str)
+SENSE_PARAMETERS = pd.read_csv(Path(__file__).with_name("parameters.csv"), dtype=str)
 # Time of a step from 200 down to 40 a minute; parts of a recording that are looked at by themselves.
 _STEP_SECONDS, _PART_SECONDS = (0.3, 1.5), 5.0
 _LOUDNESS_RATE_HZ, _MIN_SURENESS, _MIN_CONTRAST_DB, _MIN_CLEARNESS = 200, 0.3, 6.0, 0.5
