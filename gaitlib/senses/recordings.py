@@ -70,12 +70,11 @@ def read_recording(path: Path | str) -> Recording:
     no times or no signal that could be used.
     """
     name, table, notes = show_name(path), _read_csv(Path(path)), list[str]()
-    headers = table.columns.tolist()
-    counts = table[[header for header in headers if re.search(_TIME, header)]].nunique()
+    counts = table.filter(regex=_TIME).nunique()
     if counts.empty:
         raise InputError(f"{name} has no time column: call one of its columns time_seconds.")
     clock = str(counts.index[counts >= counts.max() / 2][0])
-    sensor = next((header for header in headers if re.fullmatch("sensor(_?name|_?type)?|type", header)), None)
+    sensor = next(iter(table.filter(regex="^(sensor(_?name|_?type)?|type)$").columns), None)
     kinds = table.pop(sensor) if sensor else pd.Series("", table.index)
     seconds = _seconds_of(table[clock], clock).dropna()
     latest = seconds.groupby(kinds).transform(lambda own: own.cummax().shift(fill_value=-np.inf))
