@@ -90,13 +90,13 @@ def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str = "
 def senses_of(walks: pd.DataFrame) -> list[str]:
     """Return the senses that two training walkers of each emotion have; none where walkers are too few."""
     known = walks[walks["split"] != "test"] if "split" in walks else walks
-    num_emotions = walks["emotion"].nunique()
-    if known["walker"].nunique() < _FEWEST_WALKERS or num_emotions < 2:
+    emotions = walks["emotion"].unique()
+    if known["walker"].nunique() < _FEWEST_WALKERS or len(emotions) < 2:
         return []
     has = {sense: known.filter(regex=f"^{sense}_").notna().any(axis=1) for sense in _SENSES}
     has_any = pd.DataFrame(has).groupby([known["emotion"], known["walker"]]).any()
-    num_walkers = has_any.groupby("emotion").sum()
-    return [sense for sense in _SENSES if len(num_walkers) == num_emotions and num_walkers[sense].min() > 1]
+    num_walkers = has_any.groupby("emotion").sum().reindex(emotions, fill_value=0)
+    return num_walkers.columns[num_walkers.min() > 1].tolist()
 
 
 def fit_senses(
