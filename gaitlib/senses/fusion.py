@@ -204,5 +204,4 @@ def _fit_weights(evidence: np.ndarray, labels: np.ndarray) -> np.ndarray:
         logs = log_softmax(np.tensordot(weights, evidence, 1), axis=1)
         return float(-logs[np.arange(len(labels)), labels].sum() + 0.5 * np.square(weights).sum())
 
-    start, bounds = np.full(len(evidence), 0.5), [(0, None)] * len(evidence)
-    return minimize(loss, start, method="L-BFGS-B", bounds=bounds).x
+    return minimize(loss, np.full(len(evidence), 0.5), bounds=[(0, None)] * len(evidence)).x
