@@ -100,7 +100,7 @@ def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.
 
 def _drop_repeats(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Drop rows that say the same again; raise an `InputError` if two say different things of one video."""
-    table = table.drop_duplicates(ignore_index=True)
+    table = table.drop_duplicates(table.columns.difference(["listed"]), ignore_index=True)
     for video in table["video"][table["video"].duplicated()]:
         raise InputError(f"{name}: rows on {show_name(video)} contradict each other: keep one row.")
     return table
@@ -113,20 +113,18 @@ def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skip
         for part in (path, *map(path.relative_to, path.parents)):
             for key in {part, part.with_suffix("")}:
                 called[normal_name(key.as_posix())].append(file)
-    matches = []
+    matches = {}
     for video in table["video"]:
         plain = PurePosixPath(video.replace("\\", "/")).as_posix()
-        found = [plain] if plain in files else called[normal_name(plain)]
-        matches.append(found)
+        found = matches[video] = [plain] if plain in files else called[normal_name(plain)]
         if len(found) != 1:
             fault = f"it is the name of several: {', '.join(found)}." if found else "not there."
             skipped[show_name(video)] = f"Listed in {name}, but {fault}"
-    rows = {found[0]: video for found, video in zip(matches, table["video"], strict=True) if found}
-    if not any(matches):
+    if not any(matches.values()):
         raise InputError(f"{name} lists no video that is there: check the names in the file, or the folder.")
-    table["video"] = [found[0] if len(found) == 1 else None for found in matches]
+    single = {video: found[0] for video, found in matches.items() if len(found) == 1}
+    table = table.assign(listed=table["video"], video=table["video"].map(single))
     table = _drop_repeats(table.dropna(subset="video"), name)
-    table["listed"] = table["video"].map(rows)
     for video in set(files) - set(table["video"]):
         skipped.setdefault(show_name(video), f"Not listed in {name}.")
     return table
