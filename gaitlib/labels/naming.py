@@ -144,8 +144,8 @@ def _doubt_names(stems: Sequence[str], walkers: Sequence[str], warnings: list[st
 def _doubt_people(walkers: Iterable[str]) -> list[str]:
     """Return a sentence on names that are the same but for zeros, or begin with another's name."""
     pairs, first, base = list[Sequence[str]](), "", list[str]()
-    named = [(re.findall(r"[^\W\d_]+|\d+", normal_name(walker)), walker) for walker in walkers]
-    for parts, walker in sorted(([part.lstrip("0") or "0" for part in each], one) for each, one in named):
+    named = [(re.findall(r"[^\W\d_]+|(?!0\d)\d+", normal_name(walker)), walker) for walker in walkers]
+    for parts, walker in sorted(named):
         if base and parts[: len(base)] == base:
             pairs.append((first, walker))
         else:
@@ -181,9 +181,8 @@ def _without_emotion(stem: str, emotion: str, form: str) -> str | None:
 
 def inspect_labels(videos: pd.DataFrame) -> list[str]:
     """Return a sentence on each doubtful thing in the columns ``emotion`` and ``walker`` of a whole run."""
-    labelled = videos[videos["emotion"].notna()]
-    walkers = labelled.groupby("emotion")["walker"].nunique()
-    shown = labelled.groupby("walker")["emotion"].nunique()
+    walkers = videos.groupby("emotion")["walker"].nunique()
+    shown = videos.groupby("walker")["emotion"].nunique()
     doubts = [
         f"Emotions {one!r} and {other!r} may be the same under two names: give them one name if so."
         for one, other in combinations(walkers.index, 2)
@@ -191,7 +190,7 @@ def inspect_labels(videos: pd.DataFrame) -> list[str]:
     ]
     for emotion in walkers.index[walkers == 1]:
         doubts.append(f"Only 1 walker shows {emotion!r}, too few to learn and to test it: add walkers.")
-    if len(walkers) > 1 and 1 < len(shown) < len(labelled) and (shown == 1).all():
+    if len(walkers) > 1 and 1 < len(shown) < len(videos) and (shown == 1).all():
         doubts.append(
             f"Each walker shows one emotion only, such as {shown.index[0]!r}: if these are not the people, "
             "add a column 'walker', else one person may be in training and test."
@@ -221,11 +220,11 @@ def check_enough_walkers(videos: pd.DataFrame, has_test: bool = False) -> None:
 
 def check_emotions(train: pd.DataFrame, videos: pd.DataFrame) -> None:
     """Raise an `InputError` if training lacks a second emotion, or one that any of `videos` shows."""
-    known = sorted(train["emotion"].dropna().unique())
+    known = sorted(train["emotion"].unique())
     if len(known) < 2:
         have = "only " + repr(*known) if known else "no emotion"
         raise InputError(f"The training videos show {have}: at least two emotions are needed to learn.")
-    for row in videos.dropna(subset="emotion").query("emotion not in @known").itertuples():
+    for row in videos.query("emotion not in @known").itertuples():
         raise InputError(
             f"Test video {row.video} shows {row.emotion!r}, which no training video shows "
             f"({', '.join(known)}): add training videos of it or leave its test videos out."
