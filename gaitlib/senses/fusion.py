@@ -42,7 +42,7 @@ class SensesModel:
     columns: dict[str, list[str]]  # what each sense reads of `measure_walks`
     senses: dict[str, Pipeline]
     weights: np.ndarray
-    relative_to: str = "none"
+    relative_to: str
 
     def predict(self, walks: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return the probabilities by each sense and `TOGETHER`, shape (num_walks, num_emotions).
@@ -73,15 +73,14 @@ def load_senses(path: Path) -> SensesModel:
         raise InputError(f"{path} is no model of the senses ({cause}): run notebook 08 again.") from error
 
 
-def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str = "none") -> np.ndarray:
+def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str) -> np.ndarray:
     """Return some columns of walks for a classifier, shape (num_walks, num_features); NaN where unknown.
 
     With `relative_to` "walker-mean" each is the difference from the mean of all walks of the walker.
     """
     values = walks.reindex(columns=columns).astype(float)
-    for name in columns:
-        if name.endswith(_LOGARITHMS) and not name.startswith("picture_"):
-            values[name] = np.log(values[name].where(values[name] > 0))
+    logs = [name for name in columns if name.endswith(_LOGARITHMS) and not name.startswith("picture_")]
+    values[logs] = np.log(values[logs].where(values[logs] > 0))
     if relative_to == "walker-mean":
         values -= values.groupby(walks["walker"].to_numpy()).transform("mean")
     return values.to_numpy()
