@@ -78,8 +78,7 @@ def make_demo(
     """
     folders = [Path(videos_dir).resolve(), Path(videos_test_dir).resolve()]
     for folder in folders:
-        held = [path.name for path in folder.glob("*") if path.name not in _KEPT_NAMES]
-        if held:
+        if held := {path.name for path in folder.glob("*")}.difference(_KEPT_NAMES):
             raise InputError(f"{folder} already holds {min(held)}: give an empty folder for the walkers.")
     if folders[0] == folders[1]:
         raise InputError(f"{folders[0]} cannot hold both sets of walkers: give two folders.")
