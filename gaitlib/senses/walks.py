@@ -126,8 +126,7 @@ def clock_shift(video: PreparedVideo, recording: Recording) -> tuple[float, floa
     acceleration or steps, or where the recording is shorter than the walk.
     """
     known = recording.vector("acc")
-    found = [step_events(video, bout)["time_seconds"].to_numpy() for bout in video.own_bouts]
-    times = np.concatenate([np.zeros(0), *found])
+    times = np.concatenate([step_events(video, bout)["time_seconds"] for bout in video.own_bouts])
     if known is None or len(times) < 3:
         return np.nan, np.nan
     size, own = np.linalg.norm(known[0], axis=1), np.arange(len(known[0])) / known[1]
