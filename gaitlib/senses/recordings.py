@@ -86,9 +86,9 @@ def read_recording(path: Path | str) -> Recording:
     seconds -= seconds.min()
     columns = {
         _plain_name(f"{kind}_{column}"): texts.set_axis(seconds[texts.index])
-        for kind, rows in table.loc[seconds.index].groupby(kinds)
+        for kind, rows in table.drop(columns=counts.index).loc[seconds.index].groupby(kinds)
         for column, texts in rows.items()
-        if not re.search(_TIME, str(column)) and not (sensor and texts.isna().all())
+        if not (sensor and texts.isna().all())
     }
     if not (signals := _find_signals(columns, notes)):
         reason = f" ({' '.join(notes)})" if notes else ": expected columns such as acc_x_m_s2, heart_rate_bpm"
