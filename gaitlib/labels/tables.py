@@ -131,10 +131,7 @@ def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skip
 
 
 def _rating_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``video`` and ``emotion`` of the columns of each rated video, from the first two rows.
-
-    They hold the video's name and the question, which ends in ``- Happy``; other questions are left out.
-    """
+    """Return ``video`` (row 1) and ``emotion`` (row 2, ``... - Happy``) of the columns of rated videos."""
     columns = table.iloc[:2, 1:].T.set_axis(["video", "emotion"], axis=1)
     if not columns["video"].duplicated().any():  # Qualtrics numbers the questions on a video
         columns["video"] = columns["video"].str.replace(r"_\d+$", "", regex=True)

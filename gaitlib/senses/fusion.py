@@ -193,14 +193,11 @@ def _evidence(said: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _fit_weights(evidence: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the weight of each sense, 0 or more, by the likelihood of walks that its classifier never saw.
-
-    A sense that is worse than chance on held-out walkers counts nothing: a negative weight would turn the
-    bad luck of small folds into a gain.
-    """
+    """Return the weights of senses, 0 or more, by the likelihood of what they say out of fold."""
 
     def loss(weights: np.ndarray) -> float:
         logs = log_softmax(np.tensordot(weights, evidence, 1), axis=1)
         return float(-logs[np.arange(len(labels)), labels].sum() + 0.5 * np.square(weights).sum())
 
+    # Worse than chance counts nothing: a negative weight would turn the bad luck of small folds into a gain.
     return minimize(loss, np.full(len(evidence), 0.5), bounds=[(0, None)] * len(evidence)).x
