@@ -151,7 +151,7 @@ def judge_senses(walks: pd.DataFrame, senses: Sequence[str], config: RunConfig) 
         for name, said in model.predict(walks.iloc[held]).items():
             shares = {f"p_{emotion}": share for emotion, share in zip(emotions, said.T, strict=True)}
             tables[name].append(about.iloc[held].assign(**shares).dropna())
-    judged = {name: pd.concat(parts).sort_index().reset_index(drop=True) for name, parts in tables.items()}
+    judged = {name: pd.concat(parts).sort_index(ignore_index=True) for name, parts in tables.items()}
     return {name: Predictions(table, emotions) for name, table in judged.items()}
 
 
