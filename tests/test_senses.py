@@ -169,6 +169,7 @@ class TestRecordings:
             (lambda table: table.assign(time_seconds=table["time_seconds"][::-1].to_numpy()), "go backwards"),
             (lambda table: table[["time_seconds"]].assign(steps=1), "no signal that could be used"),
             (lambda table: table.head(0), "is not a table of signals"),
+            (lambda table: table[::14], "fewer than 8 samples a second"),
         ],
     )
     def test_what_cannot_be_used_is_refused_in_a_sentence(self, tmp_path, change, words):
@@ -197,6 +198,10 @@ class TestRecordings:
         recording = read_recording(write(tmp_path / "a.csv", table))
         assert any(words in note for note in recording.notes), recording.notes
         assert "heart_rate_bpm" not in recording.signals
+
+    def test_few_samples_are_not_saturated(self, tmp_path):
+        table = pd.DataFrame({"time_seconds": TIMES, **walk_signals()})[::5].head(35)
+        assert not read_recording(write(tmp_path / "a.csv", table)).notes
 
     def test_bytes_that_are_no_table(self, tmp_path):
         (tmp_path / "a.csv").write_bytes(np.random.default_rng(0).bytes(5000))

@@ -75,7 +75,7 @@ def find_videos(
         videos = match_videos(read_labels(labels_path), files, show_name(labels_path), skipped)
     else:
         videos = folder_emotions(list(files), show_name(folder), skipped)
-    if beside and beside != labels_path and videos["walker"].isna().all():
+    if beside and not (labels_path and beside.samefile(labels_path)) and videos["walker"].isna().all():
         rows = parse_manifest(table, show_name(beside), ("video",))
         named = match_videos(rows, files, show_name(beside), {})
         videos["walker"] = videos["video"].map(named.set_index("video")["walker"]).astype(object)

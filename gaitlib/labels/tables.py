@@ -120,9 +120,9 @@ def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skip
         if len(found) != 1:
             fault = f"it is the name of several: {', '.join(found)}." if found else "not there."
             skipped[show_name(video)] = f"Listed in {name}, but {fault}"
-    if not any(matches.values()):
-        raise InputError(f"{name} lists no video that is there: check the names in the file, or the folder.")
     single = {video: found[0] for video, found in matches.items() if len(found) == 1}
+    if not single:
+        raise InputError(f"{name} lists no video that is there (or names of several): check names and folder.")
     table = table.assign(listed=table["video"], video=table["video"].map(single))
     table = _drop_repeats(table.dropna(subset="video"), name)
     for video in set(files) - set(table["video"]):

@@ -108,13 +108,14 @@ def measure_body(recording: Recording) -> dict[str, float]:
         if name in signals and np.ptp(signals[name].index) >= 10:
             with warnings.catch_warnings():  # of neurokit2, on short signals
                 warnings.simplefilter("ignore")
-                values |= _neurokit(name, signals[name])
+                found = _neurokit(name, signals[name])
+            values |= {name: value for name, value in found.items() if np.isfinite(value)}
     if "heart_rate_bpm" in signals:
         rate = signals["heart_rate_bpm"]
         values["heart_rate_mean_bpm"] = float(rate.mean())
         if np.ptp(rate.index) >= 30:  # breathing alone makes a slope of less
             values["heart_rate_slope_bpm_per_min"] = float(60 * np.polyfit(rate.index, rate, 1)[0])
-    return {name: value for name, value in values.items() if np.isfinite(value)}
+    return values
 
 
 def _neurokit(name: str, values: pd.Series) -> dict[str, float]:
@@ -146,7 +147,7 @@ def _first_peak(similar: np.ndarray, rate_hz: float, share: float) -> int:
     """Return the first lag of a step that is a peak of some share of the highest, 0 where there is none."""
     shortest, longest = (round(limit * rate_hz) for limit in _STEP_SECONDS)
     peaks = signal.find_peaks(similar[:longest])[0]
-    peaks = peaks[peaks >= shortest]
+    peaks = peaks[(peaks >= shortest) & (similar[peaks] > 0)]
     return int(peaks[similar[peaks] > share * similar[peaks].max()][0]) if len(peaks) else 0
 
 

@@ -32,6 +32,7 @@ _CLOCK_UNITS = {"ms": 1e-3, "millis": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "n
 _UNITS = {"mg": 9.80665e-3, "g": 9.80665, "radians a second": 180 / np.pi}
 # What changes slowly, and values of it that a living person can give; others count as missing.
 _RANGES = {"heart_rate_bpm": (25.0, 240.0), "eda_us": (0.01, 100.0)}
+_MIN_RATE_HZ = 8.0  # of all others: the fastest steps still show
 
 
 @dataclass(frozen=True)
@@ -201,11 +202,14 @@ def _clean(texts: pd.Series, name: str, notes: list[str]) -> pd.Series | None:
     gaps = np.diff(values.index, prepend=values.index[:1]) > (20 if name in _RANGES else 1)
     parts = [part for _, part in values.groupby(gaps.cumsum())]
     longest = max(parts, key=lambda part: np.ptp(part.index), default=values)
+    ends = longest.min(), longest.max()
     if len(longest) < 2 or np.ptp(longest.index) < _MIN_SECONDS:
         notes.append(f"{name} is missing: less than {_MIN_SECONDS:g} s of physiologically plausible values.")
     elif name not in _RANGES and longest.nunique() < 2:
         notes.append(f"{name} never changes and was left out.")
-    elif name[:3] in ("acc", "gyr") and longest.isin([longest.min(), longest.max()]).mean() > 0.05:
+    elif name not in _RANGES and len(longest) < _MIN_RATE_HZ * np.ptp(longest.index):
+        notes.append(f"{name} has fewer than {_MIN_RATE_HZ:g} samples a second and was left out.")
+    elif name[:3] in ("acc", "gyr") and longest.isin(ends).sum() > len(ends) + 0.05 * len(longest):
         notes.append(f"{name} is saturated at the end of its range and was left out.")
     else:
         if gaps.any():

@@ -22,7 +22,7 @@ from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording, read_recording, 
 from gaitlib.walker import weights_problem
 
 # Raise when the same files are measured otherwise than before.
-_VERSION = 4
+_VERSION = 5
 _MAX_DIFFERENCE = 0.08  # of cadences that belong to one walk
 _CLOCK_RATE_HZ, _STEP_SD_SECONDS = 50.0, 0.06
 
