@@ -1,12 +1,13 @@
 """Video files become frames at a steady rate, in memory that does not grow with their length, and back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain, islice, repeat
+from math import ceil
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import av
 import av.error
@@ -73,24 +74,22 @@ class VideoReader:
 
     def _pictures(self, decoded: Iterator[tuple[av.VideoFrame, float]], stream: VideoStream) -> Iterator:
         """Yield the picture on screen at each tick; a frame that stays there is converted once."""
-        geometry, picture, tick = None, None, 0
+        convert, picture, num_shown = None, None, 0
         for frame, until_seconds in decoded:
-            if geometry is None:
-                ratio = float(stream.sample_aspect_ratio or 1)
-                geometry = Geometry.of(frame, ratio, self._max_side_px, self.report)
-            last_tick = (until_seconds - _EPSILON_SECONDS) * self._frame_rate_hz
-            if tick and tick >= last_tick:
+            if convert is None:
+                convert = _make_converter(frame, stream, self._max_side_px, self._color, self.report)
+            num_due = max(1, ceil((until_seconds - _EPSILON_SECONDS) * self._frame_rate_hz))
+            if num_shown >= num_due:
                 continue
             try:
-                picture = geometry.picture(frame, self._color)
+                picture = convert(frame)
             except av.error.FFmpegError as error:  # damage can make up a format
                 self.report.corrupt_frames += 1
                 if picture is None:
                     name = show_name(self.path)
                     raise InputError(f"{name} cannot be shown ({error.strerror}): convert it.") from None
-            while tick == 0 or tick < last_tick:
-                yield picture
-                tick += 1
+            yield from repeat(picture, num_due - num_shown)
+            num_shown = num_due
 
     def _chunks(self, pictures: Iterator[np.ndarray]) -> Iterator[FrameChunk]:
         num_before = 0
@@ -112,47 +111,36 @@ def read_video(
     return FrameChunk(*map(np.concatenate, parts)), reader.report
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """How stored frames become displayed ones, upright and in square pixels.
+def _make_converter(
+    first: av.VideoFrame, stream: VideoStream, max_side_px: int, color: bool, report: ReadReport
+) -> Callable[[av.VideoFrame], np.ndarray]:
+    """Return what turns stored frames into displayed ones: small, upright, in square pixels."""
+    ratio = float(stream.sample_aspect_ratio or 1)
+    if not 0.25 <= ratio <= 4:
+        report.notes.append(f"Claims pixels {ratio:g} times as wide as high: taken as square.")
+        ratio = 1.0
+    axes, width, height = _display_axes(first), max(1, round(first.width * ratio)), first.height
+    report.width, report.height = (width, height) if axes[0, 0] else (height, width)
+    scale = min(1.0, max_side_px / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    step_x, step_y = axes.sum(axis=0).astype(int)  # -1: to be flipped
+    kind, scaler = "rgb24" if color else "gray", VideoReformatter()  # to make one takes longer than to use it
 
-    A stored frame is shrunk to `stored_size` (width, height) and then turned upright by `axes`: where its
-    right and its down point, two unit vectors (x, y), y down. `scaler` is kept: to make one takes longer
-    than to use it.
-    """
-
-    stored_size: tuple[int, int]
-    axes: np.ndarray
-    scaler: VideoReformatter = field(default_factory=VideoReformatter)
-
-    @classmethod
-    def of(cls, frame: av.VideoFrame, pixel_ratio: float, max_side_px: int, report: ReadReport) -> Self:
-        """Work out the geometry of a video from its first frame and the shape of its pixels."""
-        ratio = pixel_ratio if 0.25 <= pixel_ratio <= 4 else 1.0
-        if ratio != pixel_ratio:
-            report.notes.append(f"Claims pixels {pixel_ratio:g} times as wide as high: taken as square.")
-        axes, width, height = _display_axes(frame), max(1, round(frame.width * ratio)), frame.height
-        report.width, report.height = (width, height) if axes[0, 0] else (height, width)
-        scale = min(1.0, max_side_px / max(width, height))
-        return cls((max(1, round(width * scale)), max(1, round(height * scale))), axes)
-
-    def picture(self, frame: av.VideoFrame, color: bool) -> np.ndarray:
-        """Return a frame upright, shape (height, width, 3) RGB or (height, width) grey 0 to 255, uint8."""
-        kind = "rgb24" if color else "gray"
+    def convert(frame: av.VideoFrame) -> np.ndarray:
         if color and not frame.interlaced_frame:
-            shrunk = self.scaler.reformat(frame, *self.stored_size, kind, interpolation="AREA")
-            image: np.ndarray = shrunk.to_ndarray()
+            image: np.ndarray = scaler.reformat(frame, *size, kind, interpolation="AREA").to_ndarray()
         else:  # of interlaced frames the upper line of each pair: those of one moment
-            whole = self.scaler.reformat(frame, format=kind).to_ndarray()
+            whole = scaler.reformat(frame, format=kind).to_ndarray()
             lines = whole[:: 2 if frame.interlaced_frame else 1]
-            image = cv2.resize(lines, self.stored_size, interpolation=cv2.INTER_AREA)
-        image = image if self.axes[0, 0] else image.swapaxes(0, 1)
-        flip_x, flip_y = self.axes.sum(axis=0) < 0
-        return image[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+            image = cv2.resize(lines, size, interpolation=cv2.INTER_AREA)
+        image = image if axes[0, 0] else image.swapaxes(0, 1)
+        return image[::step_y, ::step_x]
+
+    return convert
 
 
 def _display_axes(frame: av.VideoFrame) -> np.ndarray:
-    """Return the axes of `Geometry` from the display matrix, whose rows they are, times a scale."""
+    """Return where right and down of a stored frame point, unit vectors (x, y), from its display matrix."""
     side_data: Any = frame.side_data
     if SideDataType.DISPLAYMATRIX not in side_data:
         return np.eye(2)
