@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -27,7 +26,6 @@ _TRUNK, _THIGHS = [11, 12, 23, 24], [23, 24, 25, 26]
 class _Person:
     """Poses by row of the chunk, below 0 for the last one before it, and colours of the clothes."""
 
-    number: int
     poses: dict[int, Pose] = field(default_factory=dict)
     clothes: list[np.ndarray] = field(default_factory=list)
 
@@ -59,7 +57,7 @@ class PeopleTracker:
             if row >= next_look or any(person.last_row == row - 1 for person in self._known):
                 self._look(row)
                 next_look = row + _LOOK_SECONDS * self._rate
-        people = {person.number: _plausible(person.poses) for person in self._known}
+        people = {number: _plausible(person.poses) for number, person in enumerate(self._known)}
         return {number: poses for number, poses in people.items() if poses}
 
     def _advance(self, row: int) -> None:
@@ -72,7 +70,7 @@ class PeopleTracker:
                     pose = self._estimator.estimate(self._frames[row], pose.next_square)
                 moved.append((step, person, pose))
         # Of two who come to lie on one body, who has moved most has jumped to the other, and is lost.
-        for _, person, pose in sorted(moved, key=itemgetter(0)):
+        for _, person, pose in sorted(moved, key=lambda entry: entry[0]):
             if _goes_on(person.poses[row - 1], pose) and self._is_free(row, pose):
                 self._add(person, row, pose)
 
@@ -83,7 +81,7 @@ class PeopleTracker:
             if len(near) >= _MAX_PEOPLE or min(near, default=1.0) < _SAME_HIPS:
                 continue
             pose = self._estimator.estimate(self._frames[row], square)
-            if _is_body([pose] * _MIN_FRAMES) and self._is_free(row, pose):
+            if _is_body([pose]) and self._is_free(row, pose):
                 self._trace_back(self._recognise(row, pose), row, pose)
 
     def _detections(self, row: int) -> Iterator[BodySquare]:
@@ -105,7 +103,7 @@ class PeopleTracker:
                 likely[float(distance)] = person
         if likely:
             return likely[min(likely)]
-        self._known.append(_Person(len(self._known)))
+        self._known.append(_Person())
         return self._known[-1]
 
     def _trace_back(self, person: _Person, row: int, pose: Pose) -> None:
@@ -137,14 +135,12 @@ class PeopleTracker:
 def _plausible(poses: dict[int, Pose]) -> dict[int, Pose]:
     """Return the unbroken runs of poses that are a body's."""
     rows = np.array(sorted(row for row in poses if row >= 0), int)
-    runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    runs = [run for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(run) >= _MIN_FRAMES]
     return {row: poses[row] for run in runs if _is_body([poses[row] for row in run]) for row in run.tolist()}
 
 
 def _is_body(poses: list[Pose]) -> bool:
     """Return whether consecutive poses are a body's: sure, joints on the silhouette, in proportion."""
-    if len(poses) < _MIN_FRAMES:
-        return False
     points = np.array([pose.image_px for pose in poses])
     trunk = points[:, [11, 12]].mean(axis=1) - points[:, [23, 24]].mean(axis=1)
     legs = np.linalg.norm(np.diff(points[:, [[23, 25, 27], [24, 26, 28]]], axis=2), axis=3).sum(axis=2)
