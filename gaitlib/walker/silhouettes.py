@@ -48,10 +48,10 @@ def find_silhouettes(frames: np.ndarray, frame_rate_hz: float, view: View) -> tu
 
     People are numbered by how much they walk; who is never seen beside another is taken for the same.
     """
-    frames, middle = level_light(frames), len(frames) // 2
-    noise = np.median(cv2.absdiff(frames[middle], frames[max(0, middle - 1)])) / 0.6745 / np.sqrt(2)
+    levelled, middle = level_light(frames), len(frames) // 2
+    noise = np.median(cv2.absdiff(levelled[middle], levelled[max(0, middle - 1)])) / 0.6745 / np.sqrt(2)
     threshold = max(_MIN_DIFFERENCE, 4.5 * noise)
-    frames = np.stack([cv2.GaussianBlur(frame, (3, 3), 0) for frame in frames])
+    frames = np.stack([cv2.GaussianBlur(frame, (3, 3), 0) for frame in levelled])
     scene = _learn_scene(frames, threshold, max(1, round(_MOTION_LAG_SECONDS * frame_rate_hz)))
     changes = [cv2.absdiff(frame, scene) for frame in frames]
     masks = [_clean(change, threshold) for change in changes]
@@ -92,18 +92,14 @@ def _learn_scene(frames: np.ndarray, threshold: float, lag: int) -> np.ndarray:
     return np.where(use.sum(axis=0) >= 2, mean.round(), median).astype(np.uint8)
 
 
-def level_light(frames: np.ndarray) -> np.ndarray:
-    """Give each grey frame the gain that most of its pixels need to be as usual: lamps flicker.
-
-    Returns `frames` itself where the light is steady.
-    """
+def level_light(frames: np.ndarray) -> list[np.ndarray]:
+    """Give each grey frame the gain that most of its pixels need to be as usual: lamps flicker."""
     small = frames[:, ::8, ::8].reshape(len(frames), -1).astype(np.float32)
-    usual, levelled = np.median(small, axis=0), frames
+    usual, levelled = np.median(small, axis=0), list(frames)
     for row, now in enumerate(small):
         is_known = (np.minimum(now, usual) > 2) & (np.maximum(now, usual) < 250)
         gain = np.median(usual[is_known] / now[is_known]) if is_known.sum() > 50 else 1.0
         if abs(gain - 1) * now.mean() > _MIN_LIGHT_CHANGE:
-            levelled = frames.copy() if levelled is frames else levelled
             levelled[row] = cv2.convertScaleAbs(frames[row], alpha=gain)
     return levelled
 
@@ -133,8 +129,8 @@ def _find_blobs(mask: np.ndarray, reach: float = 1.0) -> np.ndarray:
     labels, boxes = cv2.connectedComponents(cv2.dilate(mask, np.ones(size, np.uint8)))[1], []
     labels[mask == 0] = 0
     for label, where in enumerate(find_objects(labels), 1):
-        places = np.argwhere(labels[where] == label) if where else np.empty(0)
-        if len(places) >= _MIN_BLOB_SHARE * mask.size and len(places):
+        places = np.argwhere(labels[where] == label)
+        if len(places) >= _MIN_BLOB_SHARE * mask.size:
             (top, left), (bottom, right) = np.percentile(places, [0.5, 99.5], axis=0, method="nearest")
             width, height = right - left + 1, bottom - top + 1
             fill = len(places) / (width * height)
