@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median_low
-from typing import Any, cast
+from typing import Any
 
 import av
 import av.error
@@ -313,5 +313,5 @@ class Decoder:
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         # The container's length covers its sound too, and in a transport stream it is only a guess.
-        is_known = container.duration and not container.streams.audio and "mpeg" not in container.format.name
-        return cast(int, container.duration) / av.time_base if is_known else 0.0
+        is_vague = container.streams.audio or "mpeg" in container.format.name
+        return 0.0 if is_vague else (container.duration or 0) / av.time_base

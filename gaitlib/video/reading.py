@@ -144,8 +144,8 @@ def _display_axes(frame: av.VideoFrame) -> np.ndarray:
     side_data: Any = frame.side_data
     if SideDataType.DISPLAYMATRIX not in side_data:
         return np.eye(2)
-    matrix = np.frombuffer(memoryview(side_data[SideDataType.DISPLAYMATRIX]), "=i4")
-    axes = np.rint(matrix[[0, 1, 3, 4]].reshape(2, 2) / max(np.abs(matrix[[0, 1, 3, 4]]).max(), 1))
+    matrix = np.frombuffer(side_data[SideDataType.DISPLAYMATRIX], "=i4").reshape(3, 3)[:2, :2]
+    axes = np.rint(matrix / max(np.abs(matrix).max(), 1))
     return axes if abs(np.linalg.det(axes)) == 1 else np.eye(2)  # the nearest right angle
 
 

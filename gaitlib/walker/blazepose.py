@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from gaitlib.errors import InputError, StorageError
+from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, file_digest, stderr_to, write_aside
 
 _DETECTOR_FILE, _LANDMARK_FILE = "pose_detection.tflite", "pose_landmark_full.tflite"
@@ -44,10 +44,7 @@ _NUM_BODY, _SQUARE_SCALE = 33, 2.5
 
 
 def weights_dir() -> Path:
-    """Return the folder of the model files: in the environment, in the cache where nobody may write there.
-
-    ``GAITLIB_WEIGHTS`` names another.
-    """
+    """Return the model files' folder: as ``GAITLIB_WEIGHTS`` says, in the environment, or in the cache."""
     if named := os.environ.get("GAITLIB_WEIGHTS"):
         return Path(named).expanduser()
     own = Path(sys.prefix) / "share" / "gaitlib" / "weights"
@@ -76,7 +73,7 @@ def ensure_weights(notify: Callable[[str], object] = print) -> bool:
         try:
             _fetch()
             problem = weights_problem()
-        except (OSError, StorageError, subprocess.SubprocessError, zipfile.BadZipFile, LookupError) as error:
+        except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, LookupError) as error:
             reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
             problem = f"The body model could not be fetched ({reason}): {_REMEDY}."
     if problem:

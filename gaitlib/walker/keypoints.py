@@ -81,7 +81,7 @@ class Keypoints:
 
     def mirrored(self) -> Self:
         """Return the same walk seen in a mirror: left and right change places and names."""
-        image_px, world_m = self.image_px[:, MIRRORED].copy(), self.world_m[:, MIRRORED].copy()
+        image_px, world_m = self.image_px[:, MIRRORED], self.world_m[:, MIRRORED]
         image_px[..., 0] = self.frame_size_px[0] - image_px[..., 0]
         world_m[..., 0] *= -1
         return replace(self, image_px=image_px, world_m=world_m, visibility=self.visibility[:, MIRRORED])
@@ -90,7 +90,7 @@ class Keypoints:
     def empty(cls, times_seconds: np.ndarray, frame_size_px: tuple[int, int]) -> Self:
         """Return keypoints of a person who is found in no frame."""
         image_px, world_m = (np.full((len(times_seconds), 33, n), np.nan, np.float32) for n in (2, 3))
-        return cls(np.asarray(times_seconds, float), image_px, world_m, world_m[..., 0].copy(), frame_size_px)
+        return cls(times_seconds, image_px, world_m, world_m[..., 0].copy(), frame_size_px)
 
     def save(self, path: Path) -> None:
         """Write the keypoints as a NumPy archive (.npz), whole or not at all."""

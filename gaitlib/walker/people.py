@@ -42,10 +42,7 @@ class PeopleTracker:
         self._known, self._frames, self._shot_row = list[_Person](), np.zeros((0, 1, 1, 3), np.uint8), 0
 
     def follow(self, frames: np.ndarray, is_cut: np.ndarray) -> dict[int, dict[int, Pose]]:
-        """Return the poses by frame of everybody who is seen in a chunk of RGB frames, by number.
-
-        Where `is_cut`, all tracks end.
-        """
+        """Return the poses of all who are seen in RGB frames, by number and frame; a cut ends all tracks."""
         for person in self._known:
             last = person.last_row
             person.poses = {last - len(self._frames): person.poses[last]}
