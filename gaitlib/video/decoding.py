@@ -32,7 +32,7 @@ _MAX_GAP_SECONDS, _MIN_STEP_SECONDS = 10.0, 0.9e-3  # of more than 1000 frames a
 # Decoders that pass over flipped bits in silence, and others that tell, but give hardly a frame after them.
 _CHECKERS = {"vp9": ("libvpx-vp9", {}), "libdav1d": ("libdav1d", {"strict": "strict"})}
 _ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1", "libdav1d"}
-# FFmpeg's errors come to `Decoder._call`, none to the terminal.
+# FFmpeg's errors come to `_call`, none to the terminal.
 av.logging.set_level(av.logging.ERROR)
 av.logging.set_skip_repeated(False)
 logging.getLogger("libav").addHandler(logging.NullHandler())
@@ -223,14 +223,13 @@ class Decoder:
         checker = self._make_checker()
         for packet in self._packets():
             try:
-                frames = self._call(self.stream.decode, packet)
+                frames = _call(self._faults, self.stream.decode, packet)
             except av.error.FFmpegError:
                 self._num_failed += 1
                 continue
             if checker:
-                with suppress(av.error.FFmpegError), av.logging.Capture() as logs:
-                    checker.decode(packet)
-                self._doubts += [message.strip() for _, _, message in logs]
+                with suppress(av.error.FFmpegError):
+                    _call(self._doubts, checker.decode, packet)
             yield from frames
 
     def _make_checker(self) -> Any:
@@ -251,7 +250,7 @@ class Decoder:
             largest = 2.0 * self.stream.width * self.stream.height + 4096
         while num_errors < _MAX_ERRORS_IN_A_ROW:
             try:
-                packet = self._call(next, packets)
+                packet = _call(self._faults, next, packets)
             except (StopIteration, IndexError):  # the second where damage has made up a new stream
                 break
             except (av.error.FFmpegError, OSError, MemoryError) as error:
@@ -267,14 +266,6 @@ class Decoder:
                 self._num_due += not packet.is_discard
                 yield packet
         yield None
-
-    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function of PyAV and keep what FFmpeg logs as errors meanwhile."""
-        with av.logging.Capture() as logs:
-            try:
-                return function(*arguments)
-            finally:
-                self._faults += [message.strip() for _, _, message in logs]
 
     def _complete(self) -> None:
         """Complete the report: what was lost, and what FFmpeg said."""
@@ -315,3 +306,12 @@ class Decoder:
         # The container's length covers its sound too, and in a transport stream it is only a guess.
         is_vague = container.streams.audio or "mpeg" in container.format.name
         return 0.0 if is_vague else (container.duration or 0) / av.time_base
+
+
+def _call(faults: list[str], function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of PyAV and add to `faults` what FFmpeg logs as errors meanwhile."""
+    with av.logging.Capture() as logs:
+        try:
+            return function(*arguments)
+        finally:
+            faults += [message.strip() for _, _, message in logs]
