@@ -211,7 +211,7 @@ def _refine(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
     weights = windows[rows, columns, np.arange(len(points))]
     is_sure = is_inside & (weights.max(axis=(1, 2)) >= 0.5)
     sums = np.column_stack([weights.sum(axis=1) @ cells, weights.sum(axis=2) @ cells])
-    means = np.column_stack([columns, rows]) + sums / np.maximum(weights.sum(axis=(1, 2)), 1e-6)[:, None]
+    means = np.column_stack([columns, rows]) + sums / weights.sum(axis=(1, 2))[:, None]
     return np.where(is_sure[:, None], means * scale, points)
 
 

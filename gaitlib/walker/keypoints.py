@@ -29,9 +29,7 @@ SKELETON_EDGES: tuple[tuple[int, int], ...] = (
     *((24, 26), (26, 28), (28, 30), (30, 32), (28, 32)),
 )
 # Place of each keypoint's twin on the other side of the body; the nose is its own.
-MIRRORED: np.ndarray = np.array(
-    [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(place + (1 if place % 2 else -1) for place in range(11, 33))]
-)
+MIRRORED = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(np.arange(11, 33) + [1, -1] * 11)])
 _ARRAYS = ("times_seconds", "image_px", "world_m", "visibility")
 # What it costs to swap a frame's names, metres: legs are mistaken for a few frames, a front for longer.
 _LEG_COST_M, _TRUNK_COST_M = 0.08, 0.01
@@ -94,9 +92,8 @@ class Keypoints:
 
     def save(self, path: Path) -> None:
         """Write the keypoints as a NumPy archive (.npz), whole or not at all."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
         with write_aside(path) as aside:
-            np.savez(aside, frame_size_px=np.array(self.frame_size_px), **arrays)
+            np.savez(aside, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> Self:
