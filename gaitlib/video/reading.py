@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, islice, repeat
 from math import ceil
@@ -37,6 +37,7 @@ class FrameChunk:
     frames: np.ndarray
 
 
+@dataclass
 class VideoReader:
     """Read a video of any length at a steady rate, chunk by chunk, by iterating over it.
 
@@ -48,17 +49,12 @@ class VideoReader:
     is held in memory whole. Iterating raises an `InputError` if no frame can be decoded.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        frame_rate_hz: float = 15.0,
-        max_side_px: int = 960,
-        color: bool = True,
-        chunk_seconds: float = 60.0,
-    ) -> None:
-        self.path, self.report = Path(path), ReadReport()
-        self._frame_rate_hz, self._max_side_px, self._color = frame_rate_hz, max_side_px, color
-        self._chunk_length = max(1, round(chunk_seconds * frame_rate_hz))
+    path: str | Path
+    frame_rate_hz: float = 15.0
+    max_side_px: int = 960
+    color: bool = True
+    chunk_seconds: float = 60.0
+    report: ReadReport = field(default_factory=ReadReport, init=False)
 
     def __iter__(self) -> Iterator[FrameChunk]:
         """Read the file from its start and yield `FrameChunk` after `FrameChunk`."""
@@ -76,9 +72,8 @@ class VideoReader:
         """Yield the picture on screen at each tick; a frame that stays there is converted once."""
         convert, picture, num_shown = None, None, 0
         for frame, until_seconds in decoded:
-            if convert is None:
-                convert = _make_converter(frame, stream, self._max_side_px, self._color, self.report)
-            num_due = max(1, ceil((until_seconds - _EPSILON_SECONDS) * self._frame_rate_hz))
+            convert = convert or self._converter(frame, stream)
+            num_due = max(1, ceil((until_seconds - _EPSILON_SECONDS) * self.frame_rate_hz))
             if num_shown >= num_due:
                 continue
             try:
@@ -91,12 +86,38 @@ class VideoReader:
             yield from repeat(picture, num_due - num_shown)
             num_shown = num_due
 
+    def _converter(self, first: av.VideoFrame, stream: VideoStream) -> Callable[[av.VideoFrame], np.ndarray]:
+        """Return what turns stored frames into displayed ones: small, upright, in square pixels."""
+        ratio = float(stream.sample_aspect_ratio or 1)
+        if not 0.25 <= ratio <= 4:
+            self.report.notes.append(f"Claims pixels {ratio:g} times as wide as high: taken as square.")
+            ratio = 1.0
+        axes, width, height = _display_axes(first), max(1, round(first.width * ratio)), first.height
+        self.report.width, self.report.height = (width, height) if axes[0, 0] else (height, width)
+        scale = min(1.0, self.max_side_px / max(width, height))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        step_x, step_y = axes.sum(axis=0).astype(int)  # -1: to be flipped
+        kind = "rgb24" if self.color else "gray"
+        scaler = VideoReformatter()  # to make one takes longer than to use it
+
+        def convert(frame: av.VideoFrame) -> np.ndarray:
+            if self.color and not frame.interlaced_frame:
+                image: np.ndarray = scaler.reformat(frame, *size, kind, interpolation="AREA").to_ndarray()
+            else:  # of interlaced frames the upper line of each pair: those of one moment
+                whole = scaler.reformat(frame, format=kind).to_ndarray()
+                lines = whole[:: 2 if frame.interlaced_frame else 1]
+                image = cv2.resize(lines, size, interpolation=cv2.INTER_AREA)
+            image = image if axes[0, 0] else image.swapaxes(0, 1)
+            return image[::step_y, ::step_x]
+
+        return convert
+
     def _chunks(self, pictures: Iterator[np.ndarray]) -> Iterator[FrameChunk]:
-        num_before = 0
+        num_before, length = 0, max(1, round(self.chunk_seconds * self.frame_rate_hz))
         for first in pictures:
-            part = chain([first], islice(pictures, self._chunk_length - 1))
+            part = chain([first], islice(pictures, length - 1))
             frames = np.fromiter(part, np.dtype((np.uint8, first.shape)))
-            times_seconds = (num_before + np.arange(len(frames))) / self._frame_rate_hz
+            times_seconds = (num_before + np.arange(len(frames))) / self.frame_rate_hz
             num_before += len(frames)
             yield FrameChunk(times_seconds, frames)
             del frames  # the chunk is the caller's, to keep or to drop
@@ -109,34 +130,6 @@ def read_video(
     reader = VideoReader(path, frame_rate_hz, max_side_px, color, chunk_seconds=1e6)  # no film lasts so long
     (chunk,) = reader
     return chunk, reader.report
-
-
-def _make_converter(
-    first: av.VideoFrame, stream: VideoStream, max_side_px: int, color: bool, report: ReadReport
-) -> Callable[[av.VideoFrame], np.ndarray]:
-    """Return what turns stored frames into displayed ones: small, upright, in square pixels."""
-    ratio = float(stream.sample_aspect_ratio or 1)
-    if not 0.25 <= ratio <= 4:
-        report.notes.append(f"Claims pixels {ratio:g} times as wide as high: taken as square.")
-        ratio = 1.0
-    axes, width, height = _display_axes(first), max(1, round(first.width * ratio)), first.height
-    report.width, report.height = (width, height) if axes[0, 0] else (height, width)
-    scale = min(1.0, max_side_px / max(width, height))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    step_x, step_y = axes.sum(axis=0).astype(int)  # -1: to be flipped
-    kind, scaler = "rgb24" if color else "gray", VideoReformatter()  # to make one takes longer than to use it
-
-    def convert(frame: av.VideoFrame) -> np.ndarray:
-        if color and not frame.interlaced_frame:
-            image: np.ndarray = scaler.reformat(frame, *size, kind, interpolation="AREA").to_ndarray()
-        else:  # of interlaced frames the upper line of each pair: those of one moment
-            whole = scaler.reformat(frame, format=kind).to_ndarray()
-            lines = whole[:: 2 if frame.interlaced_frame else 1]
-            image = cv2.resize(lines, size, interpolation=cv2.INTER_AREA)
-        image = image if axes[0, 0] else image.swapaxes(0, 1)
-        return image[::step_y, ::step_x]
-
-    return convert
 
 
 def _display_axes(frame: av.VideoFrame) -> np.ndarray:
