@@ -1,9 +1,9 @@
 """Clips cut from walking bouts, read from the cache as they are needed, and their batches as `tf.data`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -76,11 +76,6 @@ class ClipSet:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def chosen(self, numbers: np.ndarray) -> Self:
-        """Return some of the clips, of the same videos."""
-        names = ("rows", "video_numbers", "is_mirrored")
-        return replace(self, **{name: getattr(self, name)[numbers] for name in names})
 
     def read(self, clip: int, rng: np.random.Generator | None = None) -> np.ndarray:
         """Return a clip, shape (num_frames, frame_size, frame_size, num_channels), uint8.
