@@ -176,6 +176,8 @@ def _fit_network(
 ) -> "keras.Model":
     """Train until the validation loss stops falling; return the network of the best epoch, not compiled."""
     keras, config, (train, validation) = load_keras(), model.config, clip_sets
+    from tqdm.keras import TqdmCallback
+
     seed_everything(config.seed)
     network, best = network_for(model.name, config, len(model.emotions)), folder / "best.weights.h5"
     form = "sparse_categorical" if train.targets is None else "categorical"
@@ -184,6 +186,7 @@ def _fit_network(
     plateau, stopping, replay = patience(config, earlier)
     threshold = earlier["val_loss"].min() if len(earlier) else None
     options = {"save_best_only": True, "save_weights_only": True, "initial_value_threshold": threshold}
+    layout = "{desc}: {percentage:3.0f} % after {elapsed}, at most {remaining} left{postfix}"
     network.fit(
         training_batches(train, config, len(earlier)),
         validation_data=evaluation_batches(validation),
@@ -192,7 +195,7 @@ def _fit_network(
         class_weight=_class_weights(train) if config.class_weights else None,
         callbacks=[
             _clock(),
-            _progress(model.name),
+            TqdmCallback(verbose=0, tqdm_class=tqdm, desc=model.name, bar_format=layout),
             keras.callbacks.TerminateOnNaN(),
             plateau,
             stopping,
@@ -214,20 +217,10 @@ def _fit_network(
 def _clock() -> "keras.callbacks.Callback":
     """Return a callback that notes the seconds of each epoch in its logs."""
     begin: list[float] = []
-
-    def note(epoch: int, logs: dict[str, float]) -> None:
-        logs["seconds"] = time.perf_counter() - begin.pop()
-
-    start = lambda epoch, logs: begin.append(time.perf_counter())  # noqa: E731
-    return load_keras().callbacks.LambdaCallback(on_epoch_begin=start, on_epoch_end=note)
-
-
-def _progress(title: str) -> "keras.callbacks.Callback":
-    load_keras()
-    from tqdm.keras import TqdmCallback
-
-    layout = "{desc}: {percentage:3.0f} % after {elapsed}, at most {remaining} left{postfix}"
-    return TqdmCallback(verbose=0, tqdm_class=tqdm, desc=title, bar_format=layout)
+    return load_keras().callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: begin.append(time.perf_counter()),
+        on_epoch_end=lambda epoch, logs: logs.update(seconds=time.perf_counter() - begin.pop()),
+    )
 
 
 def patience(config: RunConfig, earlier: pd.DataFrame) -> "list[keras.callbacks.Callback]":
