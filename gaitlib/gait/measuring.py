@@ -272,7 +272,7 @@ def measure_silhouettes(outline: pd.DataFrame) -> dict[str, float]:
     step = step_seconds(outline)
     if np.isfinite(step):
         times, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
-        legs = _without_trend(outline, "legs_width")
+        legs = _without_trend(outline, "legs_width", _TREND_SECONDS)
         found |= {
             "cadence_steps_per_min": 60 / step,
             "step_time_s": step,
@@ -299,9 +299,7 @@ def step_seconds(outline: pd.DataFrame) -> float:
     return step
 
 
-def _without_trend(
-    outline: pd.DataFrame, names: str | list[str], seconds: float = _TREND_SECONDS
-) -> np.ndarray:
+def _without_trend(outline: pd.DataFrame, names: str | list[str], seconds: float) -> np.ndarray:
     values, frame_seconds = outline[names].to_numpy(), float(np.median(np.diff(outline["time_seconds"])))
     return values - slow_part(values, seconds, 1 / frame_seconds)
 
