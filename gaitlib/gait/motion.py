@@ -184,7 +184,7 @@ def find_rhythm(
     stride, copes with gaps and loops and takes no harmonic for the rhythm (Lomb 1976, "Least-squares
     frequency analysis of unequally spaced data").
     """
-    seconds = max(float(np.ptp(times)), 1e-9)
+    seconds = float(np.ptp(times))
     frequencies = np.arange(max(_STRIDES_HZ[0], _MIN_STRIDES_SEEN / seconds), _STRIDES_HZ[1], 0.005)
     gained, total = np.zeros(len(frequencies)), 0.0
     weights = np.zeros((len(frequencies), signals.shape[1]))
@@ -227,9 +227,7 @@ def find_step_seconds(
 
 
 def peak_shift(values: np.ndarray, peak: int) -> float:
-    """Return where the parabola through a peak is highest, from its place, in steps; 0 at the ends."""
-    if not 0 < peak < len(values) - 1:
-        return 0.0
+    """Return where the parabola through an inner peak is highest, from its place, in steps."""
     before, top, after = values[peak - 1 : peak + 2]
     return float(np.clip((before - after) / (2 * (before - 2 * top + after) - 1e-12), -1, 1))
 
