@@ -172,10 +172,10 @@ def _make_entry(path: Path, config: RunConfig, folder: Path) -> None:
         try:
             meta = _follow_walker(path, config, aside)
         except InputError as error:
-            meta = {"refusal": str(error).removeprefix(f"{show_name(path)} "), "bouts": []}
+            meta = {"refusal": str(error).removeprefix(f"{show_name(path)} ")}
         except (ValueError, TypeError, LookupError, ArithmeticError, cv2.error) as error:
             # A frame of one pixel and the like: whatever it is, one video must not end a run.
-            meta = {"refusal": f"could not be searched for a walker ({error!r:.200}).", "bouts": []}
+            meta = {"refusal": f"could not be searched for a walker ({error!r:.200})."}
         (aside / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
@@ -299,16 +299,14 @@ def _describe(
         notes.append(f"{most.num_people} people are seen at once: only the one who walks most is read.")
     too_short = f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
     why = most.reason if all(track.reason for track in tracks) else too_short
-    return (
-        asdict(report)
-        | config.model_dump(include={"body", "crop", "frame_rate_hz"})
-        | {
-            "bouts": [asdict(bout) for bout in bouts],
-            "main_person": main,
-            "methods": sorted({track.method for track in tracks}),
-            "notes": notes,
-            "read_notes": report.notes,
-            "refusal": "",
-            "why_empty": "" if bouts else why,
-        }
-    )
+    return {
+        **asdict(report),
+        **config.model_dump(include={"body", "crop", "frame_rate_hz"}),
+        "bouts": [asdict(bout) for bout in bouts],
+        "main_person": main,
+        "methods": sorted({track.method for track in tracks}),
+        "notes": notes,
+        "read_notes": report.notes,
+        "refusal": "",
+        "why_empty": "" if bouts else why,
+    }
