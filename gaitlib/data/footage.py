@@ -108,10 +108,8 @@ def _pieces(video: PreparedVideo) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         body = np.full_like(scene, np.nan)
         body[rows] = _grid(video.read(rows).mean(axis=-1))
         mirrored = body[:, :, ::-1]
-    plain, other = (
-        np.hstack([part.reshape(len(scene), -1) for part in parts])
-        for parts in ((scene, body), (scene[:, :, ::-1], mirrored))
-    )
+    views = (scene, body), (scene[:, :, ::-1], mirrored)
+    plain, other = (np.hstack([part.reshape(len(scene), -1) for part in view]) for view in views)
     for start in range(0, len(scene) - _MIN_OVERLAP_ROWS, _PIECE_ROWS):
         yield plain[start : start + _PIECE_ROWS], other[start : start + _PIECE_ROWS]
 
@@ -172,10 +170,8 @@ def _matches(plain: list[np.ndarray], changed: list[np.ndarray]) -> Iterator[tup
     if not plain:
         return
     size = fft.next_fast_len(2 * max(map(len, plain)), real=True)
-    first, second = (
-        np.stack([fft.rfft(part, size, axis=0) for part in parts], axis=1) for parts in (plain, changed)
-    )
-    second = second.conj().transpose(0, 2, 1)
+    first = np.stack([fft.rfft(part, size, axis=0) for part in plain], axis=1)
+    second = np.stack([fft.rfft(part, size, axis=0) for part in changed], axis=2).conj()
     lengths = np.minimum.outer([len(part) for part in plain], [len(part) for part in changed])
     least = np.where(lengths < _MIN_OVERLAP_ROWS, np.inf, _CANDIDATE_SIMILARITY * lengths)
     block = max(1, 10_000_000 // (size * len(plain)))
