@@ -83,12 +83,8 @@ def train_model(
     names in the order of the labels.
     """
     learnt = train.joined(validation)
-    about = {
-        "is_demo": False,
-        "num_walkers": len(set(learnt.walkers)),
-        "num_videos": len(learnt),
-        **_describe(learnt, emotions, config),
-    }
+    counts = {"is_demo": False, "num_walkers": len(set(learnt.walkers)), "num_videos": len(learnt)}
+    about = counts | _describe(learnt, emotions, config)
     if name == ALONE:
         config = config.model_copy(update={"relative_to": "none"})
     model = TrainedModel(name=name, emotions=tuple(emotions), config=config, about=about)
