@@ -80,9 +80,7 @@ def body_motion(keypoints: Keypoints) -> BodyMotion | None:
     known, passes = known.part(is_long), passes[is_long]
     world, image = known.world_m.astype(float), known.image_px - size_px / 2
     scale = _smooth(scale[is_long], passes, rate_hz)
-    path = scale[:, None] * np.column_stack(
-        [image[:, _HIPS, 0].mean(axis=1), np.full(len(known), FOCAL_LENGTH * size_px.max())]
-    )
+    path = np.column_stack([scale * image[:, _HIPS, 0].mean(axis=1), scale * (FOCAL_LENGTH * size_px.max())])
     velocity = _smooth(path, passes, rate_hz, derivative=1)
     speed = np.linalg.norm(velocity, axis=1)
     left = (world[:, _HIPS] + world[:, _SHOULDERS])[..., [0, 2]]
