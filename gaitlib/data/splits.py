@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.model_selection import StratifiedGroupKFold
 
 from gaitlib.errors import InputError
 from gaitlib.labels import normal_name
@@ -46,8 +47,6 @@ def _with_missing(shown: pd.DataFrame, held: list[str]) -> list[str]:
 
 def fold_walkers(labels: ArrayLike, walkers: ArrayLike, num_folds: int, seed: int) -> np.ndarray:
     """Return the fold of each video, from 1: a walker in one fold, labels as even as that allows."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
     # The splitter refuses fewer videos of every label than folds, though walkers can be divided.
     strata = np.asarray(labels)
     if np.unique(strata, return_counts=True)[1].max() < num_folds:
