@@ -225,6 +225,5 @@ def make_demo_folders(config: RunConfig) -> tuple[Path, Path]:
     with hold_lock(folder, "Another process draws the same synthetic walkers: waiting for it.", wait=True):
         if not folder.is_dir():
             with write_aside(folder) as aside:
-                aside.mkdir()
                 make_demo(aside / "videos", aside / "videosTest", config.demo_walkers, config.seed)
     return folder / "videos", folder / "videosTest"
