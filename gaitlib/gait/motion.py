@@ -91,7 +91,7 @@ def body_motion(keypoints: Keypoints) -> BodyMotion | None:
     left[is_wrong] *= -1
     left = _smooth(left / (np.linalg.norm(left, axis=1, keepdims=True) + 1e-9), passes, rate_hz)
     x, z = (left / (np.linalg.norm(left, axis=1, keepdims=True) + 1e-9)).T
-    axes = np.stack([np.stack([z, 0 * x, -x]), np.stack([x, 0 * x, z]), np.stack([0 * x, 0 * x - 1, 0 * x])])
+    axes = np.array([[z, 0 * x, -x], [x, 0 * x, z], [0 * x, 0 * x - 1, 0 * x]])
     body = np.einsum("ijt,tkj->tki", axes, world - world[:, _HIPS].mean(axis=1, keepdims=True))
     image *= scale[:, None, None] * np.array([1, -1])
     legs = np.linalg.norm(np.diff(body[:, _LEGS], axis=1), axis=3).sum(axis=1)
