@@ -139,8 +139,7 @@ def _train_network(model: TrainedModel, train: VideoSet, validation: VideoSet) -
     make_folder(folder)
     notice = "Another process trains the same model on the same videos: waiting for it to end."
     with hold_lock(folder, notice, wait=True):
-        is_new = not (folder / "model.keras").exists()
-        if is_new:
+        if is_new := not (folder / "model.keras").exists():
             earlier = resume(folder)
             network = _fit_network(model, clip_sets, earlier, folder)
             described = train.chosen(np.arange(0, len(train), -(-len(clip_sets[0]) // _MAX_NOVELTY_CLIPS)))
