@@ -48,7 +48,7 @@ def walk_on(video: PreparedVideo, bout: Bout, num_frames: int) -> np.ndarray:
     frames = video.sequence[rows] if video.meta["body"] == "keypoints" else video.read(rows)[:, ::4, ::4]
     state = frames.reshape(len(rows), -1).astype(np.float32)
     state = np.concatenate([state, 3 * np.gradient(state, axis=0)], axis=1)
-    shortest = max(1, round(_MIN_ROUND_SECONDS * video.meta["frame_rate_hz"]))
+    shortest = round(_MIN_ROUND_SECONDS * video.meta["frame_rate_hz"])
     distance = ((state[: max(1, len(rows) - shortest)] - state[-1]) ** 2).sum(axis=1)
     again = rows[int(distance.argmin()) + 1 :]
     return np.concatenate([rows, np.resize(again, num_frames - len(rows))])
