@@ -173,6 +173,14 @@ def write_csv(path: Path, table: "pd.DataFrame") -> None:
         table.replace(r"^(?=[=+\-@\t\r])", "'", regex=True).to_csv(aside, index=False)
 
 
+def read_csv(path: Path, dtype: Any = str) -> "pd.DataFrame":
+    """Read back what `write_csv` wrote, without its apostrophes; an empty cell is an empty text."""
+    import pandas as pd
+
+    table = pd.read_csv(path, keep_default_na=False, dtype=dtype)
+    return table.replace(r"^'(?=[=+\-@\t\r])", "", regex=True)
+
+
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal, from memory while the file is unchanged."""
     state = path.stat()

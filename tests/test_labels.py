@@ -310,7 +310,7 @@ def test_names_match_without_folder_suffix_or_case_and_the_rest_is_told(tmp_path
     assert "it is the name of several: x/a_1.mp4, y/a_1.mp4" in reasons(found)["a_1"]
     assert reasons(found)["c_1"].endswith("labels.csv, but not there.")
     write(tmp_path / "labels.csv", "video,emotion\nc_1.mp4,sad\na_1,sad\n")
-    with pytest.raises(InputError, match="labels.csv lists no video that is there .or names of several"):
+    with pytest.raises(InputError, match="labels.csv lists no video that is there, or names of several"):
         find_videos(tmp_path)
 
 

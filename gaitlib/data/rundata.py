@@ -14,7 +14,7 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.config import RunConfig
 from gaitlib.data.splits import hold_out_walkers
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, read_json, write_csv, write_json
+from gaitlib.files import cache_dir, read_csv, read_json, write_csv, write_json
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def load_data(run_dir: Path) -> RunData:
         where = f"{run_dir.name} are no longer in {cache_dir()}"
         raise InputError(f"The prepared videos of {where}: run 01_preprocessing again.")
     references = pd.DataFrame(content.pop("references"), columns=videos.columns)
-    skipped = pd.read_csv(run_dir / "skipped.csv", dtype=str, keep_default_na=False)
+    skipped = read_csv(run_dir / "skipped.csv")
     config = RunConfig.model_validate(content.pop("config"))
     return RunData(videos, skipped, config, references=references, **content)
 

@@ -15,7 +15,7 @@ from gaitlib.config import RunConfig
 from gaitlib.data import RunData, list_fits, prepared_rows
 from gaitlib.evaluation.judging import Evaluation, judge_gait
 from gaitlib.evaluation.scores import Difference, Predictions, compare_rights, walker_interval
-from gaitlib.files import project_dir, read_json, write_csv, write_json
+from gaitlib.files import project_dir, read_csv, read_json, write_csv, write_json
 from gaitlib.gait import GAIT_PARAMETERS, measure_gait
 from gaitlib.models import feature_families
 from gaitlib.training import update_about
@@ -57,9 +57,7 @@ def read_evaluation(run_dir: Path) -> Evaluation:
     """Read back what `write_results` wrote."""
     results, path = read_results(run_dir), run_dir / "effects.csv"
     texts = dict.fromkeys(("video", "walker", "emotion", "predicted"), str)
-    videos = pd.read_csv(run_dir / "predictions.csv", keep_default_na=False, dtype=texts)
-    # Without the apostrophe of `write_csv`: an emotion may be called "-1".
-    videos[[*texts]] = videos[[*texts]].replace(r"^'(?=[=+\-@\t\r])", "", regex=True)
+    videos = read_csv(run_dir / "predictions.csv", texts)
     videos["fold"] = videos.get("fold", 1)
     known = {fit["fold"]: fit["temperature"] for fit in reversed(results["fits"])}
     videos["temperature"] = videos["fold"].map(known)

@@ -122,7 +122,7 @@ def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skip
             skipped[show_name(video)] = f"Listed in {name}, but {fault}"
     single = {video: found[0] for video, found in matches.items() if len(found) == 1}
     if not single:
-        raise InputError(f"{name} lists no video that is there (or names of several): check names and folder.")
+        raise InputError(f"{name} lists no video that is there, or names of several: check names and folder.")
     table = table.assign(listed=table["video"], video=table["video"].map(single))
     table = _drop_repeats(table.dropna(subset="video"), name)
     for video in set(files) - set(table["video"]):

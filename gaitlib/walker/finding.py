@@ -85,7 +85,7 @@ class WalkerFinder:
     def find(self, chunk: FrameChunk) -> WalkerTrack:
         """Return where the walker is in each frame of a chunk; chunks come in order."""
         frames, thumbs, view = chunk.frames, make_thumbs(chunk.frames), find_view(chunk.frames)
-        keypoints, notes = None, list[str]()
+        keypoints, notes, is_cut = None, list[str](), np.zeros(len(frames), bool)
         if self._tracker is None:
             walks, reason = find_silhouettes(_grey(frames), self._rate, view)
         else:
@@ -119,7 +119,7 @@ class WalkerFinder:
             for rows in walk.bouts:
                 if (track.person[rows] < 0).all():
                     track.take(walk, rows)
-                    track.bouts[rows] = track.bouts.max() + 1
+                    track.bouts[rows] = track.bouts.max() + 1 + is_cut[rows].cumsum() - is_cut[rows[0]]
         for walk in walks:
             track.take(walk, np.flatnonzero((track.person < 0) & np.isfinite(walk.boxes[:, 0])))
         return track

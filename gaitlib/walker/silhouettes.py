@@ -174,7 +174,7 @@ def _judge(
     sides = np.maximum(steady(usual[:, 3:], _SIZE_SECONDS * frame_rate_hz, 1), 1) / BODY_SHARE
     is_slow = path_speed(np.hstack([centres, sides]), frame_rate_hz) < _MIN_SPEED
     right_bottom = seen[:, :2] + seen[:, 2:] > np.array(view[2:]) - _EDGE_PX
-    is_cut = (seen[:, 0] < view[0] + _EDGE_PX) | right_bottom.any(axis=1)
+    is_cut = ((seen[:, :2] < np.array(view[:2]) + _EDGE_PX) | right_bottom).any(axis=1)
     boxes, squares = (np.full((len(changes), width), np.nan, np.float32) for width in (4, 3))
     boxes[rows], squares[rows] = seen, np.hstack([centres, sides])
     states = np.full(len(changes), State.GONE)
