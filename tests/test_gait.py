@@ -332,7 +332,7 @@ def make_video(folder: Path, track: pd.DataFrame, keypoints: Keypoints | None = 
     bout = {"number": 0, "first_row": 0, "last_row": last, "start_seconds": 0.0, "period_frames": 0}
     bout |= {"end_seconds": len(track) / RATE_HZ, "distinct_seconds": len(track) / RATE_HZ}
     meta = {"bouts": [bout | {"person": 0, "way_right": 1.0, "way_away": 0.0}], "width": 1080, "height": 1920}
-    meta |= {"main_person": 0, "frame_rate_hz": RATE_HZ}
+    meta |= {"main_person": 0, "frame_rate_hz": RATE_HZ, "body": "keypoints" if keypoints else "silhouette"}
     (folder / "meta.json").write_text(json.dumps(meta))
     return PreparedVideo(folder, folder.name)
 
