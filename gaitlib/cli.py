@@ -139,6 +139,8 @@ def predict(
     from gaitlib.predict import judge_files, writing
     from gaitlib.senses.fusion import SENSES_NAME, load_senses
 
+    if annotated and annotated.resolve() in [file.resolve() for file in files]:
+        raise UsageError(f"{annotated} is read: name another folder for the copies.")
     check_output(json, [".json"])
     check_output(html, [".html", ".htm"])
     trained = load_trained(model)

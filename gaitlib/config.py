@@ -42,7 +42,7 @@ class RunConfig(BaseModel):
     crop: Literal["auto", "skeleton", "silhouette", "square", "frame"] = Field(
         "auto", description="what a frame of a clip shows; auto: skeleton with keypoints, else silhouette"
     )
-    frame_rate_hz: float = Field(15.0, ge=1, le=120, description="frames per second taken from every video")
+    frame_rate_hz: float = Field(15.0, ge=4, le=120, description="frames per second taken from every video")
     num_frames: int = Field(30, ge=2, le=600, description="frames per clip")
     frame_size: int = Field(48, ge=16, le=512, description="height and width of a frame, pixels")
     num_channels: int = Field(1, description="1 grey, 3 colour")
@@ -84,15 +84,19 @@ class RunConfig(BaseModel):
             raise ValueError("Setting 'folds' is 1: expected 0 (one split) or at least 2")
         if self.num_channels not in (1, 3):
             raise ValueError(f"Setting 'num_channels' is {self.num_channels}: expected 1 or 3 colours")
-        if self.crop == "skeleton" and self.body == "silhouette":
-            raise ValueError("Setting 'crop' is 'skeleton', which needs body 'keypoints' or 'auto'")
+        if "skeleton" in self.crop + self.model and self.body == "silhouette":
+            raise ValueError(
+                "Setting 'crop' or 'model' is a skeleton, which needs body 'keypoints' or 'auto'"
+            )
         return self
 
 
 def resolve_body(config: RunConfig, body: Body) -> RunConfig:
     """Return the settings with `body` decided, and with the crop that goes with it."""
-    if config.crop == "skeleton" and body == "silhouette":
-        raise InputError("In most videos nobody could be recognised for crop=skeleton: use crop=silhouette.")
+    if "skeleton" in config.crop + config.model and body == "silhouette":
+        raise InputError(
+            "In most videos nobody could be recognised, so no skeleton: set other crop and model."
+        )
     default = "skeleton" if body == "keypoints" else "silhouette"
     crop = default if config.crop == "auto" else config.crop
     return config.model_copy(update={"body": body, "crop": crop})

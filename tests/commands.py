@@ -27,7 +27,6 @@ def run_python(
 
 
 def run_gaitlib(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m gaitlib``."""
     return run_python("-m", "gaitlib", *arguments, **settings)
 
 

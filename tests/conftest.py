@@ -59,7 +59,6 @@ def session_cache(shared_folder) -> Path:
 
 @pytest.fixture()
 def fresh_cache(tmp_path, monkeypatch) -> Path:
-    """Give one test an empty cache."""
     monkeypatch.setenv("GAITLIB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -93,19 +92,16 @@ def demo_folders(once) -> tuple[Path, Path]:
 
 @pytest.fixture()
 def demo_video(demo_folders, tmp_path) -> Path:
-    """Return a copy of one synthetic video, to be changed at will."""
     return Path(shutil.copy(demo_folders[0] / "happy" / "walker01_1.mp4", tmp_path / "walk.mp4"))
 
 
 @pytest.fixture(scope="session")
 def tiny_config() -> RunConfig:
-    """Return settings that make everything small and fast."""
     return make_config(**TINY)
 
 
 @pytest.fixture(scope="session")
 def trained(once, demo_folders) -> FinishedRun:
-    """Train tiny models through the command line."""
 
     def make(folder: Path) -> dict[str, str]:
         return run_ok("train", *videos_of(demo_folders), "--out", folder / "run", *options(**TINY))
@@ -142,7 +138,6 @@ def options(**settings: object) -> list[str]:
 
 
 def run_ok(*arguments: object) -> dict[str, str]:
-    """Run a command that must succeed; return what it printed."""
     process = run_gaitlib(*arguments)
     assert process.returncode == 0, process.stderr
     return {"stdout": process.stdout, "stderr": process.stderr}
@@ -150,7 +145,6 @@ def run_ok(*arguments: object) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator:
-    """Start the system's Chromium."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip(f"no Chromium (looked for {', '.join(BROWSERS)}); on Debian: apt-get install chromium")

@@ -24,7 +24,6 @@ def damaged(content: bytes, seed: int) -> bytes:
 
 
 def outcome(path: Path) -> str:
-    """Say what reading a film comes to."""
     try:
         chunk, report = test_video.read_grey(path)
     except InputError:
@@ -36,7 +35,6 @@ def outcome(path: Path) -> str:
 
 
 def main() -> None:
-    """Print a table of kinds and outcomes."""
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--files", type=int, default=70, help="damaged files of each kind")
     number, total = parser.parse_args().files, Counter[str]()

@@ -20,7 +20,6 @@ _BOX = ("left", "top", "width", "height", "square_x", "square_y", "square_side",
 
 
 def walk_config(**settings) -> RunConfig:
-    """Return settings for small clips of made walks."""
     small = {"num_frames": 8, "frame_size": 24, "epochs": 3, "max_clips_per_video": 3, "learning_rate": 0.003}
     return make_config(**{**small, "body": "keypoints", "crop": "skeleton", **settings})
 

@@ -31,7 +31,6 @@ DROP_LARGE = """(node) => {
 
 @pytest.fixture(scope="module")
 def served(trained, tmp_path_factory, browser):
-    """Serve the notebook with a trained model; yield its address."""
     pytest.importorskip("voila")
     notebook = nbformat.read(PROJECT / "notebooks" / "00_start_here.ipynb", as_version=4)
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]

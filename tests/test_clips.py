@@ -140,6 +140,12 @@ def test_cache_is_kept_by_content_and_by_the_settings_that_shape_it(walk_film, t
     assert prepare_video(copy, config_of(num_frames=12, clip_stride=2, epochs=1)).folder == first.folder
     with pytest.raises(BaseException, match="decoded again"):
         prepare_video(copy, config_of(frame_size=40))
+    monkeypatch.undo()
+    other = prepare_video(copy, config_of(frame_size=40))
+    (other.folder / "thumbs.npy").unlink()  # as tools do that tidy up
+    with pytest.raises(InputError, match="was gone: run again"):
+        _ = other.thumbs
+    assert len(prepare_video(copy, config_of(frame_size=40)).thumbs)
 
 
 def test_refusal_is_cached_and_told_without_the_name(tmp_path, fresh_cache, monkeypatch):
@@ -294,7 +300,6 @@ def test_short_walk_goes_on_from_the_matching_phase(tmp_path, seconds):
 
 
 def one_walk(folder: Path, emotion: str, seconds: float) -> PreparedVideo:
-    """Return one made walk of some length."""
     truth = sample_truth(range(1, 2), 1, seconds=(seconds, seconds), seed=1)
     (row,) = truth[truth["emotion"] == emotion].to_dict("records")
     return make_walk(folder, row)

@@ -27,7 +27,6 @@ from gaitlib.walker import weights_problem
 
 
 def table(*rows: tuple[str, str]) -> pd.DataFrame:
-    """Return a table of videos from (emotion, walker)."""
     videos = pd.DataFrame(rows, columns=["emotion", "walker"])
     videos["video"] = [f"{row.emotion}/{row.walker}_{row.Index}.mp4" for row in videos.itertuples()]
     return videos.assign(split="train", digest=[f"digest of {name}" for name in videos["video"]], fold=0)
@@ -196,7 +195,6 @@ def test_chosen_videos_keep_what_belongs_to_them():
 
 @pytest.fixture()
 def folders(demo_folders, tmp_path) -> tuple[Path, Path]:
-    """Return copies of the synthetic walkers, to be changed at will."""
     for source, name in zip(demo_folders, ("videos", "videosTest"), strict=True):
         shutil.copytree(source, tmp_path / name)
     return tmp_path / "videos", tmp_path / "videosTest"
@@ -204,7 +202,6 @@ def folders(demo_folders, tmp_path) -> tuple[Path, Path]:
 
 @pytest.fixture()
 def undecoded(tmp_path, monkeypatch) -> Iterator[tuple[Path, Path]]:
-    """Return empty folders for a test in which nothing may be decoded."""
 
     def decode(*_, **__):
         raise AssertionError("decoded before the checks")
@@ -298,6 +295,9 @@ def test_one_label_file_tells_both_folders_apart(undecoded, tmp_path):
     found = find_data(*undecoded, make_config(), tmp_path / "all.csv")
     assert set(found.rows("test")["walker"]) == {f"{folders[1]}{number}" for number in range(1, 7)}
     assert found.skipped["video"].tolist() == ["07.mp4"]
+    (tmp_path / "all.csv").write_text("video,emotion\n01.mp4,sad\n02.mp4,happy\n07.mp4,sad\n")
+    with pytest.raises(InputError, match="01.mp4 is the name of a video in both folders"):
+        find_data(*undecoded, make_config(), tmp_path / "all.csv")
 
 
 def test_a_test_folder_that_is_not_read_is_told(undecoded, tmp_path, monkeypatch):

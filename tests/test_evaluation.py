@@ -33,13 +33,11 @@ def predictions_of(labels, predicted, walkers, emotions=EMOTIONS, sure: float = 
 
 
 def with_answers(videos: pd.DataFrame, emotions, probabilities: np.ndarray) -> Predictions:
-    """Return predictions with probabilities of shape (num_videos, num_classes)."""
     columns = [f"p_{emotion}" for emotion in emotions]
     return Predictions(videos.join(pd.DataFrame(probabilities, columns=columns)), tuple(emotions))
 
 
 def random_predictions(seed: int, num_walkers: int = 12) -> Predictions:
-    """Draw predictions in which every class occurs."""
     rng = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(3), rng.choice(3, 69, p=(0.5, 0.3, 0.2))])
     predicted = np.where(rng.random(72) < 0.5, labels, rng.integers(0, 3, 72))
@@ -182,7 +180,6 @@ def test_honest_confidence_scores_near_zero_and_boasting_does_not():
 
 
 def make_data(num_walkers: int = 6, num_folds: int = 0, emotions=EMOTIONS, walker: str = "w") -> RunData:
-    """Return videos of every walker with every emotion, two takes each."""
     rows = [
         (f"{emotion}/w{number}_{take}.mp4", emotion, f"{walker}{number}", f"{emotion}{number}{take}", number)
         for emotion in emotions
@@ -220,7 +217,6 @@ def combine_all(judged, data: RunData, config):
 
 @pytest.fixture()
 def crossed():
-    """Return a cross-validation of three folds and two seeds."""
     data, config = make_data(num_folds=3), make_config(folds=3, seeds=2, num_resamples=300)
     judged = [judge(data, fold, seed, 0.7) for fold in (1, 2, 3) for seed in (0, 1)]
     return combine_all(judged, data, config), judged, data, config

@@ -265,6 +265,8 @@ def test_folder_of_another_run_is_left_alone(quick, tmp_path):
     (tmp_path / "results.json").write_text("{}")
     with pytest.raises(InputError, match="holds another run"):
         quick(SEARCH, tmp_path)
+    with pytest.raises(InputError, match="The study cannot be opened .*check --storage"):
+        quick({**SEARCH, "storage": "mysql://localhost/x"}, tmp_path / "new")
 
 
 WORKER = f"""
@@ -322,10 +324,12 @@ def test_real_models_are_ranked_on_real_videos(demo_folders, tmp_path):
 def test_the_command_writes_a_page(demo_folders, tmp_path):
     plan = {"name": "tiny", "method": "grid", "outer_folds": 2, "inner_folds": 0}
     plan |= {"search": {"model": ["gait_logistic", "gait_forest"]}, "settings": {"num_resamples": 100}}
+    plan["storage"] = f"sqlite:///{tmp_path / 'secret.db'}"  # as a password may stand in it
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(plan))
     places = "--videos", demo_folders[0], "--videos-test", demo_folders[1], "--out", tmp_path / "out"
     process = run_gaitlib("experiment", tmp_path / "tiny.yaml", *places)
     assert process.returncode == 0, process.stderr
     page = (tmp_path / "out" / "index.html").read_text()
     assert "gait_forest" in page and "Synthetic walkers" in page
+    assert "secret" not in page + (tmp_path / "out" / "07_experiments.ipynb").read_text()
     assert process.stdout.strip().splitlines()[-1] == f"Page: {tmp_path / 'out' / 'index.html'}"

@@ -22,7 +22,6 @@ RATINGS = {
 
 
 def make_files(folder, *names):
-    """Make empty files; labels never look into a video."""
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -351,6 +350,7 @@ def test_ways_to_write_the_same_table(tmp_path, content):
         ),
         ("My labels\n\nvideo,emotion\na,happy\n", "must have one column 'video', found my labels"),
         ("video,emotion\na.mp4,\n", r"row 2 has no emotion \(merged cells\?\): fill it in"),
+        ("video,emotion\na.mp4,N/A\n", "row 2 has no emotion"),
         ("video,emotion\n\n,happy\n", "row 3 has no video"),
         ("video,emotion\na_1,happy\nb_1,sad\na_1,sad\n", "rows on a_1 contradict each other"),
         ("video,emotion,walker\na,happy,x\na,happy,y\n", "rows on a contradict each other"),
@@ -379,12 +379,14 @@ def test_label_file_that_is_no_file(tmp_path):
 
 
 def test_excel_cells_of_other_kinds_and_sheets(tmp_path):
-    rows = [["video", "emotion", "walker"], [12, "happy", 7.0], [1.5, "None", "007"], ["a", "N/A", None]]
-    book = openpyxl.load_workbook(write_sheet(tmp_path / "labels.xlsx", [[]], rows, [["Notes"]]))
+    rows = [["video", "emotion", "walker"], [12, "happy", 7.0], [1.5, "None", "007"], ["a", "sad", "?"]]
+    book = openpyxl.load_workbook(
+        write_sheet(tmp_path / "labels.xlsx", [[]], rows[:3], [["Notes"]], rows[::3])
+    )
     book.worksheets[1]["XFD1048576"] = "stray"
     book.save(tmp_path / "labels.xlsx")
     table = read_labels(tmp_path / "labels.xlsx")
-    assert table.to_numpy().tolist() == [["12", "happy", "7"], ["1.5", "none", "007"], ["a", "n/a", None]]
+    assert table.to_numpy().tolist() == [["12", "happy", "7"], ["1.5", "none", "007"], ["a", "sad", None]]
 
 
 def test_rating_sheet_becomes_labels(tmp_path):
@@ -407,7 +409,8 @@ def test_rating_sheet_in_other_forms_says_the_same(tmp_path):
     shuffled = write_sheet(tmp_path / "b.xlsx", [[row[index] for index in order] for row in rows])
     extra = [[row[0], one, *row[1:]] for row, one in zip(rows, ("Age", "How old?", 31, 32, 33), strict=True)]
     text = "\n".join(";".join("" if cell is None else str(cell) for cell in row) for row in extra)
-    for path in (shuffled, write(tmp_path / "c.csv", text)):
+    bare = write_sheet(tmp_path / "d.xlsx", [row[1:] for row in rows])  # without the raters' names
+    for path in (shuffled, write(tmp_path / "c.csv", text), bare):
         table = read_labels(path).set_index("video").loc[expected.index]
         columns = ["happy", "angry", "sad", "neutral", "num_raters", "margin", "agreement"]
         pd.testing.assert_frame_equal(table[columns], expected[columns])
@@ -470,7 +473,7 @@ def test_rater_agreement_in_closed_form(tmp_path, raters, expected):
 def test_qualtrics_export_and_rows_of_means_are_read(tmp_path):
     ids = ["Gait ID", *(f"VID_{video}_{question}" for video in (1, 2) for question in (1, 2))]
     questions = ["Question", *("How? - Happy", "How? - Sad") * 2]
-    rows = [ids, questions, ['{"ImportId":"x"}'] * 5, ["r1", *"5124"], ["Mean", *"5124"]]
+    rows = [ids, questions, ['{"ImportId":"x"}'] * 5, ["r1", *"5124"], ["Average rating", *"5124"]]
     path = tmp_path / "sheet.csv"
     with path.open("w", newline="") as stream:
         csv.writer(stream).writerows(rows)

@@ -62,7 +62,6 @@ def clean(drawn, body) -> pd.DataFrame:
 
 
 def table_of(paths: list[Path], videos: list[PreparedVideo], walkers: list[str]) -> pd.DataFrame:
-    """Return what the checks read of a table of videos."""
     keys = [
         (path.name, path, video.digest, str(video.folder)) for path, video in zip(paths, videos, strict=True)
     ]
@@ -70,7 +69,6 @@ def table_of(paths: list[Path], videos: list[PreparedVideo], walkers: list[str])
 
 
 def copy_of(source: Path, change: Callable, path: Path, body: str, walker: str = "somebody") -> pd.DataFrame:
-    """Write a changed copy of a video and return it as a table of its own."""
     frames, rate_hz, options = change(decode(source))
     encode(path, list(frames), rate_hz, **options)
     return table_of([path], [prepare_video(path, CONFIGS[body])], [walker])

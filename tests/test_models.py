@@ -31,7 +31,6 @@ def small_forests():
 
 @pytest.fixture(scope="module")
 def walks(tmp_path_factory):
-    """Return the walks of six people."""
     return make_walks(tmp_path_factory.mktemp("walks"), num_walkers=6)
 
 
@@ -42,20 +41,17 @@ def inputs_of(network) -> np.ndarray:
 
 
 def beside_neutral(walks):
-    """Compare each walk with its walker's neutral one."""
     neutral = [walks.chosen((walks.walkers == walker) & (walks.labels == 1)) for walker in walks.walkers]
     return replace(walks, references=tuple(walk.videos for walk in neutral))
 
 
 def untrained(name: str, **settings) -> TrainedModel:
-    """Return a model that has learnt nothing."""
     config = walk_config(**settings)
     known = {"name": name, "config": config, "predictor": network_for(name, config, 3)}
     return TrainedModel(emotions=EMOTIONS, about={"is_demo": True}, **known)
 
 
 def gait_model(name: str = "gait_ensemble") -> TrainedModel:
-    """Return a gait classifier that was fitted to noise."""
     features = np.random.default_rng(0).normal(size=(12, len(classifiers.gait_feature_names("keypoints"))))
     pipeline = fit_classifier(name, features, np.eye(3)[np.arange(12) % 3], 0)
     return TrainedModel(

@@ -27,7 +27,6 @@ def cells_of(path, kind: str) -> list:
 
 
 def parameters_of(path) -> dict[str, tuple[str, object, str]]:
-    """Return annotation, value and comment of each parameter."""
     (cell,) = [cell for cell in cells_of(path, "code") if "parameters" in cell.metadata.get("tags", [])]
     lines, found = cell.source.splitlines(), {}
     for node in ast.parse(cell.source).body:

@@ -1,6 +1,7 @@
 """One video to one verdict: read, warned, abstained or refused, and all that is written of it."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -51,12 +52,15 @@ def test_every_file_gets_an_entry_in_order(model, demo_video, tmp_path):
     text, empty = tmp_path / "a.mp4", tmp_path / "film.mp4.d"
     text.write_text("this is no video")
     empty.mkdir()
-    verdicts = judge_files([text, demo_video, tmp_path / "none.mp4", empty], model)
-    names = ["a.mp4", "walk.mp4", "none.mp4", "film.mp4.d"]
+    odd = demo_video.rename(tmp_path / os.fsdecode(b"odd\xff.mp4"))  # as unpacked from a foreign archive
+    verdicts = judge_files([text, odd, tmp_path / "none.mp4", empty], model)
+    names = ["a.mp4", "odd\ufffd.mp4", "none.mp4", "film.mp4.d"]
     assert [Path(verdict.video).name for verdict in verdicts] == names
     assert [verdict.status for verdict in verdicts][::2] == ["refused", "refused"]
     assert verdicts[3].status == "refused"
     assert all(verdict.notes for verdict in verdicts if verdict.status != "ok")
+    write_annotated(verdicts, tmp_path / "copies")
+    assert [path.name[:3] for path in (tmp_path / "copies").iterdir()] == ["002"]
 
 
 def test_verdict_of_a_walk_holds_together(model, demo_video):
@@ -91,6 +95,11 @@ def test_references_of_a_model_that_compares_nothing_are_refused(model, demo_vid
     for options in ({"references": [demo_video]}, {"same_walker": True}):
         with pytest.raises(InputError, match="compares no walks"):
             judge_files([demo_video], model, **options)
+    comparing = model.model_copy(
+        update={"config": model.config.model_copy(update={"relative_to": "reference"})}
+    )
+    with pytest.raises(InputError, match="compares with one walk"):
+        judge_files([demo_video], comparing, same_walker=True)
     chosen = model.model_copy(update={"name": "gait_alone"})  # by a run that compares
     assert judge_files([demo_video.with_name("gone.mp4")], chosen, same_walker=True)[0].status == "refused"
 
@@ -138,7 +147,7 @@ def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp
 
 
 def test_a_doubt_leaves_an_abstention_as_it_is():
-    verdict = Verdict("walk.mp4", status="ok").abstain("The walk is unlike any in training.")
+    verdict = Verdict(Path("walk.mp4"), status="ok").abstain("The walk is unlike any in training.")
     verdict.warn("Slowed down or sped up?")
     assert (verdict.status, verdict.word, len(verdict.notes)) == ("abstained", "no verdict", 2)
 

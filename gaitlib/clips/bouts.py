@@ -70,7 +70,7 @@ def find_bouts(
         is_new = (runs >= 0) & (rounds == np.bincount(rounds, runs >= 0).argmax())
     key = np.where(is_new, runs, -1)
     parts = np.split(np.arange(len(key)), np.flatnonzero(np.diff(key)) + 1)
-    shortest = max(2, round(MIN_BOUT_SECONDS * frame_rate_hz))
+    shortest = round(MIN_BOUT_SECONDS * frame_rate_hz)
     return [rows for rows in parts if len(rows) >= shortest and key[rows[0]] >= 0]
 
 

@@ -7,6 +7,7 @@ how far apart costs nothing to change. A refusal is stored too.
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -93,7 +94,13 @@ class PreparedVideo:
         return self._load("pictures")[self.track["picture"].to_numpy()[rows]]
 
     def _load(self, name: str) -> np.ndarray:
-        return np.load(self.folder / f"{name}.npy", mmap_mode="r")  # only what is asked for is read
+        try:
+            return np.load(self.folder / f"{name}.npy", mmap_mode="r")  # only what is asked for is read
+        except FileNotFoundError:  # some tool has tidied up
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise InputError(
+                f"A file of {self.folder} was gone: run again, from 01_preprocessing on."
+            ) from None
 
 
 def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:

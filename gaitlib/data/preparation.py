@@ -95,7 +95,13 @@ def _find_test(folder: Path, labels_path: Path | None, train: LabelledVideos) ->
     listed, own = None, None
     with suppress(InputError):  # the file lists the training alone
         listed = find_videos(folder, labels_path) if labels_path else None
-    if listed is None or set(listed.videos["listed"]) & set(train.videos["listed"]):
+    if listed is None:
+        return find_videos(folder)
+    both = set(listed.videos["listed"]) & set(train.videos["listed"])
+    if both and len(both) < len(listed.videos):
+        where = "is the name of a video in both folders"
+        raise InputError(f"{labels_path}: {min(both)} {where}: write the folders before the names.")
+    if both:
         return find_videos(folder)
     with suppress(InputError):  # its folders are no emotions
         own = find_videos(folder)

@@ -133,6 +133,7 @@ class RunData:
 
     def save(self, run_dir: Path) -> None:
         """Write ``data.json`` (for the next step), ``config.json`` and ``skipped.csv`` into a run folder."""
+        (run_dir / "results.json").unlink(missing_ok=True)  # of other videos
         write_csv(run_dir / "skipped.csv", self.skipped)
         write_json(run_dir / "config.json", self.config.model_dump())
         tables = {name: getattr(self, name).to_dict("records") for name in ("videos", "references")}

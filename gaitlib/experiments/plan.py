@@ -1,5 +1,6 @@
 """What an experiment may try: a YAML file, checked as data before anything runs."""
 
+import os
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -74,7 +75,7 @@ class ExperimentPlan(BaseModel):
 
 
 def read_plan(path: Path, storage: str = "") -> ExperimentPlan:
-    """Read an experiment from a YAML file; `storage`, if any, takes the place of the file's.
+    """Read an experiment from a YAML file; `storage`, or else ``GAITLIB_STORAGE``, overrides the file's.
 
     Raises `InputError` if the file cannot be read, or a key, a setting or a value cannot be.
     """
@@ -85,7 +86,8 @@ def read_plan(path: Path, storage: str = "") -> ExperimentPlan:
         raise InputError(f"{path} is no YAML in UTF-8 ({reason}): mend or save it anew.") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no experiment: expected lines such as 'method: grid'.")
-    return make_plan({"name": path.stem, **content, "storage": storage or content.get("storage", "")})
+    storage = storage or os.environ.get("GAITLIB_STORAGE", "") or content.get("storage", "")
+    return make_plan({"name": path.stem, **content, "storage": storage})
 
 
 def make_plan(content: Mapping[str, Any]) -> ExperimentPlan:

@@ -120,7 +120,13 @@ def run_experiment(
 
 def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: Any) -> list[TrialRecord]:
     """Do what is left of a study; trials that were stopped are begun again."""
-    study = optuna.create_study(direction="maximize", load_if_exists=True, **names)
+    try:
+        study = optuna.create_study(direction="maximize", load_if_exists=True, **names)
+    except Exception as error:  # each kind of database has its own
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"The study cannot be opened ({reason}): check --storage, or delete study.db."
+        ) from None
     stored = [trial.user_attrs["record"] for trial in study.trials if "record" in trial.user_attrs]
     records = [TrialRecord(**one) for one in stored]
     candidates = list_candidates(plan) if plan.method == "grid" else []

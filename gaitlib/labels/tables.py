@@ -16,8 +16,10 @@ import pandas as pd
 from gaitlib.errors import InputError
 from gaitlib.files import decode_text, show_name
 
+_NOTHING = ["?", "-", "n/a", "unknown"]
+_UNKNOWN = {"walker": _NOTHING, "emotion": [*_NOTHING, "na", "nan"]}
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
-_SUMMARIES = {"mean", "average", "median", "sd", "std", "sum", "total", "count"}  # rows that are no rater's
+_SUMMARIES = r"(mean|average|mittelwert|median|sd|std|sum|total|count|n)\b"  # begin rows that are no rater's
 _WALKER_COLUMN = re.compile(r"^(person|participant|proband|subject|actor|walker)[ _-]?(id|name|code)?$")
 
 
@@ -71,7 +73,11 @@ def _read_excel(content: bytes) -> pd.DataFrame:
     # A stray cell in a far corner would make a sheet of a million rows.
     options: Any = {"header": None, "dtype": str, "keep_default_na": False, "nrows": 20_000}
     sheets = pd.read_excel(io.BytesIO(content), sheet_name=None, **options)
-    return next((sheet for sheet in sheets.values() if (sheet != "").any(axis=None)), pd.DataFrame())
+    filled = [sheet for sheet in sheets.values() if (sheet != "").any(axis=None)]
+    if not filled or "video" not in map(normal_name, filled[0].iloc[0]):
+        return filled[0] if filled else pd.DataFrame()
+    # A list may be spread over sheets.
+    return pd.concat([filled[0], *(one[1:] for one in filled[1:] if one.iloc[0].equals(filled[0].iloc[0]))])
 
 
 def read_header(table: pd.DataFrame) -> list[str]:
@@ -84,6 +90,7 @@ def read_header(table: pd.DataFrame) -> list[str]:
 def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.DataFrame:
     """Return the `needed` columns, ``walker`` (None where not given), ``order`` and ``hour`` if there."""
     table = table.set_axis(header := read_header(table), axis=1)[1:]
+    table = table.mask(table.map(str.casefold).isin(_UNKNOWN), "")
     for column in (*needed, *{"walker"}.intersection(header)):
         if header.count(column) != 1:
             found = show_name(", ".join(table.columns))[:200]
@@ -132,7 +139,7 @@ def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skip
 
 def _rating_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return ``video`` (row 1) and ``emotion`` (row 2, ``... - Happy``) of the columns of rated videos."""
-    columns = table.iloc[:2, 1:].T.set_axis(["video", "emotion"], axis=1)
+    columns = table.iloc[:2].T.set_axis(["video", "emotion"], axis=1)
     if not columns["video"].duplicated().any():  # Qualtrics numbers the questions on a video
         columns["video"] = columns["video"].str.replace(r"_\d+$", "", regex=True)
     columns["emotion"] = columns["emotion"].str.extract(r"[-–—]([^-–—]+)$")[0].str.strip().str.casefold()
@@ -147,7 +154,7 @@ def _parse_ratings(table: pd.DataFrame, columns: pd.DataFrame, name: str) -> pd.
             f"{name}: column {column + 1} ({table.iloc[1, column]!r}) must have a video's name above it and "
             "end in '- ' and an emotion, which no other column of this video has: mend the sheet."
         )
-    is_rater = ~table[0].str.casefold().isin(_SUMMARIES)
+    is_rater = ~table[0].str.match(_SUMMARIES, case=False)
     is_rater &= ~table.apply(lambda cells: cells.str.contains("ImportId", regex=False)).any(axis=1)
     ratings = table.loc[is_rater, columns.index].iloc[2:].rename_axis("rater")
     ratings = ratings.melt(ignore_index=False).reset_index().join(columns, on="variable")

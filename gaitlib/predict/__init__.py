@@ -53,7 +53,7 @@ class Verdict:
     what sound and a recording beside the video add, if anything.
     """
 
-    video: str
+    path: Path
     status: str = "refused"
     emotion: str | None = None
     confidence: float | None = None
@@ -66,6 +66,11 @@ class Verdict:
     gait: pd.DataFrame = field(default_factory=pd.DataFrame)
     senses: dict[str, Any] = field(default_factory=dict)
     prepared: PreparedVideo | None = None
+
+    @property
+    def video(self) -> str:
+        """The path as text, undecodable bytes replaced."""
+        return os.fsencode(self.path).decode("utf-8", "replace")
 
     @property
     def word(self) -> str:
@@ -98,6 +103,8 @@ def judge_files(
     is_comparing = model.config.relative_to != "none"
     if not is_comparing and model.name != ALONE and (references or same_walker):
         raise InputError("This model compares no walks: leave out --reference and --same-walker.")
+    if same_walker and model.config.relative_to == "reference":
+        raise InputError("This model compares with one walk, not with all of them: name it with --reference.")
     prepare_videos(paths, model.config, "Reading videos")  # on all cores; what fails is told below
     others = list(paths if same_walker else references) if is_comparing else []
     beside = prepare_videos(others, model.config, "Reading reference walks")
@@ -110,7 +117,7 @@ def judge_files(
 
 def add_senses(verdict: Verdict, senses: SensesModel, config: RunConfig) -> None:
     """Say what picture, sound and the ``.csv`` beside a video tell together, where more than one is there."""
-    values, notes = measure_walk(verdict.video, recording_beside(verdict.video), config)
+    values, notes = measure_walk(str(verdict.path), recording_beside(str(verdict.path)), config)
     said = senses.predict(pd.DataFrame([{"walker": "", **values}]))
     used = [sense for sense, shares in said.items() if sense != TOGETHER and np.isfinite(shares[0, 0])]
     if len(used) > 1:
@@ -130,7 +137,7 @@ def _for_prediction(model: TrainedModel) -> TrainedModel:
 
 def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo | str] = ()) -> Verdict:
     """Judge one video, `beside` walks of the same person (see `prepare_videos`); its faults become notes."""
-    verdict, model = Verdict(os.fsencode(path).decode("utf-8", "replace")), _for_prediction(model)
+    verdict, model = Verdict(Path(path)), _for_prediction(model)
     try:
         video = prepare_video(Path(path), model.config)
     except InputError as error:

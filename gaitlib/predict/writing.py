@@ -58,7 +58,8 @@ def about_model(model: TrainedModel) -> list[str]:
 def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> None:
     """Write everything that is known about the videos as JSON, in the order of the videos."""
     videos = [
-        {name: value for name, value in vars(verdict).items() if name != "prepared"}
+        {"video": verdict.video}
+        | {name: value for name, value in vars(verdict).items() if name not in ("path", "prepared")}
         | {"timeline": [vars(moment) for moment in verdict.timeline]}
         | {"gait": verdict.gait.to_dict("records")}
         for verdict in verdicts
@@ -143,7 +144,7 @@ def write_annotated(verdicts: Sequence[Verdict], folder: Path) -> None:
 
 
 def _annotated_frames(verdict: Verdict, video: PreparedVideo, rate_hz: float) -> Iterator[np.ndarray]:
-    reader = VideoReader(Path(verdict.video), rate_hz, max_side_px=640, color=True, chunk_seconds=5.0)
+    reader = VideoReader(verdict.path, rate_hz, max_side_px=640, color=True, chunk_seconds=5.0)
     rows = count()
     for chunk in reader:
         width = chunk.frames.shape[2]

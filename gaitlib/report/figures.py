@@ -17,9 +17,10 @@ from PIL import Image, ImageDraw, ImageOps
 from gaitlib.clips import PreparedVideo
 from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData, make_fit, prepared_rows
+from gaitlib.errors import InputError
 from gaitlib.evaluation import Evaluation
 from gaitlib.explain import captioned, data_uri
-from gaitlib.files import show_name, spelled
+from gaitlib.files import file_digest, show_name, spelled
 from gaitlib.models import ClipAnswers
 from gaitlib.predict.writing import draw_walker
 from gaitlib.training import load_fit
@@ -185,6 +186,8 @@ def _walker_frames(
     path: str, video: PreparedVideo, rows: np.ndarray, side_px: int
 ) -> Iterator[tuple[int, Image.Image]]:
     """Yield rows of the track and a square around the walker, with stick figure or box, in their frames."""
+    if file_digest(Path(path)) != video.digest:
+        raise InputError(f"{path} has changed since 01_preprocessing: run that again.")
     scale = min(1.0, 960 / max(video.meta["width"], video.meta["height"]))  # as the reader shrinks frames
     squares = video.track.loc[rows, ["square_x", "square_y", "square_side"]] * scale
     side = round(squares["square_side"].max())

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import os
+import re
 import shlex
 import subprocess
 import sys
@@ -30,6 +32,7 @@ _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "num_videos", "num_walke
 # For readers: the code is hidden, and they become a run's or an experiment's index.html.
 REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK = "05_results", "07_experiments"
 _FOLDER = Path(__file__).parents[2] / "notebooks"
+_PASSWORD = re.compile(r"(?<=:)[^:/@\s]+(?=@)")
 _CLEAR = "\x1b[K"  # the rest of a console's line
 _PRELOADED = '__import__("gaitlib.report.figures")'
 # What papermill and, of a cell that waits when its kernel ends, asyncio have to say comes as an exception.
@@ -43,8 +46,8 @@ _ATTRIBUTES = {"*": {"class", "id", "title", "scope"}, "a": {"href"}, "img": _PI
 
 
 @contextmanager
-def own_kernel() -> Iterator[KernelManager]:
-    """Give a kernel for several notebooks, because loading TensorFlow takes seconds."""
+def own_kernel(**variables: str) -> Iterator[KernelManager]:
+    """Give a kernel, with environment variables, for several notebooks: loading TensorFlow takes seconds."""
     manager = KernelManager(
         kernel_name="python3",
         kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),  # whatever kernelspecs lie about
@@ -54,8 +57,9 @@ def own_kernel() -> Iterator[KernelManager]:
     # Kernels that share a history file wait for each other, and the user's own is not for these. What nearly
     # all notebooks need loads here while papermill loads there.
     options = ["--HistoryManager.hist_file=:memory:", f"--IPKernelApp.exec_lines={_PRELOADED}"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    manager.start_kernel(cwd=str(_FOLDER.parent), extra_arguments=options, **quiet)
+    how: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    how |= {"cwd": str(_FOLDER.parent), "env": {**os.environ, **variables}}
+    manager.start_kernel(extra_arguments=options, **how)
     try:
         yield manager
     finally:
@@ -165,7 +169,8 @@ def write_pages(exports: Mapping[str, Page], results: Mapping[str, Any], work: P
     files = sorted(path.name for path in work.iterdir() if path.suffix in _FILES)
     for notebook, (title, body) in exports.items():
         if notebook == report:
-            texts |= {"files": files, "command": shlex.join(["gaitlib", *sys.argv[1:]])}
+            command = shlex.join(["gaitlib", *sys.argv[1:]])
+            texts |= {"files": files, "command": _PASSWORD.sub("***", command)}
             write_html(work / "index.html", title=title, body=body, **texts)
         write_html(work / f"{notebook}.html", title=title, body=body, **texts)
 

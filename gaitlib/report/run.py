@@ -127,8 +127,9 @@ def make_experiment(file: Path, request: RunRequest, storage: str = "") -> str:
     plan = read_plan(file, storage)
     out = request.folder(plan.name)
     results = run_experiment(plan, request.videos, request.videos_test, request.labels, out)
-    values = {**request.places(), "experiment": str(file.absolute()), "out": str(out), "storage": storage}
-    with notebooks.own_kernel() as kernel:
+    values = {**request.places(), "experiment": str(file.absolute()), "out": str(out)}
+    # A database's URL may hold a password: no page shows it.
+    with notebooks.own_kernel(GAITLIB_STORAGE=plan.storage) as kernel:
         path = notebooks.run_notebook(notebooks.EXPERIMENT_NOTEBOOK, out, kernel, values, out)
     notebooks.write_pages({path.stem: notebooks.export_notebook(path)}, results, out, out.name)
     notebooks.write_index(out.parent)

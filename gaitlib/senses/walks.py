@@ -65,6 +65,8 @@ def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame,
     for walk in tqdm(walks.to_dict("records"), "Listening and measuring", unit="walk", mininterval=1.0):
         places = [walk["path"], walk["recording"]]
         files = [(Path(place).name, file_digest(Path(place))) for place in filter(None, places)]
+        if walk.get("digest", files[0][1]) != files[0][1]:
+            raise InputError(f"{places[0]} has changed since 01_preprocessing: run that again.")
         values, told = kept([files, *how], places, config)
         rows.append(walk | values)
         notes += [(walk["video"], note) for note in told]

@@ -44,6 +44,7 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[FitResul
     in ``fits/foldF_seedS/``.
     """
     fits, results = list(list_fits(data, config)), []
+    (run_dir / "results.json").unlink(missing_ok=True)  # of other models
     if config.scheduler:
         # The workers leave what they learn in the cache, from where it is taken below.
         list(run_many(_train_there, fits, config.scheduler, "Training"))
