@@ -19,7 +19,8 @@ from gaitlib.files import decode_text, show_name
 _NOTHING = ["?", "-", "n/a", "unknown"]
 _UNKNOWN = {"walker": _NOTHING, "emotion": [*_NOTHING, "na", "nan"]}
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
-_SUMMARIES = r"(mean|average|mittelwert|median|sd|std|sum|total|count|n)\b"  # begin rows that are no rater's
+# What names a row that is no rater's, as "Average rating:" or "Mean (n=6)", unlike N. Smith.
+_SUMMARIES = r"(mean|average|mittelwert|median|sd|std|sum|total|count|n)\W*(rating|score|dev|n\W*\d+)?s?\W*"
 _WALKER_COLUMN = re.compile(r"^(person|participant|proband|subject|actor|walker)[ _-]?(id|name|code)?$")
 
 
@@ -154,7 +155,7 @@ def _parse_ratings(table: pd.DataFrame, columns: pd.DataFrame, name: str) -> pd.
             f"{name}: column {column + 1} ({table.iloc[1, column]!r}) must have a video's name above it and "
             "end in '- ' and an emotion, which no other column of this video has: mend the sheet."
         )
-    is_rater = ~table[0].str.match(_SUMMARIES, case=False)
+    is_rater = ~table[0].str.fullmatch(_SUMMARIES, case=False)
     is_rater &= ~table.apply(lambda cells: cells.str.contains("ImportId", regex=False)).any(axis=1)
     ratings = table.loc[is_rater, columns.index].iloc[2:].rename_axis("rater")
     ratings = ratings.melt(ignore_index=False).reset_index().join(columns, on="variable")
