@@ -138,7 +138,7 @@ def test_walkers_whom_the_first_candidate_cannot_use_have_no_part():
 
 
 def test_too_few_walkers_for_nested_folds_are_refused_at_once():
-    with pytest.raises(InputError, match="need at least"):
+    with pytest.raises(InputError, match="Without the walkers of outer fold 1: .* need at least"):
         plan_folds(4, outer_folds=2, inner_folds=2)
 
 

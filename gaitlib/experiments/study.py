@@ -67,7 +67,11 @@ class ExperimentFolds:
         self.first = self._data(first)
         self.outers = range(1, plan.outer_folds + 1) if plan.inner_folds else (0,)
         for outer in self.outers:  # too few walkers are told before anything is trained
-            self.fits(first, outer)
+            try:
+                self.fits(first, outer)
+            except InputError as error:
+                rest = f"Without the walkers of outer fold {outer}: " if outer else ""
+                raise InputError(f"{rest}{error}") from None
 
     def _data(self, config: RunConfig) -> RunData:
         fixed = {"folds": self._plan.outer_folds, "seed": self._plan.config_for({}).seed}
