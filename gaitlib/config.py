@@ -95,7 +95,7 @@ def resolve_body(config: RunConfig, body: Body) -> RunConfig:
     """Return the settings with `body` decided, and with the crop that goes with it."""
     if "skeleton" in config.crop + config.model and body == "silhouette":
         raise InputError(
-            "In most videos nobody could be recognised, so no skeleton: set other crop and model."
+            "In most videos nobody could be recognised, so no skeleton can be read: set another."
         )
     default = "skeleton" if body == "keypoints" else "silhouette"
     crop = default if config.crop == "auto" else config.crop

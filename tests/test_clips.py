@@ -143,7 +143,7 @@ def test_cache_is_kept_by_content_and_by_the_settings_that_shape_it(walk_film, t
     monkeypatch.undo()
     other = prepare_video(copy, config_of(frame_size=40))
     (other.folder / "thumbs.npy").unlink()  # as tools do that tidy up
-    with pytest.raises(InputError, match="was gone: run again"):
+    with pytest.raises(InputError, match="lacked a file: run again"):
         _ = other.thumbs
     assert len(prepare_video(copy, config_of(frame_size=40)).thumbs)
 

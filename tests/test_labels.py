@@ -349,7 +349,7 @@ def test_ways_to_write_the_same_table(tmp_path, content):
             "must have one column 'emotion', found video, feeling: expected a header",
         ),
         ("My labels\n\nvideo,emotion\na,happy\n", "must have one column 'video', found my labels"),
-        ("video,emotion\na.mp4,\n", r"row 2 has no emotion \(merged cells\?\): fill it in"),
+        ("video,emotion\na.mp4,\n", r"row 2 has no emotion \(merged cells, or \?\): fill it in"),
         ("video,emotion\na.mp4,N/A\n", "row 2 has no emotion"),
         ("video,emotion\n\n,happy\n", "row 3 has no video"),
         ("video,emotion\na_1,happy\nb_1,sad\na_1,sad\n", "rows on a_1 contradict each other"),

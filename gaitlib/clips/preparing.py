@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,13 +24,13 @@ from gaitlib.clips.cluster import run_many
 from gaitlib.clips.skeleton import draw_sequence, face_ahead, keypoint_sequence
 from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, file_digest, hold_lock, read_json, show_name, write_aside
+from gaitlib.files import cache_dir, file_digest, hold_lock, show_name, write_aside
 from gaitlib.video import ReadReport, VideoReader
 from gaitlib.walker import SHAPE_NAMES, Keypoints, measure_shapes, path_speed, weights_problem
 from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 12
+FORMAT_VERSION = 13
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
 _BOX, _SQUARE = ["left", "top", "width", "height"], ["square_x", "square_y", "square_side"]
@@ -46,7 +46,7 @@ class PreparedVideo:
     @cached_property
     def meta(self) -> dict[str, Any]:
         """How the video was read and the walker found; `why_empty` says why there is no bout."""
-        return read_json(self.folder / "meta.json")
+        return json.loads(self._open("meta.json", Path.read_bytes))
 
     @cached_property
     def track(self) -> pd.DataFrame:
@@ -61,8 +61,7 @@ class PreparedVideo:
     @cached_property
     def keypoints(self) -> Keypoints | None:
         """The walker's keypoints in each row, None where silhouettes were read."""
-        path = self.folder / "keypoints.npz"
-        return Keypoints.load(path) if path.exists() else None
+        return self._open("keypoints.npz", Keypoints.load) if self.meta["body"] == "keypoints" else None
 
     @property
     def sequence(self) -> np.ndarray:
@@ -94,13 +93,15 @@ class PreparedVideo:
         return self._load("pictures")[self.track["picture"].to_numpy()[rows]]
 
     def _load(self, name: str) -> np.ndarray:
+        # Only what is asked for is read.
+        return self._open(f"{name}.npy", partial(np.load, mmap_mode="r"))
+
+    def _open(self, name: str, read: Callable[[Path], Any]) -> Any:
         try:
-            return np.load(self.folder / f"{name}.npy", mmap_mode="r")  # only what is asked for is read
+            return read(self.folder / name)
         except FileNotFoundError:  # some tool has tidied up
             shutil.rmtree(self.folder, ignore_errors=True)
-            raise InputError(
-                f"A file of {self.folder} was gone: run again, from 01_preprocessing on."
-            ) from None
+            raise InputError(f"{self.folder} lacked a file: run again, from 01_preprocessing on.") from None
 
 
 def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
@@ -217,7 +218,8 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path) -> dict[str, Any
 
 def _tabulate(track: WalkerTrack) -> pd.DataFrame:
     """Return a chunk of the track, with `begins` where another walk does within the chunk."""
-    is_walking, begins = track.bouts >= 0, np.diff(track.bouts, prepend=track.bouts[:1]) != 0
+    is_walking = track.bouts >= 0
+    begins = track.is_cut | (np.diff(track.bouts, prepend=track.bouts[:1]) != 0)
     table = pd.DataFrame(np.column_stack([track.boxes, track.squares]), columns=[*_BOX, *_SQUARE])
     table = table.assign(person=track.person, is_walking=is_walking, begins=begins)
     if track.masks is not None:

@@ -93,18 +93,21 @@ def _find_labelled(folder: Path, labels_path: Path | None) -> LabelledVideos:
 def _find_test(folder: Path, labels_path: Path | None, train: LabelledVideos) -> LabelledVideos:
     """Label the test by the file of the training where that has rows of its own for it."""
     listed, own = None, None
-    with suppress(InputError):  # the file lists the training alone
+    with suppress(InputError):  # its folders are no emotions
+        own = find_videos(folder)
+    try:
         listed = find_videos(folder, labels_path) if labels_path else None
+    except InputError as error:  # the file lists the training alone
+        if "lists no video" not in str(error):
+            raise
     if listed is None:
-        return find_videos(folder)
+        return own or find_videos(folder)
     both = set(listed.videos["listed"]) & set(train.videos["listed"])
-    if both and len(both) < len(listed.videos):
+    if both and (own is None or own.videos["emotion"].isna().any()) and len(both) < len(listed.videos):
         where = "is the name of a video in both folders"
         raise InputError(f"{labels_path}: {min(both)} {where}: write the folders before the names.")
     if both:
-        return find_videos(folder)
-    with suppress(InputError):  # its folders are no emotions
-        own = find_videos(folder)
+        return own or find_videos(folder)
     return own if own and len(listed.videos) < own.videos["emotion"].count() else listed
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.config import RunConfig
+from gaitlib.config import RunConfig, make_config
 from gaitlib.data.splits import hold_out_walkers
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, read_csv, read_json, write_csv, write_json
@@ -150,7 +150,7 @@ def load_data(run_dir: Path) -> RunData:
         raise InputError(f"The prepared videos of {where}: run 01_preprocessing again.")
     references = pd.DataFrame(content.pop("references"), columns=videos.columns)
     skipped = read_csv(run_dir / "skipped.csv")
-    config = RunConfig.model_validate(content.pop("config"))
+    config = make_config(**content.pop("config"))
     return RunData(videos, skipped, config, references=references, **content)
 
 

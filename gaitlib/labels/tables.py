@@ -16,11 +16,12 @@ import pandas as pd
 from gaitlib.errors import InputError
 from gaitlib.files import decode_text, show_name
 
-_NOTHING = ["?", "-", "n/a", "unknown"]
-_UNKNOWN = {"walker": _NOTHING, "emotion": [*_NOTHING, "na", "nan"]}
+_UNKNOWN = {"walker": ["?", "-", "n/a", "unknown"], "emotion": ["?", "-", "n/a", "nan"]}
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
-# What names a row that is no rater's, as "Average rating:" or "Mean (n=6)", unlike N. Smith.
-_SUMMARIES = r"(mean|average|mittelwert|median|sd|std|sum|total|count|n)\W*(rating|score|dev|n\W*\d+)?s?\W*"
+# What names a row that is no rater's, as "Average rating:" or "Mean (n=6)", unlike Mean-Ling.
+_SUMMARIES = (
+    r"(mean|average|avg|mittelwerte?|median|sd|std|sum|total|count)s?\W*(rating|score|dev|sd|n\W*\d+)?s?\W*"
+)
 _WALKER_COLUMN = re.compile(r"^(person|participant|proband|subject|actor|walker)[ _-]?(id|name|code)?$")
 
 
@@ -98,7 +99,7 @@ def parse_manifest(table: pd.DataFrame, name: str, needed: Sequence[str]) -> pd.
             wanted = f"expected a header with {', '.join(needed)} and optionally walker, or a rating sheet."
             raise InputError(f"{name} must have one column {column!r}, found {found}: {wanted}")
         for number in table.index[(table[column] == "") & (column in needed)]:
-            raise InputError(f"{name}: row {number} has no {column} (merged cells?): fill it in.")
+            raise InputError(f"{name}: row {number} has no {column} (merged cells, or ?): fill it in.")
     columns = [*needed, "walker", *(name for name in ("order", "hour") if name in table)]
     table = table.loc[:, ~table.columns.duplicated()].reindex(columns=columns, fill_value="").astype(object)
     if "emotion" in table:
@@ -130,7 +131,7 @@ def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skip
             skipped[show_name(video)] = f"Listed in {name}, but {fault}"
     single = {video: found[0] for video, found in matches.items() if len(found) == 1}
     if not single:
-        raise InputError(f"{name} lists no video that is there, or names of several: check names and folder.")
+        raise InputError(f"{name} lists no video that is there, or names of several: check them.")
     table = table.assign(listed=table["video"], video=table["video"].map(single))
     table = _drop_repeats(table.dropna(subset="video"), name)
     for video in set(files) - set(table["video"]):
@@ -141,8 +142,10 @@ def match_videos(table: pd.DataFrame, files: Mapping[str, Path], name: str, skip
 def _rating_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return ``video`` (row 1) and ``emotion`` (row 2, ``... - Happy``) of the columns of rated videos."""
     columns = table.iloc[:2].T.set_axis(["video", "emotion"], axis=1)
-    if not columns["video"].duplicated().any():  # Qualtrics numbers the questions on a video
+    if not columns["video"][1:].duplicated().any():  # Qualtrics numbers the questions on a video
         columns["video"] = columns["video"].str.replace(r"_\d+$", "", regex=True)
+    # The first column may name the raters.
+    columns = columns[(columns.index > 0) | columns["video"].isin(columns["video"][1:])].copy()
     columns["emotion"] = columns["emotion"].str.extract(r"[-–—]([^-–—]+)$")[0].str.strip().str.casefold()
     return columns[columns["video"].isin(columns.dropna()["video"])]
 
@@ -157,7 +160,7 @@ def _parse_ratings(table: pd.DataFrame, columns: pd.DataFrame, name: str) -> pd.
         )
     is_rater = ~table[0].str.fullmatch(_SUMMARIES, case=False)
     is_rater &= ~table.apply(lambda cells: cells.str.contains("ImportId", regex=False)).any(axis=1)
-    ratings = table.loc[is_rater, columns.index].iloc[2:].rename_axis("rater")
+    ratings = table.iloc[2:].loc[is_rater, columns.index].rename_axis("rater")
     ratings = ratings.melt(ignore_index=False).reset_index().join(columns, on="variable")
     ratings = ratings[ratings["value"] != ""]
     ratings["rating"] = pd.to_numeric(ratings["value"], errors="coerce")

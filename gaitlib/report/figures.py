@@ -186,7 +186,7 @@ def _walker_frames(
     path: str, video: PreparedVideo, rows: np.ndarray, side_px: int
 ) -> Iterator[tuple[int, Image.Image]]:
     """Yield rows of the track and a square around the walker, with stick figure or box, in their frames."""
-    if file_digest(Path(path)) != video.digest:
+    if Path(path).is_file() and file_digest(Path(path)) != video.digest:
         raise InputError(f"{path} has changed since 01_preprocessing: run that again.")
     scale = min(1.0, 960 / max(video.meta["width"], video.meta["height"]))  # as the reader shrinks frames
     squares = video.track.loc[rows, ["square_x", "square_y", "square_side"]] * scale

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,7 +33,6 @@ _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "num_videos", "num_walke
 # For readers: the code is hidden, and they become a run's or an experiment's index.html.
 REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK = "05_results", "07_experiments"
 _FOLDER = Path(__file__).parents[2] / "notebooks"
-_PASSWORD = re.compile(r"(?<=:)[^:/@\s]+(?=@)")
 _CLEAR = "\x1b[K"  # the rest of a console's line
 _PRELOADED = '__import__("gaitlib.report.figures")'
 # What papermill and, of a cell that waits when its kernel ends, asyncio have to say comes as an exception.
@@ -169,8 +169,10 @@ def write_pages(exports: Mapping[str, Page], results: Mapping[str, Any], work: P
     files = sorted(path.name for path in work.iterdir() if path.suffix in _FILES)
     for notebook, (title, body) in exports.items():
         if notebook == report:
-            command = shlex.join(["gaitlib", *sys.argv[1:]])
-            texts |= {"files": files, "command": _PASSWORD.sub("***", command)}
+            # The URL of a database may hold a password.
+            said = [re.sub("^--storage=.*", "--storage=URL", argument) for argument in sys.argv[1:]]
+            said = ["URL" if before == "--storage" else one for before, one in pairwise(["gaitlib", *said])]
+            texts |= {"files": files, "command": shlex.join(["gaitlib", *said])}
             write_html(work / "index.html", title=title, body=body, **texts)
         write_html(work / f"{notebook}.html", title=title, body=body, **texts)
 

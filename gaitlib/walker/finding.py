@@ -38,7 +38,7 @@ class WalkerTrack:
     `person` who is followed; -1 for none. `num_people` are seen at the same time at most. `method` is
     "keypoints", "background" or "nobody"; `reason` says why nobody walks in full view, empty where somebody
     does. `masks` (num_frames, height, width), uint8, are the walker's silhouettes, 0 to 255, and `thumbs`
-    (num_frames, 32, 32), uint8, the whole frames in small, grey.
+    (num_frames, 32, 32), uint8, the whole frames in small, grey. `is_cut` tells where another shot begins.
     """
 
     boxes: np.ndarray
@@ -52,6 +52,7 @@ class WalkerTrack:
     masks: np.ndarray | None
     reason: str
     thumbs: np.ndarray
+    is_cut: np.ndarray
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -85,18 +86,17 @@ class WalkerFinder:
     def find(self, chunk: FrameChunk) -> WalkerTrack:
         """Return where the walker is in each frame of a chunk; chunks come in order."""
         frames, thumbs, view = chunk.frames, make_thumbs(chunk.frames), find_view(chunk.frames)
-        keypoints, notes, is_cut = None, list[str](), np.zeros(len(frames), bool)
+        is_cut = find_cuts([*self._last, *thumbs])[-len(thumbs) :]
+        keypoints, notes, self._last = None, [_CUT_NOTE] * int(is_cut.any()), [thumbs[-1]]
         if self._tracker is None:
             walks, reason = find_silhouettes(_grey(frames), self._rate, view)
         else:
             keypoints = Keypoints.empty(chunk.times_seconds, self._size_px)
-            is_cut = find_cuts([*self._last, *thumbs])[-len(thumbs) :]
             is_still, size = find_still(frames, self._rate), frames.shape[2:0:-1]
             people = self._tracker.follow(frames, is_cut).items()
             walks = [judge_person(*person, keypoints, view, is_still, size) for person in people]
-            self._last, reason = [thumbs[-1]], ""
+            reason = ""
             notes += [_STILL_NOTE] if any(np.isfinite(walk.boxes[is_still]).any() for walk in walks) else []
-            notes += [_CUT_NOTE] if is_cut.any() else []
             notes += [_BARS_NOTE] if view != (0, 0, *size) else []
         for walk in walks:
             self._walked[walk.number] += walk.amount
@@ -114,6 +114,7 @@ class WalkerFinder:
             masks=np.zeros(frames.shape[:3], np.uint8) if self._with_masks else None,
             reason="" if is_walking else f"Nobody walks in full view: {reason or reason_of(walks)}.",
             thumbs=_grey(thumbs),
+            is_cut=is_cut,
         )
         for walk in walks:
             for rows in walk.bouts:
@@ -154,7 +155,7 @@ def find_cuts(thumbs: Sequence[np.ndarray]) -> np.ndarray:
     likeness = (alike[1:] * alike[:-1]).sum(axis=1)
     change = np.abs(np.diff(flat, axis=0)).mean(axis=1)
     # A camera that swings round changes every frame.
-    is_sudden = change > _MIN_CHANGE + 2 * median_filter(change, 9, mode="nearest")
+    is_sudden = change > _MIN_CHANGE + 2 * median_filter(change, 9, mode="mirror")
     return np.append(False, (likeness < _MIN_LIKENESS) & is_sudden)
 
 
