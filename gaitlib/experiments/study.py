@@ -14,7 +14,7 @@ import pandas as pd
 from optuna.trial import TrialState
 
 from gaitlib.clips import run_many
-from gaitlib.config import RunConfig, resolve_body
+from gaitlib.config import RunConfig
 from gaitlib.data import Fit, RunData, assign_folds, list_fits, prepare_data
 from gaitlib.errors import InputError, StorageError, sentence_of
 from gaitlib.evaluation import Predictions, compare_rights, git_commit, holm, judge_model, score, versions
@@ -89,9 +89,8 @@ class ExperimentFolds:
         fold_of = dict(zip(known["walker"], known["fold"], strict=True))
         folds = data.videos["walker"].map(fold_of).dropna().astype(int)
         videos = data.videos.loc[folds.index].assign(fold=folds).reset_index(drop=True)
-        assert data.config.body != "auto"
-        config = resolve_body(config, data.config.body).model_copy(update={"folds": number, "seeds": 1})
-        return list(list_fits(replace(data, videos=videos), config))
+        decided = {"folds": number, "seeds": 1, "body": data.config.body, "crop": data.config.crop}
+        return list(list_fits(replace(data, videos=videos), config.model_copy(update=decided)))
 
 
 def run_experiment(

@@ -158,8 +158,8 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo 
         others = [walk for walk in beside if isinstance(walk, PreparedVideo) and walk.digest != video.digest]
         if not others:
             unread = [walk for walk in beside if isinstance(walk, str)][:1]
-            option = "--reference" if model.config.relative_to == "reference" else "--same-walker"
-            needed = f"The model needs another walk of the person: name one with {option}."
+            options = "--reference" + " or --same-walker" * (model.config.relative_to == "walker-mean")
+            needed = f"The model needs another walk of the person: name one with {options}."
             return verdict.abstain(" ".join([needed, *unread]))
         walks = (video, *others) if model.config.relative_to == "walker-mean" else tuple(others)
         videos = replace(videos, references=(walks,))
