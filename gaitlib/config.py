@@ -85,18 +85,14 @@ class RunConfig(BaseModel):
         if self.num_channels not in (1, 3):
             raise ValueError(f"Setting 'num_channels' is {self.num_channels}: expected 1 or 3 colours")
         if "skeleton" in self.crop + self.model and self.body == "silhouette":
-            raise ValueError(
-                "Setting 'crop' or 'model' is a skeleton, which needs body 'keypoints' or 'auto'"
-            )
+            raise ValueError("A skeleton as 'crop' or 'model' needs body 'keypoints' or 'auto'")
         return self
 
 
 def resolve_body(config: RunConfig, body: Body) -> RunConfig:
     """Return the settings with `body` decided, and with the crop that goes with it."""
     if "skeleton" in config.crop + config.model and body == "silhouette":
-        raise InputError(
-            "In most videos nobody could be recognised, so no skeleton can be read: set another."
-        )
+        raise InputError("In most videos nobody could be recognised: set crop and model without skeleton.")
     default = "skeleton" if body == "keypoints" else "silhouette"
     crop = default if config.crop == "auto" else config.crop
     return config.model_copy(update={"body": body, "crop": crop})

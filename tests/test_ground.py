@@ -70,7 +70,7 @@ def test_crop_follows_the_body():
     assert resolve_body(make_config(), "keypoints").crop == "skeleton"
     assert resolve_body(make_config(), "silhouette").crop == "silhouette"
     assert resolve_body(make_config(crop="frame"), "keypoints").crop == "frame"
-    with pytest.raises(InputError, match="no skeleton"):
+    with pytest.raises(InputError, match="without skeleton"):
         resolve_body(make_config(model="skeleton_gru"), "silhouette")
 
 

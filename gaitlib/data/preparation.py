@@ -100,13 +100,12 @@ def _find_test(folder: Path, labels_path: Path | None, train: LabelledVideos) ->
     except InputError as error:  # the file lists the training alone
         if "lists no video" not in str(error):
             raise
-    if listed is None:
-        return own or find_videos(folder)
-    both = set(listed.videos["listed"]) & set(train.videos["listed"])
-    if both and (own is None or own.videos["emotion"].isna().any()) and len(both) < len(listed.videos):
+    both = set(train.videos["listed"]).intersection(listed.videos["listed"]) if listed else set()
+    is_labelled = own is not None and own.videos["emotion"].notna().all()
+    if listed and both and len(both) < len(listed.videos) and not is_labelled:
         where = "is the name of a video in both folders"
         raise InputError(f"{labels_path}: {min(both)} {where}: write the folders before the names.")
-    if both:
+    if listed is None or both:
         return own or find_videos(folder)
     return own if own and len(listed.videos) < own.videos["emotion"].count() else listed
 

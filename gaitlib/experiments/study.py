@@ -128,9 +128,7 @@ def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: A
         study = optuna.create_study(direction="maximize", load_if_exists=True, **names)
     except Exception as error:  # each kind of database has its own
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"The study cannot be opened ({reason}): check --storage, by default study.db."
-        ) from None
+        raise InputError(f"The study cannot be opened ({reason}): check --storage.") from None
     stored = [trial.user_attrs["record"] for trial in study.trials if "record" in trial.user_attrs]
     records = [TrialRecord(**one) for one in stored]
     candidates = list_candidates(plan) if plan.method == "grid" else []
