@@ -12,7 +12,7 @@ from made_walks import EMOTIONS, make_walks, walk_config
 
 from gaitlib.data import VideoSet
 from gaitlib.errors import InputError
-from gaitlib.models import BASELINES, GAIT_NAMES, NETWORK_NAMES, SKELETON_NAMES, classifiers, predict_classes
+from gaitlib.models import BASELINES, GAIT_NAMES, NETWORK_NAMES, SKELETON_NAMES, classifiers
 from gaitlib.models.classifiers import compare, fit_classifier, label_shares, predict_baseline
 from gaitlib.models.networks import build_model, copy_weights, load_keras, network_for, seed_everything
 from gaitlib.models.storage import load_trained, save_model
@@ -161,11 +161,12 @@ def test_class_without_videos_and_soft_shares(walks):
     labels = np.array([0, 2] * 30)
     features = rng.normal(labels[:, None], 1.0, (60, 5))
     features[rng.random(features.shape) < 0.1] = np.nan
-    says = predict_classes(fit_classifier("gait_logistic", features, np.eye(3)[labels], 0), features, 3)
+    fitted = fit_classifier("gait_logistic", features, np.eye(3)[labels], 0)
+    says = classifiers.predict_classes(fitted, features, 3)
     assert (says[:, 1] == 0).all() and (says.argmax(axis=1) == labels).mean() > 0.9
     soft = replace(walks, targets=np.tile(np.float32([0.2, 0.3, 0.5]), (len(walks), 1)))
     pipeline = fit_classifier("gait_forest", np.zeros((len(walks), 2)), label_shares(soft, 3), 0)
-    assert predict_classes(pipeline, np.zeros((1, 2)), 3) == pytest.approx(
+    assert classifiers.predict_classes(pipeline, np.zeros((1, 2)), 3) == pytest.approx(
         np.array([[0.2, 0.3, 0.5]]), abs=0.05
     )
 

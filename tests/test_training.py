@@ -171,8 +171,8 @@ def test_models_learn_alone_and_relative_to_the_walker_from_soft_labels_too(sets
 
 def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, monkeypatch):
     both, config, fitted = sets[0].joined(sets[1]), walk_config(seed=5), []
-    original = fitting.fit_classifier
-    monkeypatch.setattr(fitting, "fit_classifier", lambda *given: fitted.append(given[0]) or original(*given))
+    original = classifiers.fit_classifier
+    monkeypatch.setattr(classifiers, "fit_classifier", lambda *one: fitted.append(one[0]) or original(*one))
     choice = choose_model(both, config, EMOTIONS)
     assert choice.name in set(choice.table["model"]) and choice.name in choice.reason
     assert choice.name == "gait_ensemble" or choice.name == choice.table["model"].iloc[0]

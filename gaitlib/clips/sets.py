@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -186,9 +187,17 @@ def _batches(clips: ClipSet, examples: Callable, epochs: range, batch_size: int)
     """Batch what `examples` yields for each epoch; Keras is told how many batches will come."""
     import tensorflow as tf
 
-    signature = tf.nest.map_structure(tf.type_spec_from_value, _example(clips, 0))
-    generate = partial(tf.data.Dataset.from_generator, examples, output_signature=signature)
+    def batched(epoch: int) -> Iterator[Any]:
+        parts = examples(epoch)
+        while part := list(islice(parts, batch_size)):
+            yield tf.nest.map_structure(lambda *each: np.stack(each), *part)
+
+    signature = tf.nest.map_structure(lambda x: tf.TensorSpec([None, *x.shape], x.dtype), _example(clips, 0))
+    generate = partial(tf.data.Dataset.from_generator, batched, output_signature=signature)
     numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
-    batches = numbers.flat_map(lambda epoch: generate(args=(epoch,)).batch(batch_size))
+    batches = numbers.flat_map(lambda epoch: generate(args=(epoch,)))
     count = -(-len(clips) // batch_size) if len(epochs) == 1 else tf.data.INFINITE_CARDINALITY
-    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+    # Nothing here is tuned, but to end the thread that tunes may take as long as the training did.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4).with_options(options)

@@ -87,7 +87,7 @@ def draw_sequence(sequence: np.ndarray, size: int, num_channels: int = 1) -> np.
     for points, grey, width in lines:
         each = list(np.ascontiguousarray(points, np.int32))
         cv2.polylines(canvas, each, False, grey, max(1, round(width * size)), cv2.LINE_AA, _SHIFT)
-    return canvas.reshape(len(sequence), size, size, 1).repeat(num_channels, axis=3)
+    return np.broadcast_to(canvas.reshape(-1, size, size, 1), (len(sequence), size, size, num_channels))
 
 
 def vary_sequence(sequence: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -17,16 +17,7 @@ from gaitlib.demo import TRUTH_NAME, WalkParameters, read_truth
 from gaitlib.evaluation import scores
 from gaitlib.evaluation.scores import BaselineScore, Predictions, compare_rights, mean_with_interval
 from gaitlib.files import read_json
-from gaitlib.models import (
-    ALONE,
-    BASELINES,
-    TrainedModel,
-    fit_classifier,
-    gait_inputs,
-    label_shares,
-    predict_baseline,
-    predict_classes,
-)
+from gaitlib.models import ALONE, BASELINES, TrainedModel, classifiers
 from gaitlib.training import fit_folder, load_fit, read_history, train_model
 
 # The moment at which a walk begins says nothing about how the person walks.
@@ -108,10 +99,11 @@ def judge_model(model: TrainedModel, fit: Fit) -> Predictions:
 def judge_gait(name: str, fit: Fit, left_out: Sequence[int] = ()) -> Predictions:
     """Let a gait classifier judge the test videos, fitted without some features (by place)."""
     train, test = learnt_from(fit).video_set("train", fit.config), fit.data.video_set("test", fit.config)
-    known, unknown = (np.delete(gait_inputs(part, name), left_out, axis=1) for part in (train, test))
-    shares = label_shares(train, len(fit.data.emotions))
-    classifier = fit_classifier(name, known, shares, fit.config.seed)
-    return _predictions(fit, predict_classes(classifier, unknown, shares.shape[1]))
+    inputs = (classifiers.gait_inputs(videos, name) for videos in (train, test))
+    known, unknown = (np.delete(part, left_out, axis=1) for part in inputs)
+    shares = classifiers.label_shares(train, len(fit.data.emotions))
+    classifier = classifiers.fit_classifier(name, known, shares, fit.config.seed)
+    return _predictions(fit, classifiers.predict_classes(classifier, unknown, shares.shape[1]))
 
 
 def _predictions(fit: Fit, shares: np.ndarray, temperature: float = 1.0) -> Predictions:
@@ -128,7 +120,9 @@ def with_baselines(answers: Predictions, model: str, fit: Fit, network: TrainedM
     """
     known, emotions, seed = learnt_from(fit), np.array(answers.emotions, object), fit.config.seed
     train, test = known.video_set("train", fit.config), fit.data.video_set("test", fit.config)
-    shares = {name: predict_baseline(name, train, test, len(emotions), seed) for name in BASELINES}
+    shares = {
+        name: classifiers.predict_baseline(name, train, test, len(emotions), seed) for name in BASELINES
+    }
     ensembles = {"gait_ensemble", ALONE} - {model} if fit.config.relative_to != "none" else set()
     names = ["gait_forest", "gait_logistic", *sorted(ensembles)]
     shares |= {name: judge_gait(name, fit).probabilities for name in names}

@@ -1,17 +1,6 @@
 """Networks by name, gait classifiers, baselines; `TrainedModel`, the one thing that answers."""
 
-from gaitlib.models.classifiers import (
-    ALONE,
-    BASELINES,
-    feature_families,
-    fit_classifier,
-    gait_feature_names,
-    gait_features,
-    gait_inputs,
-    label_shares,
-    predict_baseline,
-    predict_classes,
-)
+from gaitlib.models.classifiers import ALONE, BASELINES, feature_families, gait_feature_names, gait_features
 from gaitlib.models.networks import (
     GAIT_NAMES,
     NETWORK_NAMES,

@@ -18,7 +18,7 @@ from gaitlib.data import inner_folds
 from gaitlib.errors import InputError
 from gaitlib.evaluation import Difference, Predictions, compare_rights, permutation_p
 from gaitlib.files import write_aside
-from gaitlib.models import fit_classifier
+from gaitlib.models.classifiers import fit_classifier
 from gaitlib.senses.measuring import SENSE_PARAMETERS
 
 TOGETHER, SENSES_NAME = "together", "senses.skops"

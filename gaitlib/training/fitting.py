@@ -23,20 +23,8 @@ from gaitlib.data import VideoSet, inner_folds
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, hold_lock, make_folder
 from gaitlib.gait import gait_parameters, seen_proportions
-from gaitlib.models import (
-    ALONE,
-    GAIT_NAMES,
-    TrainedModel,
-    fit_classifier,
-    gait_inputs,
-    label_shares,
-    load_keras,
-    load_trained,
-    make_clips,
-    predict_classes,
-    save_model,
-)
-from gaitlib.models.networks import network_for, seed_everything
+from gaitlib.models import ALONE, GAIT_NAMES, TrainedModel, classifiers, load_trained, make_clips, save_model
+from gaitlib.models.networks import load_keras, network_for, seed_everything
 from gaitlib.models.trained import Novelty, fit_temperature
 
 if TYPE_CHECKING:
@@ -94,15 +82,17 @@ def train_model(
 def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     """Fit a gait classifier; inner folds of the same walkers say how sure it may be."""
     start, config, num_classes = time.perf_counter(), model.config, len(model.emotions)
-    features, shares = gait_inputs(videos, model.name), label_shares(videos, num_classes)
-    pipeline = fit_classifier(model.name, features, shares, config.seed)
+    features = classifiers.gait_inputs(videos, model.name)
+    shares = classifiers.label_shares(videos, num_classes)
+    pipeline = classifiers.fit_classifier(model.name, features, shares, config.seed)
     says = gait_out_of_fold(model.name, videos, config, num_classes)
     values, distances = pipeline[:-1].transform(features), np.zeros(len(videos))
     for known, held in inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed):
         distances[held] = Novelty.fit(values[known]).distances(values[held])
     novelty = Novelty.fit(values).with_limit(distances)
     row = {"epoch": 1, "learning_rate": np.nan, "seconds": time.perf_counter() - start}
-    for prefix, probabilities in (("", predict_classes(pipeline, features, num_classes)), ("val_", says)):
+    says_fitted = classifiers.predict_classes(pipeline, features, num_classes)
+    for prefix, probabilities in (("", says_fitted), ("val_", says)):
         row[f"{prefix}loss"] = log_loss(videos.labels, probabilities, labels=range(num_classes))
         row[f"{prefix}accuracy"] = (probabilities.argmax(axis=1) == videos.labels).mean()
     update = {"predictor": pipeline, "temperature": fit_temperature(says, videos.labels), "novelty": novelty}
@@ -111,7 +101,7 @@ def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
 
 def gait_out_of_fold(name: str, videos: VideoSet, config: RunConfig, num_classes: int) -> np.ndarray:
     """Return what a gait classifier says of videos when fitted without their walkers: one row a video."""
-    inputs, shares = gait_inputs(videos, name), label_shares(videos, num_classes)
+    inputs, shares = classifiers.gait_inputs(videos, name), classifiers.label_shares(videos, num_classes)
     folds = inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed)
     return remember(_gait_out_of_fold)(name, inputs, shares, folds, config.seed)
 
@@ -127,8 +117,8 @@ def _gait_out_of_fold(
 ) -> np.ndarray:
     says = np.zeros(shares.shape)
     for known, held in folds:
-        pipeline = fit_classifier(name, features[known], shares[known], seed)
-        says[held] = predict_classes(pipeline, features[held], shares.shape[1])
+        pipeline = classifiers.fit_classifier(name, features[known], shares[known], seed)
+        says[held] = classifiers.predict_classes(pipeline, features[held], shares.shape[1])
     return says
 
 
