@@ -172,7 +172,7 @@ def box_features(video: PreparedVideo) -> np.ndarray:
     cadence (Hz) and its strength from the autocorrelation of the width; mean change of the width; 90th
     percentile and SD of the speed. Zeros where no box was found.
     """
-    track = video.track.query("bout >= 0").dropna(subset="height")
+    track = video.track[(video.track["bout"] >= 0) & video.track["height"].notna()]
     if len(track) < 5:
         return np.zeros(13)
     body = track["square_side"].to_numpy(float)

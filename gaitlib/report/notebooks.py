@@ -34,7 +34,7 @@ _SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "num_videos", "num_walke
 REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK = "05_results", "07_experiments"
 _FOLDER = Path(__file__).parents[2] / "notebooks"
 _CLEAR = "\x1b[K"  # the rest of a console's line
-_PRELOADED = '__import__("gaitlib.report.figures")'
+_PRELOADED = 'import gc; gc.set_threshold(100_000); __import__("gaitlib.report.figures")'  # GC is slow
 # What papermill and, of a cell that waits when its kernel ends, asyncio have to say comes as an exception.
 for _name in ("papermill", "asyncio"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
