@@ -120,10 +120,10 @@ def test_films_played_backwards_or_squeezed_are_recognised(model, demo_folders, 
         verdict = judge_video(back, model)
         assert (verdict.status, verdict.emotion) == ("abstained", None)
         assert verdict.notes[-1] == "The person walks backwards: is the film played backwards?"
-        write_film(back, 30.0, [cv2.resize(one, None, fx=0.75, fy=1) for one in forth])
-        squeezed, plain = judge_video(back, model), judge_video(path, model)
-        assert "squeezed" in " ".join(squeezed.notes) and "squeezed" not in " ".join(plain.notes)
-        assert max(squeezed.probabilities.values()) <= max(plain.probabilities.values())
+        assert "squeezed" not in " ".join(judge_video(path, model).notes)
+        for width, words in ((0.75, "squeezed"), (0.62, "Give the video in its true proportions.")):
+            write_film(back, 30.0, [cv2.resize(one, None, fx=width, fy=1) for one in forth])
+            assert words in judge_video(back, model).notes[-1]
         assert not walks_backwards(prepare_video(path, model.config))
 
 

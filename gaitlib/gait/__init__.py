@@ -1,9 +1,3 @@
 """How somebody walks in physical terms: parameters of each walking bout."""
 
-from gaitlib.gait.measuring import (
-    GAIT_PARAMETERS,
-    gait_parameters,
-    measure_gait,
-    seen_proportions,
-    step_events,
-)
+from gaitlib.gait.measuring import GAIT_PARAMETERS, gait_parameters, measure_gait, proportions, step_events

@@ -86,7 +86,7 @@ def measure_bout(video: PreparedVideo, bout: Bout) -> dict[str, float]:
     return measure_keypoints(video.keypoints.part(rows), video.track["is_repeat"].to_numpy()[rows])
 
 
-def seen_proportions(video: PreparedVideo) -> pd.Series:
+def proportions(video: PreparedVideo) -> pd.Series:
     """Return what tells a squeezed picture, in legs, NaN where it is not seen.
 
     `feet` is the length of a flat foot seen from the side, `shoulders` their width of who comes or goes.

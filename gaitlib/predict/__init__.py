@@ -15,7 +15,7 @@ from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet
 from gaitlib.demo import SYNTHETIC_COMMENT
 from gaitlib.errors import InputError
-from gaitlib.gait import measure_gait, seen_proportions
+from gaitlib.gait import measure_gait, proportions
 from gaitlib.labels import list_videos
 from gaitlib.models import ALONE, TrainedModel
 from gaitlib.senses import TOGETHER, measure_walk, recording_beside
@@ -30,8 +30,9 @@ _MIN_CADENCE, _MAX_CADENCE = 45.0, 190.0
 _MIN_WALK_RATIO, _MAX_WALK_RATIO = 0.0046, 0.0112
 # How far somebody must go to tell, in sides of the square, and in which share of the frames it must show.
 _MIN_WAY, _MIN_BACKWARDS = 0.5, 0.8
-# So long a walk has steps that can be found, at any pace of a person.
-_LONG_SECONDS = 6.0
+# So long a walk has steps that can be found, at any pace of a person. How far proportions may lie from the
+# middle of their range, 1 at its ends.
+_LONG_SECONDS, _MAX_ODD = 6.0, 1.6
 
 
 @dataclass(frozen=True)
@@ -213,9 +214,10 @@ def _check_speed(verdict: Verdict, model: TrainedModel) -> None:
 
 def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     """Fill in what the model says, unless the walk is unlike any in training."""
-    answers, seen = model.predict_clips(videos), seen_proportions(videos.videos[0])
-    ranges = model.about.get("proportion_ranges", {}).items()
-    if odd := [name for name, (low, high) in ranges if seen[name] < low or seen[name] > high]:
+    answers, seen = model.predict_clips(videos), proportions(videos.videos[0])
+    limits = pd.DataFrame(model.about.get("proportion_ranges", {}))
+    odd = (2 * seen - limits.sum()).abs() / (limits.max() - limits.min())
+    if odd.max() > 1:
         model = model.model_copy(update={"temperature": 2 * model.temperature})
     shares = model.calibrated(np.concatenate([model.predict(videos, answers), answers.probabilities]))
     verdict.probabilities, *parts = (dict(zip(model.emotions, row, strict=True)) for row in shares.tolist())
@@ -227,5 +229,9 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
         verdict.notes.append("Whether the walk is like those in training could not be checked.")
     elif distance > limit:
         verdict.abstain(f"The walk is unlike any in training (distance {distance:.1f}, limit {limit:.1f}).")
-    if odd and verdict.emotion:
-        verdict.warn(f"The {odd[0]} do not fit the legs: is the picture squeezed? The confidence is lowered.")
+    if verdict.emotion and odd.max() > 1:
+        fault = f"The {odd.idxmax()} do not fit the legs: is the picture squeezed?"
+        if odd.max() > _MAX_ODD:
+            verdict.abstain(f"{fault} Give the video in its true proportions.")
+        else:
+            verdict.warn(f"{fault} The confidence is lowered.")

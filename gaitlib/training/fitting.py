@@ -22,7 +22,7 @@ from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet, inner_folds
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, hold_lock, make_folder
-from gaitlib.gait import gait_parameters, seen_proportions
+from gaitlib.gait import gait_parameters, proportions
 from gaitlib.models import ALONE, GAIT_NAMES, TrainedModel, classifiers, load_trained, make_clips, save_model
 from gaitlib.models.networks import load_keras, network_for, seed_everything
 from gaitlib.models.trained import Novelty, fit_temperature
@@ -257,7 +257,7 @@ def training_key(model: TrainedModel, clip_sets: Sequence[ClipSet]) -> str:
 
 
 def _describe(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, Any]:
-    """Return the range of the cadence, that of `seen_proportions`, and what a walk is held against.
+    """Return the range of the cadence, that of `proportions`, and what a walk is held against.
 
     By gait parameter: `mean`, `sd` and `num_walks` of neutral walks, if any, and by `emotions` the mean.
     Median and scaled median absolute deviation stand for mean and SD: a walk that was measured badly does not
@@ -273,7 +273,7 @@ def _describe(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> d
     table = pd.DataFrame({"mean": neutral.median(), "sd": spread, "num_walks": neutral.count()})
     table["emotions"] = pd.Series(every.groupby(shown).median().to_dict())
     limits = [float(cadence.min()), float(cadence.max())] if len(cadence) else []
-    seen = pd.DataFrame(map(seen_proportions, videos.videos)).dropna(axis=1, thresh=_FEWEST_SEEN)
+    seen = pd.DataFrame(map(proportions, videos.videos)).dropna(axis=1, thresh=_FEWEST_SEEN)
     usual = seen.median()
     reach = _MAX_SD * np.maximum(_NORMAL_SD * (seen - usual).abs().median(), 0.03 * usual)
     return {
