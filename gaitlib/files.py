@@ -8,9 +8,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ import platformdirs
 from filelock import FileLock, Timeout
 from pydantic_core import to_jsonable_python
 
-from gaitlib.errors import InputError, StorageError, is_full, storage_error
+from gaitlib.errors import InputError, StorageError, UsageError, is_full, storage_error
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# In which Excel and its like write CSV, beside Unicode and the western page.
+_CODE_PAGES = "cp1250 cp1251 cp1253 shift_jis gb18030 big5 euc_kr".split()
 # Ends the names of folders in which something is being written.
 _ASIDE_SUFFIX = ".gaitlib.tmp"
 # Nothing takes a week to write: what is older was left by a process that was killed.
@@ -60,9 +63,9 @@ def write_aside(path: Path) -> Iterator[Path]:
 
 
 def check_output(path: Path | None, suffixes: Sequence[str]) -> None:
-    """Raise an `InputError` where a file would be written under another kind's name; None is fine."""
+    """Raise a `UsageError` where a file would be written under another kind's name; None is fine."""
     if path is not None and path.suffix.lower() not in suffixes:
-        raise InputError(f"{path} would be written as a {suffixes[0]} file: give it a name that ends so.")
+        raise UsageError(f"{path} would be written as a {suffixes[0]} file: give it a name that ends so.")
 
 
 def make_folder(folder: Path) -> None:
@@ -193,6 +196,22 @@ def _digest(path: Path, _size: int, _changed: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def remember(function: Callable, ignored: Sequence[str] = ()) -> Callable:
+    """Keep what a function returns in the cache, by its arguments but those `ignored`, and by our code."""
+    import joblib
+
+    return joblib.Memory(cache_dir() / "remembered" / _code(), verbose=0).cache(
+        function, ignore=list(ignored)
+    )
+
+
+@cache
+def _code() -> str:
+    libraries = map(version, ("numpy", "scipy", "scikit-learn"))
+    digests = map(file_digest, sorted(Path(__file__).parent.rglob("*.py")))
+    return hashlib.sha256(" ".join([*libraries, *digests]).encode()).hexdigest()[:16]
+
+
 def show_name(name: object) -> str:
     """Return a file's name as printable text: line breaks and undecodable bytes become escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
@@ -210,8 +229,13 @@ def decode_text(content: bytes) -> str:
     except UnicodeDecodeError:
         from charset_normalizer import from_bytes
 
-        guessed = from_bytes(content).best()
-        if guessed is None:
-            raise
-        text = str(guessed)
+        text = content.decode("cp1252", "replace")
+        odd = re.findall(r"[^\x00-\x7f]+", text)
+        if any(
+            len(part) > 1 or not part.isalpha() for part in odd
+        ):  # not accents here and there, as in the west
+            pages = ["cp1252"] * "".join(odd).isalpha() + _CODE_PAGES
+            if not (guessed := from_bytes(content, cp_isolation=pages).best()):
+                raise
+            text = str(guessed)
     return re.sub(r"\A\s*\"?sep=.*\n", "", text)

@@ -72,7 +72,7 @@ def test_check_describes_the_set_up(demo_folders):
 def test_check_says_how_to_mend(tmp_path):
     process = run_here("check", "--videos", tmp_path / "none", "--videos-test", tmp_path / "none")
     assert process.returncode == 1
-    assert "To mend: " in process.stdout and "--videos" in process.stdout
+    assert "To mend: " in process.stdout and "make it" in process.stdout
     assert "Not ready" in process.stdout.splitlines()[-1]
 
 

@@ -86,7 +86,7 @@ def test_walkers_who_show_one_emotion_each_can_be_held_out(num_walkers):
 
 
 def test_emotions_that_nobody_else_shows_cannot_be_held_out():
-    with pytest.raises(InputError, match="2 who show happy, sad without losing an emotion: add videos"):
+    with pytest.raises(InputError, match="2 who show happy, sad, those of the test aside, without losing"):
         hold_out_walkers(table(("happy", "a"), ("sad", "b")), 0.5, 0)
 
 

@@ -121,15 +121,15 @@ COPIES = {
     "mirrored_cut": (lambda frames: ([frame[:, ::-1] for frame in frames[12:]], 25, {}), "mirrored excerpt"),
     "backwards": (lambda frames: (frames[::-1], 25, {}), "backwards copy"),
     "sped_up": (lambda frames: (every(1.5, frames), 25, {}), "faster or slower copy"),
+    "quicker": (lambda frames: (every(1.25, frames), 25, {}), "faster or slower copy"),
     "slowed_down": (lambda frames: (every(0.5, frames), 25, {}), "faster or slower copy"),
 }
 
 
 # Outlines at another speed are found in some cases only; keypoints take long.
-CASES = [("silhouette", name) for name in COPIES if name not in ("sped_up", "slowed_down")]
-CASES += [
-    ("keypoints", name) for name in ("bitrate", "cropped", "mirrored", "backwards", "sped_up", "slowed_down")
-]
+FAST = ("sped_up", "quicker", "slowed_down")
+CASES = [("silhouette", name) for name in COPIES if name not in FAST]
+CASES += [("keypoints", name) for name in ("bitrate", "cropped", "mirrored", "backwards", *FAST)]
 
 
 @pytest.mark.parametrize(("body", "name"), CASES, indirect=["body"])

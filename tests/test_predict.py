@@ -19,7 +19,7 @@ from gaitlib.errors import InputError
 from gaitlib.explain import clip_saliency
 from gaitlib.files import read_json
 from gaitlib.models import load_keras, load_trained
-from gaitlib.predict import Verdict, judge_files, judge_video, walks_backwards
+from gaitlib.predict import Verdict, _check_speed, judge_files, judge_video, walks_backwards
 from gaitlib.predict.writing import write_annotated, write_keypoints, write_page, write_verdicts
 from gaitlib.senses import find_walks, fit_senses, measure_walks, senses_of
 from gaitlib.video import read_video, write_film
@@ -40,9 +40,7 @@ def at_speed(demo_video, tmp_path):
         with av.open(str(demo_video)) as container:
             rate_hz = float(container.streams.video[0].average_rate)
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-        path = tmp_path / f"at_{factor}.mp4"
-        # Long enough for a few strides at any speed.
-        write_film(path, rate_hz * factor, frames)
+        write_film(path := tmp_path / f"at_{factor}.mp4", rate_hz * factor, frames)
         return path
 
     return played
@@ -70,14 +68,12 @@ def test_verdict_of_a_walk_holds_together(model, demo_video):
     assert set(verdict.probabilities) == {"angry", "happy", "neutral", "sad"}
     starts = [moment.start_seconds for moment in verdict.timeline]
     assert starts == sorted(starts)
-    assert 0.8 < verdict.seconds_used < 3
-    assert len(verdict.gait) >= 1
+    assert 0.8 < verdict.seconds_used < 3 and len(verdict.gait) >= 1
 
 
 def test_mirror_image_gets_the_same_word(model, demo_video, tmp_path):
     chunk, _ = read_video(demo_video, 30.0, color=True)
-    path = tmp_path / "mirrored.mp4"
-    write_film(path, 30.0, chunk.frames[:, :, ::-1])
+    write_film(path := tmp_path / "mirrored.mp4", 30.0, chunk.frames[:, :, ::-1])
     one, other = (judge_video(each, model) for each in (demo_video, path))
     assert one.emotion == other.emotion
     assert max(abs(one.probabilities[name] - other.probabilities[name]) for name in one.probabilities) < 0.25
@@ -95,9 +91,8 @@ def test_references_of_a_model_that_compares_nothing_are_refused(model, demo_vid
     for options in ({"references": [demo_video]}, {"same_walker": True}):
         with pytest.raises(InputError, match="compares no walks"):
             judge_files([demo_video], model, **options)
-    comparing = model.model_copy(
-        update={"config": model.config.model_copy(update={"relative_to": "reference"})}
-    )
+    config = model.config.model_copy(update={"relative_to": "reference"})
+    comparing = model.model_copy(update={"config": config})
     with pytest.raises(InputError, match="compares with one walk"):
         judge_files([demo_video], comparing, same_walker=True)
     chosen = model.model_copy(update={"name": "gait_alone"})  # by a run that compares
@@ -108,8 +103,7 @@ def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):
     row = sample_truth(range(1, 2), 1, seconds=(3.0, 3.0), seed=9).query("emotion == 'neutral'").iloc[0]
     write_film(tmp_path / "slow.mp4", float(row["frame_rate_hz"]) / 4, render_video(row))
     verdict = judge_video(tmp_path / "slow.mp4", model)
-    assert verdict.emotion is None and verdict.status == "abstained", verdict.notes
-    assert any("slowed down" in note for note in verdict.notes)
+    assert verdict.emotion is None and any("slowed down" in note for note in verdict.notes)
 
 
 def test_films_played_backwards_or_squeezed_are_recognised(model, demo_folders, tmp_path):
@@ -132,11 +126,8 @@ def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp
     films = [read_video(path, 30.0)[0].frames for path in paths]
     write_film(tmp_path / "joined.mp4", 30.0, np.concatenate(films))
     verdict = judge_video(tmp_path / "joined.mp4", model)
-    cut_seconds = len(films[0]) / 30
-    sides = [
-        {moment >= cut_seconds for moment in (bout.start_seconds + 0.1, bout.end_seconds - 0.1)}
-        for bout in verdict.prepared.bouts
-    ]
+    cut, bouts = len(films[0]) / 30, verdict.prepared.bouts
+    sides = [{at >= cut for at in (bout.start_seconds + 0.1, bout.end_seconds - 0.1)} for bout in bouts]
     assert len(sides) >= 2 and all(len(side) == 1 for side in sides)
     assert len({bout.person for bout in verdict.prepared.own_bouts}) == 1
     notes = " ".join(verdict.notes)
@@ -144,6 +135,14 @@ def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp
     write_film(tmp_path / "beside.mp4", 30.0, np.concatenate([film[:60] for film in films], axis=1))
     beside = judge_video(tmp_path / "beside.mp4", model)
     assert "2 people are seen at once: only the one who walks most is read." in beside.notes
+
+
+def test_two_paces_in_one_film_are_told(model):
+    gait = pd.DataFrame({"cadence_steps_per_min": [72.0, 110.0], "step_length_legs": 0.7}).assign(
+        is_valid=True
+    )
+    _check_speed(verdict := Verdict(Path("a.mp4"), "ok", gait=gait), model)
+    assert verdict.status == "warned" and "72 and 110 steps per minute" in verdict.notes[0]
 
 
 def test_a_doubt_leaves_an_abstention_as_it_is():

@@ -50,8 +50,9 @@ class TestRecordings:
             ("Timestamp (ms)", 1_700_000_000_000 + 1000 * TIMES, {"sep": ";", "decimal": ","}),
             ("unix_ns", 1.7e18 + 1e9 * TIMES, {"sep": "\t"}),
             ("loggingTime", pd.Timestamp("2026-03-01 10:00") + pd.to_timedelta(TIMES, "s"), {}),
+            ("time", [f"{int(at // 60):02d}:{at % 60:06.3f}" for at in TIMES], {}),
         ],
-        ids=["seconds", "ms", "ns", "dates"],
+        ids=["seconds", "ms", "ns", "dates", "minutes"],
     )
     def test_clocks_and_separators_of_common_exports(self, tmp_path, header, times, how):
         recording = read_recording(write(tmp_path / "a.csv", {header: times, **walk_signals()}, **how))
@@ -85,6 +86,8 @@ class TestRecordings:
         assert read_recording(write(tmp_path / "a.csv", fast)).seconds == pytest.approx(3.996)
         slow = {"timestamp": 1.7e9 + 5 * np.arange(20), "Pulse Ox": 97, "HR": 70 + np.arange(20)}
         recording = read_recording(write(tmp_path / "b.csv", slow))
+        hours = {"time_seconds": 0.05 * np.arange(80_000), "ecg": np.sin(np.arange(80_000) / 20)}
+        assert read_recording(write(tmp_path / "c.csv", hours)).seconds == pytest.approx(3999.95)
         assert recording.seconds == 95 and recording.signals["heart_rate_bpm"].iloc[0] == 70
 
     def test_of_several_columns_the_right_one_is_read(self, tmp_path):
@@ -116,6 +119,7 @@ class TestRecordings:
             ("acc_x_m_s2", 1 / 9.80665, "taken for g"),
             ("gyroRotationX(rad/s)", np.pi / 180, "radians"),
             ("gyro_x_deg_s", np.pi / 180, "radians"),
+            ("gyro_x_mdps", 1000, "taken for mdps"),
         ],
     )
     def test_units_are_told_by_header_or_range(self, tmp_path, name, factor, words):

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from gaitlib.clips import PreparedVideo
 from gaitlib.data.rundata import prepared_rows
 from gaitlib.errors import InputError
+from gaitlib.files import remember
 from gaitlib.walker import Keypoints
 
 # Of two drawn walkers the most alike reach 0.85; a false alarm stops a run, a copy of poor quality may pass.
@@ -29,7 +30,7 @@ _MIN_SCENE_CORRELATION, _EMPTY_SD = 0.6, 4.0
 # Shoulder to wrist and hip to toe; the right ones follow the left.
 _LEFT_JOINTS = np.r_[11:17:2, 23:33:2]
 # How a copy may be changed, beside mirrored: how much faster one of the two is, whether one runs backwards.
-_CHANGES = ((1.0, False), (1.0, True), (1.5, False), (2.0, False))
+_CHANGES = ((1.0, False), (1.0, True), (1.25, False), (1.5, False), (2.0, False))
 # Long videos are compared in pieces of so many rows of the track.
 _PIECE_ROWS, _MIN_OVERLAP_ROWS, _CANDIDATE_SIMILARITY = 450, 15, 0.5
 # Movement is what changes within so many rows: a step stands out from the codec's noise.
@@ -53,7 +54,8 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str
     sides = walkers if test.empty else pd.Series(both.index < len(train))
     # Many small products: threads of their own would spend their time on waiting for each other.
     with threadpool_limits(1, user_api="blas"):
-        alike = _compare(prepared_rows(both))
+        videos = prepared_rows(both)
+        alike = remember(_compare, ["videos"])(videos, [str(video.folder) for video in videos])
     for (first, second), (similarity, how) in alike.items():
         # One person filmed twice in the same clothes and place looks more alike than two people.
         if similarity >= SAME_WALKER_SIMILARITY or walkers[first] != walkers[second]:
@@ -72,7 +74,7 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str
     return tuple(f"{names[two]} shows the footage of {names[one]} ({how})." for _, how, one, two in pairs)
 
 
-def _compare(videos: Sequence[PreparedVideo]) -> dict[tuple[int, int], tuple[float, str]]:
+def _compare(videos: Sequence[PreparedVideo], _key: list[str]) -> dict[tuple[int, int], tuple[float, str]]:
     """Return for pairs of videos, by place, how alike they are and in which way, where that is no chance."""
     pieces = [(number, *piece) for number, video in enumerate(videos) for piece in _pieces(video)]
     plain = [_moves(piece) for _, piece, _ in pieces]

@@ -124,8 +124,7 @@ def _without_copies(data: RunData) -> RunData:
     # One label file may list both folders: what the other folder holds is not missing.
     missing = data.skipped[~data.skipped["video"].isin([*videos["video"], *videos.get("listed", [])])]
     reasons = "Same content as " + videos.groupby(side)["video"].transform("first") + "."
-    data = replace(data, videos=videos, skipped=missing).without(videos.duplicated(side), reasons)
-    return replace(data, warnings=[*data.warnings, *inspect_labels(data.videos)])
+    return replace(data, videos=videos, skipped=missing).without(videos.duplicated(side), reasons)
 
 
 def set_references_apart(data: RunData) -> RunData:
@@ -155,7 +154,8 @@ def set_references_apart(data: RunData) -> RunData:
 
 def _divide(data: RunData) -> RunData:
     """Set reference walks apart and decide for each video whether it trains, chooses or tests."""
-    config, shared, warnings = data.config, list[str](), list(data.warnings)
+    config, shared = data.config, list[str]()
+    warnings = [*data.warnings, *inspect_labels(data.videos)]
     check_emotions(data.videos[data.videos["split"] == "train"], data.videos)
     data = set_references_apart(data)
     videos, is_test = data.videos, data.videos["split"] == "test"

@@ -31,8 +31,8 @@ def hold_out_walkers(videos: pd.DataFrame, fraction: float, seed: int) -> np.nda
             held = max(possible, key=lambda held: shown.loc[held].any().sum())
             return videos["walker"].isin(_with_missing(shown, held)).to_numpy()
     raise InputError(
-        f"No walker can be held out of the {len(shown)} who show {name_some(shown.columns)} without losing "
-        "an emotion: add videos of other people who show them."
+        f"No walker can be held out of the {len(shown)} who show {name_some(shown.columns)}, those of the "
+        "test aside, without losing an emotion: add videos of other people who show them."
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.signal import welch
 
 from gaitlib.clips import Bout, PreparedVideo
+from gaitlib.files import remember
 from gaitlib.gait.motion import (
     FOCAL_LENGTH,
     MIN_FRAMES,
@@ -79,6 +80,10 @@ def measure_bout(video: PreparedVideo, bout: Bout) -> dict[str, float]:
 
     What could not be measured is not there or NaN.
     """
+    return remember(_measure, ["video"])(str(video.folder), bout, video)
+
+
+def _measure(_key: str, bout: Bout, video: PreparedVideo) -> dict[str, float]:
     if video.keypoints is None:
         outline = outline_motion(video.track.iloc[bout.rows], (video.meta["width"], video.meta["height"]))
         return {} if outline is None else measure_silhouettes(outline) | outline_features(outline)

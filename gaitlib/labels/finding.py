@@ -1,5 +1,6 @@
 """Who shows what: folders, CSV manifests and rating sheets become one table of labelled videos."""
 
+import os
 from dataclasses import dataclass
 from glob import iglob
 from pathlib import Path
@@ -60,13 +61,14 @@ def find_videos(
     """
     folder, warnings = Path(folder).expanduser().absolute(), list[str]()
     paths = _list_files(folder)
-    files = {name: path for name, path in paths.items() if name.lower().endswith(suffixes) and path.is_file()}
+    files = {name: path for name, path in paths.items() if name.lower().endswith(suffixes)}
+    files = {name: path for name, path in files.items() if path.is_file() and os.access(path, os.R_OK)}
     if not files:
         root = show_name(folder)
         raise InputError(f"No video in {root}: put some into one folder per emotion, as happy/maria_1.mp4.")
     recordings = {Path(name).with_suffix(end).as_posix() for name in files for end in (".csv", ".CSV")}
     left_out = map(show_name, paths.keys() - files.keys() - recordings)
-    skipped = dict.fromkeys(left_out, "Not a video by its suffix, or no regular file.")
+    skipped = dict.fromkeys(left_out, "Not a video by its suffix, or no file that can be read.")
     beside = next((path for path in folder.iterdir() if path.name.casefold() == "labels.csv"), None)
     table = read_table(beside) if beside else pd.DataFrame()
     if beside and not labels_path and set(read_header(table)) != {"video", "walker"}:

@@ -1,6 +1,7 @@
 """Emotions and walkers read from names, EMOTION/WALKER_TAKE.mp4 and other patterns, and checks of both."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
@@ -25,8 +26,11 @@ recording clip inshot lv capcut camera cam final file at am pm take trial walk w
 back left right day session date""".split()
 _ONE_PERSON = """Walkers {!r} and {!r} may be one person (pairs of this kind: {}): if so, give both one \
 name in a column 'walker', else one person may be in training and test."""
-_NUMBERED_PEOPLE = re.compile(r"(actor|person|participant|proband|subject|subj?|walker)[\W_]*\d+")
-_COPY = re.compile(r"[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.IGNORECASE)
+_PEOPLE = "|".join(["actor|p|person|participant|proband|subject|subj?|walker", *_CAMERAS])
+_NUMBERED_PEOPLE = re.compile(rf"({_PEOPLE})[\W_]*\d+|\d{{4}}([\W_]?\d\d){{2}}")
+_COPY = re.compile(
+    r"^(copy|kopie|copie|copia) (of|von|de|di) |[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.I
+)
 # How a name may hold its emotion: a word, part of a word, 1 to 3 letters by themselves or beside a number.
 _FORMS = (
     r"(?<![^\W\d_])(?:{words})(?![^\W\d_])",
@@ -46,7 +50,7 @@ def _names_of(emotion: str) -> set[str]:
 
 def _is_person(name: str, emotion: str = "") -> bool:
     """Tell whether a name holds a word that is neither a camera's nor the emotion's, or is a number."""
-    return bool(_words_of(name) - set(_CAMERAS) - _names_of(emotion) or re.fullmatch(r"\d{1,4}", name))
+    return bool(_words_of(name) - set(_CAMERAS) - _names_of(emotion) or re.fullmatch(r"\d{1,5}", name))
 
 
 def _walker_in(stem: str, emotion: str = "") -> str:
@@ -59,8 +63,10 @@ def _core(walker: str) -> str:
     """Return what is left of a walker's name without takes, views, sessions and dates: of P01_S2, p01."""
     bare = re.sub(r"(?<=\d)([^\W\d_]|ses)\d*(?![^\W_])", "", normal_name(walker))
     first, *others = [part for part in re.split(r"[\W_]+", bare) if not part.isdigit()] or [""]
-    kept = [part for part in others if part.rstrip("0123456789") not in {*_CAMERAS, "s", "ses", "v"}]
-    return " ".join([first] * (first.rstrip("0123456789") not in _CAMERAS) + kept).strip() or walker
+    dropped = {*_CAMERAS, *_FAMILY, "s", "ses", "v"}
+    kept = [part for part in others if part.rstrip("0123456789") not in dropped]
+    is_named = first.rstrip("0123456789") not in (dropped if kept else _CAMERAS)
+    return " ".join([first] * is_named + kept).strip() or walker
 
 
 def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) -> pd.DataFrame:
@@ -69,7 +75,10 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     The emotion is the folder, of several the nearest that is an emotion elsewhere. Raises an `InputError`
     where folders look like train and test, people, or levels of which any may be the emotion.
     """
-    folders = {name: [normal_name(part) for part in PurePosixPath(name).parts[-2::-1]] for name in names}
+    bare = re.compile(r"^\d+[\W_]+(?=[^\W\d_])").sub  # 1_angry is angry
+    folders = {
+        one: [bare("", normal_name(part)) for part in PurePosixPath(one).parts[-2::-1]] for one in names
+    }
     parts, inside = set().union(*folders.values()), [name for name in names if folders[name]]
     known = {folders[name][0] for name in inside if len(folders[name]) == 1} | set(_FAMILY)
     emotions = [next(filter(known.__contains__, folders[name]), None) for name in names]
@@ -100,7 +109,9 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     for path, emotion in zip(paths, emotions, strict=True):
         bare = _COPY.sub("", path.stem)  # "maria (2)" is a take of maria, "Happy (2)" is nobody's
         named.append(bare if _is_person(bare, emotion) else path.stem)
-        people = [part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part)]
+        people = [
+            part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part, emotion)
+        ]
         folders += people[:1]
     stems = _cut_emotions(named, emotions, warnings)
     walkers = list(map(_walker_in, stems, emotions))
@@ -125,9 +136,15 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
 
 def _doubt_names(stems: Sequence[str], walkers: Sequence[str], warnings: list[str]) -> None:
     """Warn where takes, views or sessions may be taken for people, or the take is named before the person."""
-    alike, known = defaultdict(list), sorted({normal_name(walker) for walker in walkers if walker})
+    known = sorted({normal_name(walker) for walker in walkers if walker})
+    alike, heads = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for walker in known:
         alike[_core(walker)].append(walker)
+        heads[walker.rpartition("_")[0]].append(walker)
+    num_tails = len({walker.rpartition("_")[2] for walker in known})
+    is_crossed = min(len(heads), num_tails) > 1 and len(known) > 0.8 * len(heads) * num_tails
+    if is_crossed and len(alike) in (1, len(known)):
+        alike = heads  # nearly all in each session, or under each condition
     several = [names[:2] for names in alike.values() if len(names) > 1]
     if len(alike) > 1 and 2 * len(several) > len(alike):
         warnings.append(_ONE_PERSON.format(*several[0], len(several)))
@@ -142,9 +159,11 @@ def _doubt_names(stems: Sequence[str], walkers: Sequence[str], warnings: list[st
 
 
 def _doubt_people(walkers: Iterable[str]) -> list[str]:
-    """Return a sentence on names that are the same but for zeros, or begin with another's name."""
-    pairs, first, base = list[Sequence[str]](), "", list[str]()
-    named = [(re.findall(r"[^\W\d_]+|(?!0\d)\d+", normal_name(walker)), walker) for walker in walkers]
+    """Return a sentence on names that are the same but for zeros or accents, or begin with another's name."""
+    pairs, named, first, base = list[Sequence[str]](), list[tuple[list[str], str]](), "", list[str]()
+    for walker in walkers:
+        plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", normal_name(walker)))
+        named.append((re.findall(r"[^\W\d_]+|(?!0\d)\d+", plain), walker))
     for parts, walker in sorted(named):
         if base and parts[: len(base)] == base:
             pairs.append((first, walker))

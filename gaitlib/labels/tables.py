@@ -20,7 +20,8 @@ _UNKNOWN = {"walker": ["?", "-", "n/a", "unknown"], "emotion": ["?", "-", "n/a",
 _INVISIBLE = str.maketrans("", "", "\ufeff\u200b\u2060\u200e\u200f")
 # What names a row that is no rater's, as "Average rating:" or "Mean (n=6)", unlike Mean-Ling.
 _SUMMARIES = (
-    r"(mean|average|avg|mittelwerte?|median|sd|std|sum|total|count)s?\W*(rating|score|dev|sd|n\W*\d+)?s?\W*"
+    r"(mean|average|avg|mittelwerte?|durchschnitt|moyenne|median|sd|std|standard|sum|total|count)s?\W*"
+    r"(rating|score|dev(iation)?|sd|n\W*\d+)?s?\W*"
 )
 _WALKER_COLUMN = re.compile(r"^(person|participant|proband|subject|actor|walker)[ _-]?(id|name|code)?$")
 

@@ -23,8 +23,9 @@ from gaitlib.senses.fusion import SensesModel
 
 # No step is longer, in leg lengths.
 _MAX_STEP_LEGS = 1.25
-# Steps per minute that people walk at; below, a step is too slow to be told from half a step.
-_MIN_CADENCE, _MAX_CADENCE = 45.0, 190.0
+# Steps per minute that people walk at; below, a step is too slow to be told from half a step. How many times
+# as many one of two bouts may have.
+_MIN_CADENCE, _MAX_CADENCE, _MAX_CHANGE = 45.0, 190.0, 1.3
 # Step length in leg lengths per (steps per minute): people keep this ratio at all speeds and moods (walk
 # ratio, Sekiya & Nagasaki 1998); slow motion and sped-up film change it with the square of the speed.
 _MIN_WALK_RATIO, _MAX_WALK_RATIO = 0.0046, 0.0112
@@ -167,8 +168,7 @@ def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo 
     _answer(verdict, model, videos)
     if walks_backwards(video):
         return verdict.abstain("The person walks backwards: is the film played backwards?")
-    if not meta["capture_rate_hz"]:  # else the phone's tag gave the true speed
-        _check_speed(verdict, model)
+    _check_speed(verdict, model)
     return verdict
 
 
@@ -189,7 +189,10 @@ def walks_backwards(video: PreparedVideo) -> bool:
 
 def _check_speed(verdict: Verdict, model: TrainedModel) -> None:
     """Give no verdict where the film cannot run at its true speed, and warn where that is in doubt."""
-    usual = verdict.gait[verdict.gait["is_valid"]].median(numeric_only=True)
+    walks = verdict.gait[verdict.gait["is_valid"]]
+    usual, slow, fast = walks.median(numeric_only=True), *walks["cadence_steps_per_min"].agg(["min", "max"])
+    if fast > _MAX_CHANGE * slow:
+        verdict.warn(f"{slow:.0f} and {fast:.0f} steps per minute in one film: two takes, people or speeds?")
     cadence, length_legs = usual["cadence_steps_per_min"], usual["step_length_legs"]
     if length_legs > _MAX_STEP_LEGS:  # so fast that two steps were taken for one
         cadence, length_legs = 2 * cadence, length_legs / 2

@@ -86,8 +86,6 @@ def check_setup(videos: Path, videos_test: Path, labels: Path | None) -> tuple[l
 
 def _describe_videos(videos: Path, videos_test: Path, labels: Path | None) -> list[str]:
     """Return what the folders hold, with the warnings that a training would print."""
-    if not videos.is_dir():
-        raise InputError(f"{videos} is missing: create it, or name another with --videos.")
     if not list_videos(videos) and labels is None:
         return [f"{videos}: no video, so that synthetic walkers will be drawn"]
     found = find_data(videos, videos_test, make_config(), labels)

@@ -29,7 +29,7 @@ _NO_SIGNAL = r"(^|_)(conf|confidence|max(?!_\d)|min|zone|resting|quality)(_|$)"
 _PER_MINUTE = r"(beats|counts?|1|per)_min(_|$)"
 _TIME = r"(^|_)(time|timestamp|seconds|t|date|datetime|epoch|unix|zeit|temps|tiempo)(_|$)"
 _CLOCK_UNITS = {"ms": 1e-3, "millis": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "ns": 1e-9}
-_UNITS = {"mg": 9.80665e-3, "g": 9.80665, "radians a second": 180 / np.pi}
+_UNITS = {"mg": 9.80665e-3, "g": 9.80665, "radians a second": 180 / np.pi, "mdps": 1e-3}
 # What changes slowly, and values of it that a living person can give; others count as missing.
 _RANGES = {"heart_rate_bpm": (25.0, 240.0), "eda_us": (0.01, 100.0)}
 _MIN_RATE_HZ = 8.0  # of all others: the fastest steps still show
@@ -81,9 +81,9 @@ def read_recording(path: Path | str) -> Recording:
     latest = seconds.groupby(kinds).transform(lambda own: own.cummax().shift(fill_value=-np.inf))
     seconds = seconds[seconds > latest]
     if (num_lost := len(table) - len(seconds)) > 0.1 * len(table) or len(seconds) < 2:
-        raise InputError(f"{name}: {num_lost} of {len(table)} times are missing or go backwards.")
+        raise InputError(f"{name}: {num_lost} of {len(table)} times are missing, repeat or go backwards.")
     if num_lost:
-        notes.append(f"{num_lost} rows whose time is missing or goes backwards were left out.")
+        notes.append(f"{num_lost} rows whose time is missing, repeats or goes backwards were left out.")
     seconds -= seconds.min()
     columns = {
         _plain_name(f"{kind}_{column}"): texts.set_axis(seconds[texts.index])
@@ -160,15 +160,17 @@ def _numbers(texts: pd.Series) -> pd.Series:
 
 def _seconds_of(times: pd.Series, header: str) -> pd.Series:
     """Read dates, or numbers in the unit that the header or their size tells."""
-    numbers = _numbers(times)
+    times = times.str.replace(r"^(\d+:\d\d[.,]\d+)$", r"0:\1", regex=True)  # minutes and seconds
+    numbers, words = _numbers(times), header.split("_")
     if numbers.notna().mean() < 0.5:
         dates = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
         return (dates - dates.min()).dt.total_seconds()
     largest, span, units = numbers.max(), numbers.max() - numbers.min(), (1.0, 1e-3, 1e-6, 1e-9)
-    named = [unit for word, unit in _CLOCK_UNITS.items() if word in header.split("_")]
+    named = [unit for word, unit in _CLOCK_UNITS.items() if word in words]
     # Unix times of 2000 to 2050 tell their unit; others are in the largest that makes an hour at most.
     of_epoch = [unit for unit in units if 0.95e9 < largest * unit < 2.5e9 and span * unit < 86_400]
-    possible = [unit for unit in units if span * unit <= 3600]
+    is_long = {"s", "sec", "seconds"}.intersection(words) and numbers.diff().median() < 1
+    possible = [unit for unit in units if span * unit <= 3600 or (is_long and unit == 1)]
     return numbers * [*named, *of_epoch, *possible, 1.0][0]
 
 
@@ -223,7 +225,8 @@ def _other_unit(kind: str, headers: str, signals: list[pd.Series]) -> str:
     size = np.linalg.norm([np.sqrt(signal.pow(2).mean()) for signal in signals])
     steady = np.linalg.norm([signal.mean() for signal in signals])
     if kind == "gyro":
-        return "radians a second" if size < 8 or "rad" in headers else ""
+        is_rad = size < 8 or "rad" in headers
+        return "mdps" if "mdps" in headers else "radians a second" if is_rad else ""
     # Walking shakes a wrist or a pocket by more than 1 m/s2, nobody by 100 on average; gravity is one g.
     if size > 100 or "_mg" in headers:
         is_mg = "_mg" in headers or (500 < size < 1800 if steady > 0.6 * size else size < 4000)

@@ -1,19 +1,17 @@
 """Walks with all that was recorded of them: the picture, its sound, and a file of signals beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from gaitlib.clips import PreparedVideo, prepare_video
-from gaitlib.clips.preparing import FORMAT_VERSION
 from gaitlib.config import RunConfig, resolve_body
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, file_digest
+from gaitlib.files import file_digest, remember
 from gaitlib.gait import gait_parameters, step_events
 from gaitlib.labels import find_videos, list_videos
 from gaitlib.models import gait_feature_names, gait_features
@@ -21,8 +19,6 @@ from gaitlib.senses.measuring import band_pass, measure_body, measure_motion, me
 from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording, read_recording, read_sound
 from gaitlib.walker import weights_problem
 
-# Raise when the same files are measured otherwise than before.
-_VERSION = 5
 _MAX_DIFFERENCE = 0.08  # of cadences that belong to one walk
 _CLOCK_RATE_HZ, _STEP_SD_SECONDS = 50.0, 0.06
 
@@ -59,26 +55,23 @@ def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame,
     """
     if config.body == "auto":
         config = resolve_body(config, "silhouette" if weights_problem() else "keypoints")
-    how = [_VERSION, FORMAT_VERSION, weights_problem(), config.body, config.crop, config.frame_rate_hz]
+    how = [weights_problem(), config.body, config.crop, config.frame_rate_hz]
     rows, notes = [], []
-    kept = joblib.Memory(cache_dir() / "senses", verbose=0).cache(_measure, ignore=["places", "config"])
+    kept = remember(measure_walk, ["path", "recording", "config"])
     for walk in tqdm(walks.to_dict("records"), "Listening and measuring", unit="walk", mininterval=1.0):
         places = [walk["path"], walk["recording"]]
         files = [(Path(place).name, file_digest(Path(place))) for place in filter(None, places)]
         if walk.get("digest", files[0][1]) != files[0][1]:
             raise InputError(f"{places[0]} has changed since 01_preprocessing: run that again.")
-        values, told = kept([files, *how], places, config)
+        values, told = kept(*places, config, [*files, *how])
         rows.append(walk | values)
         notes += [(walk["video"], note) for note in told]
     return pd.DataFrame(rows), pd.DataFrame(notes, columns=["video", "note"])
 
 
-def _measure(key: list, places: list[str], config: RunConfig) -> tuple[dict[str, float], list[str]]:
-    """Measure what `key` describes: files by their content, settings, a version."""
-    return measure_walk(places[0], places[1], config)
-
-
-def measure_walk(path: str, recording: str, config: RunConfig) -> tuple[dict[str, float], list[str]]:
+def measure_walk(
+    path: str, recording: str, config: RunConfig, _key: Sequence[Any] = ()
+) -> tuple[dict[str, float], list[str]]:
     """Measure one walk, see `measure_walks`; `config` has `body` decided, and either path may be empty."""
     values, notes = dict[str, float](), list[str]()
     video = _try(notes, prepare_video, Path(path), config) if path else None

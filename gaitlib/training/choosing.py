@@ -11,8 +11,9 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet, hold_out_walkers, inner_folds
 from gaitlib.errors import InputError
+from gaitlib.files import remember
 from gaitlib.models import ALONE, GAIT_NAMES, PUBLISHED, TrainedModel, make_clips
-from gaitlib.training.fitting import gait_out_of_fold, remember, train_model, training_key
+from gaitlib.training.fitting import gait_out_of_fold, train_model, training_key
 
 # With fewer walkers, what inner folds say is chance.
 _FEWEST_WALKERS = 4

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 import pandas as pd
-import sklearn
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from gaitlib.clips import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet, inner_folds
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, hold_lock, make_folder
+from gaitlib.files import cache_dir, hold_lock, make_folder, remember
 from gaitlib.gait import gait_parameters, proportions
 from gaitlib.models import ALONE, GAIT_NAMES, TrainedModel, classifiers, load_trained, make_clips, save_model
 from gaitlib.models.networks import load_keras, network_for, seed_everything
@@ -104,12 +103,6 @@ def gait_out_of_fold(name: str, videos: VideoSet, config: RunConfig, num_classes
     inputs, shares = classifiers.gait_inputs(videos, name), classifiers.label_shares(videos, num_classes)
     folds = inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed)
     return remember(_gait_out_of_fold)(name, inputs, shares, folds, config.seed)
-
-
-def remember(function: Callable, ignored: Sequence[str] = ()) -> Callable:
-    """Keep what a function returns in the cache; what is `ignored` of its arguments makes no difference."""
-    folder = cache_dir() / "trainings" / f"inner_{_VERSION}_{sklearn.__version__}"
-    return joblib.Memory(folder, verbose=0).cache(function, ignore=list(ignored))
 
 
 def _gait_out_of_fold(
@@ -272,7 +265,7 @@ def _describe(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> d
     spread = _NORMAL_SD * (neutral - neutral.median()).abs().median()
     table = pd.DataFrame({"mean": neutral.median(), "sd": spread, "num_walks": neutral.count()})
     table["emotions"] = pd.Series(every.groupby(shown).median().to_dict())
-    limits = [float(cadence.min()), float(cadence.max())] if len(cadence) else []
+    limits = cadence.quantile([0.02, 0.98]).tolist() if len(cadence) else []
     seen = pd.DataFrame(map(proportions, videos.videos)).dropna(axis=1, thresh=_FEWEST_SEEN)
     usual = seen.median()
     reach = _MAX_SD * np.maximum(_NORMAL_SD * (seen - usual).abs().median(), 0.03 * usual)

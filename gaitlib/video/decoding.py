@@ -144,7 +144,7 @@ class ReadReport:
 
     `corrupt_frames` are damaged or lost; `notes` has a sentence on each fault and on what else must be known.
     `width` and `height` are of the upright film in square pixels, before shrinking. `frame_rate_hz` is what a
-    player shows, `capture_rate_hz` what a phone says to have captured; `duration_seconds` has the true pace.
+    player shows; `duration_seconds` has the true pace.
     """
 
     frames_read: int = 0
@@ -154,7 +154,6 @@ class ReadReport:
     width: int = 0
     height: int = 0
     frame_rate_hz: float = 0.0
-    capture_rate_hz: float | None = None
     duration_seconds: float = 0.0
 
 
@@ -181,19 +180,18 @@ class Decoder:
 
     def _find_stretch(self) -> float:
         """Return the true time of a shown second, by a phone's tag of the capture rate."""
-        report, shown_hz = self.report, float(self.stream.average_rate or 0)
+        captured_hz = shown_hz = float(self.stream.average_rate or 0)
         for key, value in {**self._container.metadata, **self.stream.metadata}.items():
             is_rate = re.search(r"(?i)capture[._-]?(fps|frame[._-]?rate)$", key)
             if is_rate and re.fullmatch(r"\d{1,4}(\.\d*)?", value):
-                report.capture_rate_hz = float(value) or None
+                captured_hz = float(value) or shown_hz
             elif key.endswith("full-frame-rate-playback-intent"):  # Apple's originals have true times
-                report.capture_rate_hz = shown_hz or None
-        captured_hz = report.capture_rate_hz or shown_hz
+                captured_hz = shown_hz
         # Phones note 30 for usual films too, of which little light leaves fewer.
         is_slow = captured_hz >= max(48, 1.5 * shown_hz)
         if not shown_hz or not (is_slow or captured_hz * 1.5 <= shown_hz):
             return 1.0
-        report.notes.append(
+        self.report.notes.append(
             f"{'Slow motion' if is_slow else 'Time lapse'}: its tag says that {captured_hz:g} frames a "
             f"second were captured, it shows {shown_hz:.3g}; read at the true pace."
         )
