@@ -357,9 +357,10 @@ class TestScene:
     def test_bars_and_pillars(self, scene):
         assert find_view(scene) == (0, 0, 160, 120)
         bars = np.pad(scene, ((0, 0), (20, 10), (0, 0), (0, 0)))
+        bars[:, 5:12, 70:100:2] = 255  # a caption
         assert find_view(bars) == (0, 20, 160, 140)
-        pillars = np.pad(scene, ((0, 0), (0, 0), (30, 30), (0, 0)), constant_values=180)
-        assert find_view(pillars) == (30, 0, 190, 120)
+        for sides, view in (((30, 30), (30, 0, 190, 120)), ((0, 30), (0, 0, 160, 120))):
+            assert find_view(np.pad(scene, ((0, 0), (0, 0), sides, (0, 0)), constant_values=250)) == view
 
     def test_blurred_fill_is_no_picture(self, scene):
         for number, frame in enumerate(scene):

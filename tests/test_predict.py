@@ -52,8 +52,7 @@ def test_every_file_gets_an_entry_in_order(model, demo_video, tmp_path):
     empty.mkdir()
     odd = demo_video.rename(tmp_path / os.fsdecode(b"odd\xff.mp4"))  # as unpacked from a foreign archive
     verdicts = judge_files([text, odd, tmp_path / "none.mp4", empty], model)
-    names = ["a.mp4", "odd\ufffd.mp4", "none.mp4", "film.mp4.d"]
-    assert [Path(verdict.video).name for verdict in verdicts] == names
+    assert [Path(one.video).name for one in verdicts] == ["a.mp4", "odd\ufffd.mp4", "none.mp4", "film.mp4.d"]
     assert [verdict.status for verdict in verdicts][::2] == ["refused", "refused"]
     assert verdicts[3].status == "refused"
     assert all(verdict.notes for verdict in verdicts if verdict.status != "ok")

@@ -30,7 +30,7 @@ from gaitlib.walker import SHAPE_NAMES, Keypoints, measure_shapes, path_speed, w
 from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 13
+FORMAT_VERSION = 14
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
 _BOX, _SQUARE = ["left", "top", "width", "height"], ["square_x", "square_y", "square_side"]

@@ -181,7 +181,9 @@ def _inner(grey: np.ndarray) -> tuple[int, int]:
     # Nobody walks in a bar, as legs do on a dark floor, and what is blurred to fill shows nothing sharp.
     change = np.quantile(np.ptp(grey[..., ::4], axis=0), 0.99, axis=1)
     detail = np.quantile(np.abs(grey[..., 1::4] - grey[..., :-1:4]), 0.995, axis=(0, 2))
-    black = (grey.mean(axis=(0, 2)) < _BLACK) & (spread < 4)
+    # Without captions, which may stand in a black bar.
+    low, high = np.percentile(grey, (25, 75), axis=2).mean(axis=1)
+    black = (high < _BLACK) & (high - low < 4)
 
     def ends(is_fill: np.ndarray, stir: np.ndarray, reach: int = 3) -> list[dict[int, float]]:
         return [_bar_ends(is_fill[::way], edges[::way], stir[::way], reach) for way in (1, -1)]
@@ -194,6 +196,8 @@ def _inner(grey: np.ndarray) -> tuple[int, int]:
         pairs = [pair for pair in pairs if max(change[: pair[0]].max(), change[-pair[1] :].max()) >= least]
         if pairs and not first:
             first, last = max(pairs, key=lambda pair: one[pair[0]] + other[pair[1]])
+    if not (first or last):  # a single one ends in an edge from side to side
+        first, last = (max((end for end in one if one[end] > 0.9), default=0) for one in plain)
     return (first, size - last) if first + last < 0.8 * size else (0, size)
 
 
