@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 # In which Excel and its like write CSV, beside Unicode and the western page.
 _CODE_PAGES = "cp1250 cp1251 cp1253 shift_jis gb18030 big5 euc_kr".split()
+_WESTERN = {*"ÀÁÂÃÄÅÆÇÈÉÊËÍÎÏÑÒÓÔÕÖÙÚÛÜßàáâãäåæçèéêëíîïñòóôõöùúûüÿ’‘“”„«»–—€°²³µ¿¡ªº"}
 # Ends the names of folders in which something is being written.
 _ASIDE_SUFFIX = ".gaitlib.tmp"
 # Nothing takes a week to write: what is older was left by a process that was killed.
@@ -198,18 +200,25 @@ def _digest(path: Path, _size: int, _changed: int) -> str:
 
 def remember(function: Callable, ignored: Sequence[str] = ()) -> Callable:
     """Keep what a function returns in the cache, by its arguments but those `ignored`, and by our code."""
-    import joblib
 
-    return joblib.Memory(cache_dir() / "remembered" / _code(), verbose=0).cache(
-        function, ignore=list(ignored)
-    )
+    def remembered(*given: Any) -> Any:
+        import joblib
+
+        libraries = map(version, ("numpy", "scipy", "scikit-learn"))
+        code = hashlib.sha256(" ".join([*libraries, *_SOURCES]).encode()).hexdigest()[:16]
+        try:
+            memory = joblib.Memory(cache_dir() / "remembered" / code, verbose=0)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Unable to cache to disk")
+                return memory.cache(function, ignore=list(ignored))(*given)
+        except OSError:  # the cache is full, read-only or being removed
+            return function(*given)
+
+    return remembered
 
 
-@cache
-def _code() -> str:
-    libraries = map(version, ("numpy", "scipy", "scikit-learn"))
-    digests = map(file_digest, sorted(Path(__file__).parent.rglob("*.py")))
-    return hashlib.sha256(" ".join([*libraries, *digests]).encode()).hexdigest()[:16]
+# As they are when the program starts: who edits one meanwhile still runs this one.
+_SOURCES = [file_digest(path) for path in sorted(Path(__file__).parent.rglob("*.py"))]
 
 
 def show_name(name: object) -> str:
@@ -230,12 +239,9 @@ def decode_text(content: bytes) -> str:
         from charset_normalizer import from_bytes
 
         text = content.decode("cp1252", "replace")
-        odd = re.findall(r"[^\x00-\x7f]+", text)
-        if any(
-            len(part) > 1 or not part.isalpha() for part in odd
-        ):  # not accents here and there, as in the west
-            pages = ["cp1252"] * "".join(odd).isalpha() + _CODE_PAGES
-            if not (guessed := from_bytes(content, cp_isolation=pages).best()):
-                raise
-            text = str(guessed)
+        for odd in re.findall(r"[^\x00-\x7f]+", text):  # in the west, accents here and there
+            is_western = set(odd) <= _WESTERN or (len(odd) == 1 and odd.isalpha())
+            if len(odd) > 2 or not is_western:
+                text = str(from_bytes(content, cp_isolation=_CODE_PAGES).best() or text)
+                break
     return re.sub(r"\A\s*\"?sep=.*\n", "", text)

@@ -26,8 +26,8 @@ recording clip inshot lv capcut camera cam final file at am pm take trial walk w
 back left right day session date""".split()
 _ONE_PERSON = """Walkers {!r} and {!r} may be one person (pairs of this kind: {}): if so, give both one \
 name in a column 'walker', else one person may be in training and test."""
-_PEOPLE = "|".join(["actor|p|person|participant|proband|subject|subj?|walker", *_CAMERAS])
-_NUMBERED_PEOPLE = re.compile(rf"({_PEOPLE})[\W_]*\d+|\d{{4}}([\W_]?\d\d){{2}}")
+_PERSON = re.compile(r"(actor|p|person|participant|proband|subject|subj?|walker)[\W_]*\d+")
+_NUMBERED = re.compile(rf"{_PERSON.pattern}|({'|'.join(_CAMERAS)})[\W_]*\d+|\d{{4}}([\W_]?\d\d){{2}}")
 _COPY = re.compile(
     r"^(copy|kopie|copie|copia) (of|von|de|di) |[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.I
 )
@@ -65,8 +65,13 @@ def _core(walker: str) -> str:
     first, *others = [part for part in re.split(r"[\W_]+", bare) if not part.isdigit()] or [""]
     dropped = {*_CAMERAS, *_FAMILY, "s", "ses", "v"}
     kept = [part for part in others if part.rstrip("0123456789") not in dropped]
-    is_named = first.rstrip("0123456789") not in (dropped if kept else _CAMERAS)
+    is_named = first in ("s", "v") or first.rstrip("0123456789") not in (dropped if kept else _CAMERAS)
     return " ".join([first] * is_named + kept).strip() or walker
+
+
+def _unnumbered(folder: str) -> str:
+    """Return a folder's name without a number before it: 1_angry is angry."""
+    return re.sub(r"^\d+[\W_]+(?=[^\W\d_])", "", normal_name(folder))
 
 
 def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) -> pd.DataFrame:
@@ -75,10 +80,10 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     The emotion is the folder, of several the nearest that is an emotion elsewhere. Raises an `InputError`
     where folders look like train and test, people, or levels of which any may be the emotion.
     """
-    bare = re.compile(r"^\d+[\W_]+(?=[^\W\d_])").sub  # 1_angry is angry
-    folders = {
-        one: [bare("", normal_name(part)) for part in PurePosixPath(one).parts[-2::-1]] for one in names
-    }
+    parents = {name: PurePosixPath(name).parts[-2::-1] for name in names}
+    plain = set(map(normal_name, set().union(*parents.values())))
+    spell = normal_name if len(set(map(_unnumbered, plain))) < len(plain) else _unnumbered
+    folders = {name: [*map(spell, each)] for name, each in parents.items()}
     parts, inside = set().union(*folders.values()), [name for name in names if folders[name]]
     known = {folders[name][0] for name in inside if len(folders[name]) == 1} | set(_FAMILY)
     emotions = [next(filter(known.__contains__, folders[name]), None) for name in names]
@@ -89,7 +94,7 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
             "--videos and the other as --videos-test, or add a labels.csv with video,emotion,walker."
         )
     num_named = sum(bool(_words_of(PurePosixPath(name).stem) & set(_FAMILY)) for name in inside)
-    are_people = all(not emotion or _NUMBERED_PEOPLE.fullmatch(emotion) for emotion in emotions)
+    are_people = all(not emotion or _NUMBERED.fullmatch(emotion) for emotion in emotions)
     if inside and not parts & set(_FAMILY) and (num_named > 0.8 * len(inside) or are_people):
         raise InputError(
             f"{root} holds folders that look like people or days ({show_name(inside[0])}): make one folder "
@@ -109,10 +114,8 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     for path, emotion in zip(paths, emotions, strict=True):
         bare = _COPY.sub("", path.stem)  # "maria (2)" is a take of maria, "Happy (2)" is nobody's
         named.append(bare if _is_person(bare, emotion) else path.stem)
-        people = [
-            part for part in path.parts[-2::-1] if normal_name(part) != emotion and _is_person(part, emotion)
-        ]
-        folders += people[:1]
+        others = [one for one in path.parts[-2::-1] if emotion not in (normal_name(one), _unnumbered(one))]
+        folders += [*filter(_is_person, others)][:1]
     stems = _cut_emotions(named, emotions, warnings)
     walkers = list(map(_walker_in, stems, emotions))
     if stems != named:  # what is left beside the emotion may be the walker alone
@@ -141,9 +144,9 @@ def _doubt_names(stems: Sequence[str], walkers: Sequence[str], warnings: list[st
     for walker in known:
         alike[_core(walker)].append(walker)
         heads[walker.rpartition("_")[0]].append(walker)
-    num_tails = len({walker.rpartition("_")[2] for walker in known})
-    is_crossed = min(len(heads), num_tails) > 1 and len(known) > 0.8 * len(heads) * num_tails
-    if is_crossed and len(alike) in (1, len(known)):
+    tails = {walker.rpartition("_")[2] for walker in known}
+    is_crossed = min(len(heads), len(tails)) > 1 and len(known) > max(4, 0.8 * len(heads) * len(tails))
+    if is_crossed and len(alike) in (1, len(known)) and not all(map(_PERSON.fullmatch, tails)):
         alike = heads  # nearly all in each session, or under each condition
     several = [names[:2] for names in alike.values() if len(names) > 1]
     if len(alike) > 1 and 2 * len(several) > len(alike):
@@ -163,6 +166,7 @@ def _doubt_people(walkers: Iterable[str]) -> list[str]:
     pairs, named, first, base = list[Sequence[str]](), list[tuple[list[str], str]](), "", list[str]()
     for walker in walkers:
         plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", normal_name(walker)))
+        plain = unicodedata.normalize("NFC", plain)
         named.append((re.findall(r"[^\W\d_]+|(?!0\d)\d+", plain), walker))
     for parts, walker in sorted(named):
         if base and parts[: len(base)] == base:

@@ -160,7 +160,7 @@ def _numbers(texts: pd.Series) -> pd.Series:
 
 def _seconds_of(times: pd.Series, header: str) -> pd.Series:
     """Read dates, or numbers in the unit that the header or their size tells."""
-    times = times.str.replace(r"^(\d+:\d\d[.,]\d+)$", r"0:\1", regex=True)  # minutes and seconds
+    times = times.str.replace(r"^\s*(\d+:\d\d[.,]\d+)\s*$", r"0:\1", regex=True)  # minutes and seconds
     numbers, words = _numbers(times), header.split("_")
     if numbers.notna().mean() < 0.5:
         dates = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
