@@ -198,16 +198,19 @@ def _digest(path: Path, _size: int, _changed: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+# What results depend on beside their input, as it is when the program starts: our code, and what computes.
+_CODE = [file_digest(path) for path in sorted(Path(__file__).parent.rglob("*.py"))]
+_CODE += map(version, ("numpy", "scipy", "scikit-learn"))
+
+
 def remember(function: Callable, ignored: Sequence[str] = ()) -> Callable:
     """Keep what a function returns in the cache, by its arguments but those `ignored`, and by our code."""
 
     def remembered(*given: Any) -> Any:
         import joblib
 
-        libraries = map(version, ("numpy", "scipy", "scikit-learn"))
-        code = hashlib.sha256(" ".join([*libraries, *_SOURCES]).encode()).hexdigest()[:16]
         try:
-            memory = joblib.Memory(cache_dir() / "remembered" / code, verbose=0)
+            memory = joblib.Memory(cache_dir() / "remembered" / joblib.hash(_CODE), verbose=0)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Unable to cache to disk")
                 return memory.cache(function, ignore=list(ignored))(*given)
@@ -215,10 +218,6 @@ def remember(function: Callable, ignored: Sequence[str] = ()) -> Callable:
             return function(*given)
 
     return remembered
-
-
-# As they are when the program starts: who edits one meanwhile still runs this one.
-_SOURCES = [file_digest(path) for path in sorted(Path(__file__).parent.rglob("*.py"))]
 
 
 def show_name(name: object) -> str:

@@ -135,8 +135,7 @@ def test_cache_is_kept_by_content_and_by_the_settings_that_shape_it(walk_film, t
     monkeypatch.setattr(
         preparing, "VideoReader", lambda *args: decoded.append(args) or pytest.fail("decoded again")
     )
-    copy = tmp_path / "other name.mp4"
-    copy.write_bytes(walk_film.read_bytes())
+    (copy := tmp_path / "other name.mp4").write_bytes(walk_film.read_bytes())
     assert prepare_video(copy, config_of(num_frames=12, clip_stride=2, epochs=1)).folder == first.folder
     with pytest.raises(BaseException, match="decoded again"):
         prepare_video(copy, config_of(frame_size=40))
@@ -149,8 +148,7 @@ def test_cache_is_kept_by_content_and_by_the_settings_that_shape_it(walk_film, t
 
 
 def test_refusal_is_cached_and_told_without_the_name(tmp_path, fresh_cache, monkeypatch):
-    path = tmp_path / "odd\nname.mp4"
-    path.write_text("this is no video")
+    (path := tmp_path / "odd\nname.mp4").write_text("this is no video")
     (reason,) = prepare_videos([path], config_of())
     assert reason.startswith("Cannot be read as a video (")
     monkeypatch.setattr(preparing, "VideoReader", lambda *args: pytest.fail("decoded again"))

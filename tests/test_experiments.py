@@ -79,8 +79,7 @@ def test_what_cannot_be_is_refused(content, message):
     ],
 )
 def test_faulty_file_is_one_sentence(tmp_path, content, message):
-    path = tmp_path / "plan.yaml"
-    path.write_bytes(content)
+    (path := tmp_path / "plan.yaml").write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_plan(path)
 

@@ -17,7 +17,7 @@ from gaitlib.clips import prepare_video
 from gaitlib.demo import render_video, sample_truth
 from gaitlib.errors import InputError
 from gaitlib.explain import clip_saliency
-from gaitlib.files import read_json
+from gaitlib.files import read_json, remember, spelled
 from gaitlib.models import load_keras, load_trained
 from gaitlib.predict import Verdict, _check_speed, judge_files, judge_video, walks_backwards
 from gaitlib.predict.writing import write_annotated, write_keypoints, write_page, write_verdicts
@@ -65,8 +65,7 @@ def test_verdict_of_a_walk_holds_together(model, demo_video):
     assert verdict.status in {"ok", "warned", "abstained"}
     assert sum(verdict.probabilities.values()) == pytest.approx(1)
     assert set(verdict.probabilities) == {"angry", "happy", "neutral", "sad"}
-    starts = [moment.start_seconds for moment in verdict.timeline]
-    assert starts == sorted(starts)
+    assert (starts := [moment.start_seconds for moment in verdict.timeline]) == sorted(starts)
     assert 0.8 < verdict.seconds_used < 3 and len(verdict.gait) >= 1
 
 
@@ -136,6 +135,12 @@ def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp
     assert "2 people are seen at once: only the one who walks most is read." in beside.notes
 
 
+def test_a_cache_that_cannot_be_written_to_hinders_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAITLIB_CACHE", str(tmp_path))
+    (tmp_path / "remembered").touch()
+    assert remember(spelled)("a_b") == "a b"
+
+
 def test_two_paces_in_one_film_are_told(model):
     gait = pd.DataFrame({"cadence_steps_per_min": [72.0, 110.0], "step_length_legs": 0.7}).assign(
         is_valid=True
@@ -160,8 +165,7 @@ def test_a_walk_is_not_compared_with_itself(model, demo_video, relative_to):
 
 
 def test_nobody_and_a_black_film_get_no_verdict(model, tmp_path):
-    path = tmp_path / "black.mp4"
-    write_film(path, 15.0, np.zeros((45, 240, 320, 3), np.uint8))
+    write_film(path := tmp_path / "black.mp4", 15.0, np.zeros((45, 240, 320, 3), np.uint8))
     verdict = judge_video(path, model)
     assert (verdict.status, verdict.emotion, verdict.confidence) == ("abstained", None, None)
     assert verdict.notes

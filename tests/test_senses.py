@@ -429,8 +429,7 @@ def test_what_is_kept_of_a_walk_goes_with_its_name_and_content(tmp_path):
 
 def test_folders_of_recordings_alone(tmp_path, walks):
     for row in walks[:6]:
-        folder = tmp_path / row["emotion"]
-        folder.mkdir(exist_ok=True)
+        (folder := tmp_path / row["emotion"]).mkdir(exist_ok=True)
         write(
             folder / f"{row['walker']}_1.csv", watch_signals(WalkParameters.from_row(row), SenseParameters())
         )
