@@ -92,12 +92,13 @@ def _measure(_key: str, bout: Bout, video: PreparedVideo) -> dict[str, float]:
 
 
 def proportions(video: PreparedVideo) -> pd.Series:
-    """Return what tells a squeezed picture, in legs, NaN where it is not seen.
+    """Return what tells a squeezed picture, NaN where it is not seen.
 
-    `feet` is the length of a flat foot seen from the side, `shoulders` their width of who comes or goes.
+    `legs`, from the side: by how much thighs and shanks shorten upright for what they lengthen level as they
+    swing, over the length of a flat foot in legs; `shoulders`: their width in legs, of who comes or goes.
     """
     seen = [measure_bout(video, bout) for bout in video.own_bouts]
-    return pd.DataFrame(seen, columns=["feet", "shoulders"], dtype=float).median()
+    return pd.DataFrame(seen, columns=["legs", "shoulders"], dtype=float).median()
 
 
 def step_events(video: PreparedVideo, bout: Bout) -> pd.DataFrame:
@@ -131,7 +132,9 @@ def measure_keypoints(keypoints: Keypoints, is_repeat: np.ndarray | None = None)
         wide = np.abs(np.diff(motion.both("shoulder", image=True)[..., 0]))
         found["shoulders"] = np.median(wide) / motion.leg_m
     elif (is_flat := up < _MAX_SLANT * along).any():
-        found["feet"] = np.median(along[is_flat]) / motion.leg_m
+        joints = np.stack([motion.both(part, image=True) for part in ("hip", "knee", "ankle")])
+        level, upright = np.linalg.norm((np.diff(joints, axis=0) ** 2).std(axis=1), axis=(0, 1))
+        found["legs"] = upright / level / np.median(along[is_flat]) * motion.leg_m
     if rhythm:
         old = keypoints.times_seconds[is_repeat] if is_repeat is not None else []
         found |= _steps(motion, rhythm[0]) | _regularity(motion, rhythm, ~np.isin(motion.times_seconds, old))

@@ -220,8 +220,8 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     answers, seen = model.predict_clips(videos), proportions(videos.videos[0])
     limits = pd.DataFrame(model.about.get("proportion_ranges", {}))
     odd = (2 * seen - limits.sum()).abs() / (limits.max() - limits.min())
-    if odd.max() > 1:
-        model = model.model_copy(update={"temperature": 2 * model.temperature})
+    if odd.max() > 0.5:  # the odder, the less sure
+        model = model.model_copy(update={"temperature": 2 * odd.max() * model.temperature})
     shares = model.calibrated(np.concatenate([model.predict(videos, answers), answers.probabilities]))
     verdict.probabilities, *parts = (dict(zip(model.emotions, row, strict=True)) for row in shares.tolist())
     verdict.emotion, verdict.confidence = max(verdict.probabilities.items(), key=lambda item: item[1])
@@ -233,7 +233,7 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     elif distance > limit:
         verdict.abstain(f"The walk is unlike any in training (distance {distance:.1f}, limit {limit:.1f}).")
     if verdict.emotion and odd.max() > 1:
-        fault = f"The {odd.idxmax()} do not fit the legs: is the picture squeezed?"
+        fault = f"The picture may be squeezed, by the walker's {odd.idxmax()}."
         if odd.max() > _MAX_ODD:
             verdict.abstain(f"{fault} Give the video in its true proportions.")
         else:
