@@ -18,11 +18,10 @@ from gaitlib.gait.motion import (
     find_step_seconds,
     foot_contacts,
     repeats_after,
-    slow_part,
     walking_rhythm,
     wave_size,
 )
-from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints
+from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints, steady
 
 # A row a parameter: name, title, unit, family, source, definition and where it holds. Lengths are in legs
 # (thigh and shank) or trunks (hips to shoulders), so that people of all sizes compare.
@@ -309,7 +308,7 @@ def step_seconds(outline: pd.DataFrame) -> float:
 
 def _without_trend(outline: pd.DataFrame, names: str | list[str], seconds: float) -> np.ndarray:
     values, frame_seconds = outline[names].to_numpy(), float(np.median(np.diff(outline["time_seconds"])))
-    return values - slow_part(values, seconds, 1 / frame_seconds)
+    return values - steady(values, seconds / frame_seconds)
 
 
 def outline_features(outline: pd.DataFrame) -> dict[str, float]:

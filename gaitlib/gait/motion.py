@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import find_peaks, medfilt, savgol_filter
+from scipy.signal import find_peaks, medfilt
 
-from gaitlib.walker import KEYPOINT_NAMES, MIRRORED, Keypoints
+from gaitlib.walker import KEYPOINT_NAMES, MIRRORED, Keypoints, steady
 
 # Focal length in longer sides of the frame: phones have 0.7 to 0.9. It scales the depth alone.
 FOCAL_LENGTH = 0.8
@@ -103,16 +103,8 @@ def _smooth(values: np.ndarray, passes: np.ndarray, rate_hz: float, derivative: 
     result = np.zeros_like(values, dtype=float)
     for number in np.unique(passes):
         own = passes == number
-        result[own] = slow_part(values[own], _SMOOTHING_SECONDS, rate_hz, derivative)
-    return result
-
-
-def slow_part(values: np.ndarray, seconds: float, rate_hz: float, derivative: int = 0) -> np.ndarray:
-    """Smooth by a parabola that moves along (Savitzky & Golay 1964), or return its slope."""
-    window = min(2 * int(seconds * rate_hz / 2) + 1, len(values) - 1 + len(values) % 2)
-    if window <= 3:
-        return values
-    return savgol_filter(values, window, 2, deriv=derivative, delta=1 / rate_hz, axis=0)
+        result[own] = steady(values[own], _SMOOTHING_SECONDS * rate_hz, derivative=derivative)
+    return result * rate_hz**derivative
 
 
 def _metres_per_pixel(keypoints: Keypoints) -> np.ndarray:

@@ -4,4 +4,4 @@ from gaitlib.walker.blazepose import ensure_weights, weights_dir, weights_proble
 from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, SKELETON_EDGES, Keypoints
 from gaitlib.walker.silhouettes import SHAPE_NAMES, measure_shapes
-from gaitlib.walker.walking import BODY_SHARE, path_speed
+from gaitlib.walker.walking import BODY_SHARE, path_speed, steady

@@ -144,10 +144,11 @@ class PoseEstimator:
         height, width = frame.shape[:2]
         matrix = (part or BodySquare(width / 2, height / 2, max(width, height), 0.0)).to_frame(_DETECTOR_PX)
         boxes, scores = _run(self._detector, _warp(frame, matrix, _DETECTOR_PX) / 127.5 - 1)
-        points = boxes.reshape(-1, 6, 2)  # centre and size of the box, four points
-        points[:, [0, 2, 3]] += self._anchors[:, None] * _DETECTOR_PX
+        is_likely = (sure := _sigmoid(scores[:, 0])) >= MIN_SCORE
+        points = boxes[is_likely].reshape(-1, 6, 2)  # centre and size of the box, four points
+        points[:, [0, 2, 3]] += self._anchors[is_likely, None] * _DETECTOR_PX
         corners = np.hstack([points[:, 0] - points[:, 1] / 2, points[:, 1]])
-        best = cv2.dnn.NMSBoxes(corners.tolist(), _sigmoid(scores[:, 0]).tolist(), MIN_SCORE, _MAX_OVERLAP)
+        best = cv2.dnn.NMSBoxes(corners.tolist(), sure[is_likely].tolist(), MIN_SCORE, _MAX_OVERLAP)
         return [_square(*(points[place, 2:4] @ matrix[:, :2].T + matrix[:, 2])) for place in best]
 
     def estimate(self, frame: np.ndarray, square: BodySquare) -> Pose:

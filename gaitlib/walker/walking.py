@@ -185,10 +185,10 @@ def level(keypoints: Keypoints, bouts: list[np.ndarray]) -> Keypoints:
     return replace(keypoints, world_m=(keypoints.world_m @ turn.T).astype(np.float32))
 
 
-def steady(values: np.ndarray, window: float, order: int) -> np.ndarray:
-    """Smooth a way, (num_frames, ...), over a window of frames (Savitzky-Golay), shorter at short ways."""
+def steady(values: np.ndarray, window: float, order: int = 2, derivative: int = 0) -> np.ndarray:
+    """Smooth values, (num_frames, ...), over a window of frames (Savitzky & Golay 1964), or return slopes."""
     size = min(2 * (int(window) // 2) + 1, len(values) - 1 + len(values) % 2)
-    return savgol_filter(values, size, order, axis=0) if size > order + 1 else values
+    return savgol_filter(values, size, order, derivative, axis=0) if size > order + 1 else values
 
 
 def path_speed(squares: np.ndarray, frame_rate_hz: float) -> np.ndarray:
