@@ -50,12 +50,9 @@ def find_data(
     if videos_test_dir.is_dir() and list_videos(videos_test_dir):
         test = _find_test(videos_test_dir, labels_path, train)
         videos = pd.concat([data.videos, test.videos.assign(split="test")], ignore_index=True)
-        data = replace(data, videos=videos, skipped=pd.concat([data.skipped, test.skipped]))
-        if test.videos["emotion"].isna().all():
-            reason = "No label: gaitlib predict reads unlabelled videos."
-            data = data.without(videos["split"] == "test", reason)
-        else:
-            data = replace(data, warnings=train.warnings + test.warnings)
+        skipped = pd.concat([train.skipped, test.skipped])
+        data = RunData(videos, skipped, config, train.warnings + test.warnings)
+        data = data.without(videos["emotion"].isna(), "No label: gaitlib predict reads unlabelled videos.")
     data = _without_copies(data)
     is_training = (data.videos["split"] == "train") | bool(config.folds)
     check_enough_walkers(data.videos[is_training], not is_training.all() or bool(config.folds))
