@@ -14,7 +14,7 @@ from gaitlib.clips import PreparedVideo
 from gaitlib.config import RunConfig, make_config
 from gaitlib.data.splits import hold_out_walkers
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, read_csv, read_json, write_csv, write_json
+from gaitlib.files import read_csv, read_json, write_csv, write_json
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,9 @@ class RunData:
 
 
 def load_data(run_dir: Path) -> RunData:
-    """Read back what `RunData.save` wrote; an `InputError` if the cache has been emptied since."""
+    """Read back what `RunData.save` wrote."""
     content = read_json(run_dir / "data.json")
     videos = pd.DataFrame(content.pop("videos"))
-    if not all(Path(entry).is_dir() for entry in videos["entry"]):
-        where = f"{run_dir.name} are no longer in {cache_dir()}"
-        raise InputError(f"The prepared videos of {where}: run 01_preprocessing again.")
     references = pd.DataFrame(content.pop("references"), columns=videos.columns)
     skipped = read_csv(run_dir / "skipped.csv")
     config = make_config(**content.pop("config"))
