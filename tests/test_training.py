@@ -379,16 +379,12 @@ def test_folds_are_trained_on_workers_as_here(run, scheduler, workers, tmp_path)
 
 def test_task_that_kills_every_worker_is_one_sentence(scheduler, workers):
     workers(4)
-    with pytest.raises(InputError, match="One task brought down every worker that tried it"):
+    with pytest.raises(InputError, match="a task brought down every worker that tried it"):
         list(run_many(os._exit, [1], scheduler))
 
 
-@pytest.mark.parametrize(
-    ("address", "said"),
-    [("", "has no worker: start some with `dask worker"), ("tcp://127.0.0.1:9", "No Dask scheduler answers")],
-)
-def test_scheduler_that_is_of_no_use_is_one_sentence(scheduler, address, said, monkeypatch):
-    monkeypatch.setattr(cluster, "NO_WORKER_SECONDS", 1)
+@pytest.mark.parametrize("address", ["", "tcp://127.0.0.1:9"])
+def test_scheduler_that_is_of_no_use_is_one_sentence(scheduler, address, monkeypatch):
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 5)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match="No Dask scheduler with a worker answers"):
         list(run_many(abs, [1], address or scheduler))

@@ -6,7 +6,6 @@ Workers share the videos and the cache with this machine, under the same paths, 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
 from typing import Any
 
 import joblib
@@ -14,9 +13,7 @@ from tqdm import tqdm
 
 from gaitlib.errors import InputError
 
-_CONNECT_SECONDS = 10
-# How long to go on without any worker: a new one may be on its way.
-NO_WORKER_SECONDS = 60.0
+_CONNECT_SECONDS = 10.0
 
 
 def run_many(
@@ -38,47 +35,26 @@ def run_many(
 
 
 def _run_on_workers(function: Callable[[Any], Any], items: Sequence[Any], scheduler: str) -> Iterator[Any]:
-    with _connect(scheduler) as client:
-        from distributed.comm import CommClosedError
-        from distributed.scheduler import KilledWorker
-
-        try:
-            for future in client.map(function, items, pure=False):
-                while not future.done():
-                    _wait_for_workers(client, scheduler)
-                    with suppress(TimeoutError):
-                        future.exception(timeout=1)
-                yield future.result()
-        except (CommClosedError, CancelledError) as error:
-            raise InputError(
-                f"The Dask scheduler at {scheduler} has gone away: start it again, then the same command; "
-                "what is finished is not done twice."
-            ) from error
-        except KilledWorker as error:
-            raise InputError(
-                "One task brought down every worker that tried it (a crash, or not enough memory): give the "
-                "workers more memory, or leave the scheduler out to see which."
-            ) from error
-
-
-def _connect(scheduler: str) -> Any:
     try:
-        import distributed
+        from distributed import Client
+        from distributed.scheduler import KilledWorker
     except ImportError:
         install = "pip install 'gaitlib[cluster]', here and on the workers"
         raise InputError(f"A scheduler needs Dask, which is not installed: {install}.") from None
     # What goes wrong is said in one sentence, not in Dask's log.
     logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
     try:
-        return distributed.Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+        client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
     except (OSError, ValueError) as error:
-        start = "start one with `dask scheduler` and name it as tcp://HOST:PORT"
-        raise InputError(f"No Dask scheduler answers at {scheduler}: {start}.") from error
-
-
-def _wait_for_workers(client: Any, scheduler: str) -> None:
-    try:
-        client.wait_for_workers(1, timeout=NO_WORKER_SECONDS)
-    except TimeoutError:
-        start = f"start some with `dask worker {scheduler} --nworkers auto --nthreads 1`"
-        raise InputError(f"The Dask scheduler at {scheduler} has no worker: {start}.") from None
+        start = f"start them with `dask scheduler` and `dask worker {scheduler} --nworkers auto --nthreads 1`"
+        raise InputError(f"No Dask scheduler with a worker answers at {scheduler}: {start}.") from error
+    with client:
+        try:
+            for future in client.map(function, items, pure=False):
+                yield future.result()
+        except (KilledWorker, CancelledError) as error:
+            raise InputError(
+                "The Dask scheduler is gone, or a task brought down every worker that tried it (a crash "
+                "or lack of memory): start both again, then the same command; what is finished is kept."
+            ) from error
