@@ -346,7 +346,7 @@ def video(request, tmp_path) -> tuple[str, PreparedVideo]:
 def test_a_prepared_video_is_measured_by_bout(video):
     body, prepared = video
     table = measure_gait(prepared)
-    assert table.columns.tolist()[5:] == GAIT_PARAMETERS["name"].tolist()
+    assert table.columns.tolist()[4:] == GAIT_PARAMETERS["name"].tolist()
     assert len(table) == 1 and bool(table["is_valid"].iloc[0])
     assert gait_parameters(prepared)["cadence_steps_per_min"] == pytest.approx(60 / 0.55, rel=0.03)
     events = step_events(prepared, prepared.bouts[0])

@@ -49,12 +49,6 @@ class Bout:
         """The rows of the track, ndarray of shape (num_frames,), int."""
         return np.arange(self.first_row, self.last_row + 1)
 
-    @property
-    def heading(self) -> str:
-        """Where the person goes most: "left", "right", "towards" the camera or "away"."""
-        right, away = self.way_right, self.way_away
-        return max((-away, "towards"), (away, "away"), (right, "right"), (-right, "left"))[1]
-
 
 def find_bouts(
     runs: np.ndarray, repeats: np.ndarray, period: float, frame_rate_hz: float

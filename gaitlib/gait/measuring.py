@@ -54,15 +54,14 @@ SPECTRA = {
 def measure_gait(video: PreparedVideo) -> pd.DataFrame:
     """Measure each walking bout of a video.
 
-    Returns a row a bout: `bout`, `start_seconds`, `end_seconds`, `heading`, `is_valid` (whether steps were
-    found), then a column for each of `GAIT_PARAMETERS`, its unit in the name; NaN where the view hides it.
+    Returns a row a bout: `bout`, `start_seconds`, `end_seconds`, `is_valid` (whether steps were found), then
+    a column for each of `GAIT_PARAMETERS`, its unit in the name; NaN where the view hides it.
     """
-    columns, rows = ["bout", "start_seconds", "end_seconds", "heading", "is_valid"], []
+    columns, rows = ["bout", "start_seconds", "end_seconds", "is_valid"], []
     for bout in video.own_bouts:
         values = measure_bout(video, bout)
         is_valid = "cadence_steps_per_min" in values
-        place = {"bout": bout.number, "heading": bout.heading, "is_valid": is_valid}
-        rows.append(vars(bout) | place | values)
+        rows.append(vars(bout) | {"bout": bout.number, "is_valid": is_valid} | values)
     return pd.DataFrame(rows, columns=[*columns, *GAIT_PARAMETERS["name"]])
 
 
