@@ -30,7 +30,7 @@ from gaitlib.walker import SHAPE_NAMES, Keypoints, measure_shapes, path_speed, w
 from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 14
+FORMAT_VERSION = 15
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
 _BOX, _SQUARE = ["left", "top", "width", "height"], ["square_x", "square_y", "square_side"]
@@ -229,13 +229,12 @@ def _tabulate(track: WalkerTrack) -> pd.DataFrame:
 
 
 def _pictures(frames: np.ndarray, track: WalkerTrack, config: RunConfig) -> np.ndarray:
-    """Return what is stored of a chunk: the walker cut out of the frames of walks, or all frames whole."""
+    """Return what is stored of a chunk: the walker cut out of the frames of walks, or these frames whole."""
     rows, squares, is_grey = np.flatnonzero(track.bouts >= 0), track.squares, config.num_channels == 1
     if config.crop == "skeleton":
         rows = rows[:0]
     if config.crop == "frame":
         height, width = frames.shape[1:3]
-        rows = np.arange(len(track))
         squares = np.tile([width / 2, height / 2, max(width, height)], (len(track), 1))
 
     def picture(row: int) -> np.ndarray:
@@ -254,22 +253,20 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
     rate, walks, person = config.frame_rate_hz, table.pop("is_walking"), table["person"].to_numpy()
     # Who walks on in the next chunk goes on with the same run.
     begins = table.pop("begins") | (np.diff(person, prepend=-1) != 0) | walks.ne(walks.shift())
-    runs, is_stored = np.where(walks, begins.cumsum(), -1), walks | (config.crop == "frame")
-    if config.crop == "frame" and not walks.any():
-        runs, person = np.zeros_like(runs), np.zeros_like(person)
+    runs = np.where(walks, begins.cumsum(), -1)
     squares, bouts = table[_SQUARE].to_numpy(), list[Bout]()
     table["time_seconds"] = np.arange(len(table)) / rate
-    table["picture"] = np.where(is_stored, is_stored.cumsum() - 1, -1)
-    bout, speed = np.full(len(table), -1), np.full(len(table), np.nan)
+    table["picture"] = np.where(walks, walks.cumsum() - 1, -1)
+    table["bout"], table["speed_heights_per_s"] = -1, np.nan
     for number, rows in enumerate(find_bouts(runs, table["is_repeat"].to_numpy(), period, rate)):
-        bout[rows], speed[rows] = number, path_speed(squares[rows], rate)
+        table.loc[rows, "bout"] = number
+        table.loc[rows, "speed_heights_per_s"] = path_speed(squares[rows], rate)
         first, last = int(rows[0]), int(rows[-1])
         seconds = first / rate, (last + 1) / rate, min(len(rows), period or len(rows)) / rate
         x, side = squares[[first, last]][:, [0, 2]].T
-        # Somebody is about 4 sides of the square away; without anybody there is no square.
-        way = np.nan_to_num([(x[1] - x[0]) / side.mean(), 4 * np.log(side[0] / side[1])]).tolist()
+        # Somebody is about 4 sides of the square away.
+        way = float((x[1] - x[0]) / side.mean()), float(4 * np.log(side[0] / side[1]))
         bouts.append(Bout(number, first, last, *seconds, round(period), int(person[first]), *way))
-    table["bout"], table["person"], table["speed_heights_per_s"] = bout, person, speed
     return bouts
 
 
