@@ -193,9 +193,7 @@ def _decode(data: RunData) -> RunData:
     videos = data.videos.assign(
         entry=[str(video.folder) for video in used],
         num_clips=[len(find_clips(video, data.config)) for video in used],
-        method=["+".join(video.meta["methods"]) for video in used],
-        walk_seconds=[sum(bout.end_seconds - bout.start_seconds for bout in video.bouts) for video in used],
-        distinct_seconds=[sum(bout.distinct_seconds for bout in video.bouts) for video in used],
+        walk_seconds=[sum(bout.distinct_seconds for bout in video.bouts) for video in used],
     )
     is_demo = any(video.meta["comment"] == SYNTHETIC_COMMENT for video in used)
     return replace(data, videos=videos, is_demo=is_demo)

@@ -60,8 +60,8 @@ class RunData:
 
     The columns of `videos`: `video`, `path`, `emotion`, `walker`, `split` (in a cross-validation, of the
     first fold), `fold` (in which it is a test video; 0 for a single split), `digest`, `entry` (cache
-    folder), `num_clips`, `walk_seconds`, `distinct_seconds`, `method` (how the walker was found),
-    `reference` (digest of its reference walk, or empty); ratings where a sheet gave them.
+    folder), `num_clips`, `walk_seconds` (a loop counts once), `reference` (digest of its reference walk, or
+    empty); ratings where a sheet gave them.
     """
 
     videos: pd.DataFrame
