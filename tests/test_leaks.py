@@ -13,7 +13,7 @@ import pytest
 
 from gaitlib.clips import PreparedVideo, prepare_video, prepare_videos
 from gaitlib.config import make_config, resolve_body
-from gaitlib.data.footage import _moves, check_footage_disjoint
+from gaitlib.data.footage import check_footage_disjoint
 from gaitlib.demo import sample_truth, write_video
 from gaitlib.errors import InputError
 from gaitlib.walker import weights_problem
@@ -145,28 +145,6 @@ def test_the_same_footage_under_another_walkers_name_is_refused(clean, body, tmp
         f"\\({how}, similarity [01].*remove",
     ):
         check_footage_disjoint(clean[:8], test)
-
-
-@pytest.mark.parametrize("body", ["keypoints"], indirect=True)
-@pytest.mark.parametrize("place", [0, 1])
-def test_a_title_hides_no_copy(clean, body, tmp_path, place):
-    def titled(frames):
-        parts = [frames, [np.full_like(frames[0], 230)] * 30]
-        return parts[place] + parts[1 - place], 25, {}
-
-    test = copy_of(clean["path"].iloc[3], titled, tmp_path / "somebody_1.mp4", body)
-    with pytest.raises(InputError, match="shows the footage of"):
-        check_footage_disjoint(clean[:8], test)
-
-
-@pytest.mark.parametrize("num_still", [0, 200])
-def test_a_walk_counts_beside_noise_and_a_cut_does_not(num_still):
-    rng = np.random.default_rng(0)
-    walk = np.cumsum(rng.normal(0, 5, (50, 98)), axis=0)
-    film = np.concatenate([np.zeros((num_still, 98)), walk, np.full((20, 98), 900.0)])
-    sizes = np.linalg.norm(_moves((film + rng.normal(0, 1, film.shape)).astype(np.float32)), axis=1)
-    moving = np.median(sizes[num_still : num_still + 40])
-    assert moving > 3 * np.median(sizes[-10:]) and sizes.max() < 4 * moving
 
 
 def test_clean_videos_raise_no_alarm(clean):

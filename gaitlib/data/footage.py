@@ -35,8 +35,6 @@ _CHANGES = ((1.0, False), (1.0, True), (1.25, False), (1.5, False), (2.0, False)
 _PIECE_ROWS, _MIN_OVERLAP_ROWS, _CANDIDATE_SIMILARITY = 450, 15, 0.5
 # Movement is what changes within so many rows: a step stands out from the codec's noise.
 _LAG_ROWS = 4
-# More than so many times what moves much is no walk, but a cut or a title.
-_MAX_MOVE = 3.0
 
 
 def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str, ...]:
@@ -45,9 +43,9 @@ def check_footage_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> tuple[str
     Both have the columns `video`, `walker`, `digest` and `entry`. Where `test` is empty, all are going to be
     cross-validated: then no two walkers may share footage. An `InputError` names a pair that lies across.
 
-    Not found: footage turned by about 8 degrees or more, cropped to much less than the whole, with bars
-    that are not black, or with less than 1.3 s or than half of the shorter video in common; outlines at
-    another speed in some cases only.
+    Not found: footage turned by about 8 degrees or more, cropped to much less than the whole, with a title,
+    with bars that are not black, or with less than 1.3 s or than half of the shorter video in common;
+    outlines at another speed in some cases only.
     """
     both = pd.concat([train, test], ignore_index=True)
     names, walkers, pairs = both["video"], both["walker"], []
@@ -115,7 +113,7 @@ def _is_one_scene(one: np.ndarray, other: np.ndarray) -> bool:
     edges = []
     for part in (one, other):
         fields = part[::_GRID, : _GRID**2].reshape(-1, _GRID, _GRID)
-        fields = fields[fields.std(axis=(1, 2)) > 1]  # without plain titles
+        fields = fields[fields.std(axis=(1, 2)) > 1]  # without plain frames
         if len(fields) < 2 or fields.std() < _EMPTY_SD:
             return True  # lights in the dark
         edges.append([np.r_[np.diff(each, axis=0).ravel(), np.diff(each).ravel()] for each in fields])
@@ -153,10 +151,6 @@ def _moves(values: np.ndarray, speed: float = 1.0, is_backwards: bool = False) -
     scene -= np.median(scene, axis=1, keepdims=True)
     scene[np.abs(scene) < 2 * np.median(np.abs(scene))] = 0
     for part, weight in ((scene, _SCENE_WEIGHT), (body, 1 - _SCENE_WEIGHT)):
-        size = np.linalg.norm(part, axis=1)
-        if size.any():  # a walk may fill a small part of a film; the rest is noise
-            much = np.sort(size)[-min(2 * _MIN_OVERLAP_ROWS, (len(size) + 1) // 2)]
-            part[size > _MAX_MOVE * np.quantile(size[size > much / 4], 0.75)] = 0
         part *= weight**0.5 / max(float(np.sqrt((part**2).sum() / len(part))), 1e-3)
     return change
 
