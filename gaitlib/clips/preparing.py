@@ -1,13 +1,14 @@
 """Each video is decoded once; what is needed of it lies in the cache, one folder a video.
 
-The key is made of the file's content and of the settings that shape what is stored: how long clips are and
-how far apart costs nothing to change. A refusal is stored too.
+The key is made of the file's content and of the settings that shape what is stored, which those of clips do
+not. A refusal is stored too.
 """
 
 import hashlib
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -287,29 +288,24 @@ def _write_keypoints(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], folde
 def _describe(
     tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], period: float, config: RunConfig, report: ReadReport
 ) -> dict[str, Any]:
-    rate, seconds = config.frame_rate_hz, dict[int, float]()
+    rate, seconds = config.frame_rate_hz, defaultdict[int, float](float)
     for bout in bouts:
-        seconds[bout.person] = seconds.get(bout.person, 0.0) + bout.distinct_seconds
-    main = max(seconds, key=seconds.__getitem__, default=-1)
+        seconds[bout.person] += bout.distinct_seconds
     notes = [*report.notes, *dict.fromkeys(note for track in tracks for note in track.notes)]
     if period:
         times = sum(map(len, tracks)) / period
         notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
     if len(seconds) > 1:
-        notes.append(
-            f"{len(seconds)} people walk one after another: only the one who walks most is read, "
-            f"{seconds[main]:.1f} s of {sum(seconds.values()):.1f} s."
-        )
+        notes.append(f"{len(seconds)} people walk one after another: only the one who walks most is read.")
     most = max(tracks, key=lambda track: track.num_people)
     if most.num_people > 1 and bouts:
         notes.append(f"{most.num_people} people are seen at once: only the one who walks most is read.")
-    too_short = f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
-    why = most.reason if all(track.reason for track in tracks) else too_short
+    why = most.reason or f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
     return {
         **asdict(report),
         **config.model_dump(include={"body", "crop", "frame_rate_hz"}),
         "bouts": [asdict(bout) for bout in bouts],
-        "main_person": main,
+        "main_person": max(seconds, key=seconds.__getitem__, default=-1),
         "methods": sorted({track.method for track in tracks}),
         "notes": notes,
         "read_notes": report.notes,
