@@ -24,7 +24,6 @@ Out = Annotated[Path | None, Option(resolve_path=True, help="Run folder; by defa
 Model = Annotated[Path, Option(help="A run folder, for its chosen model, or a model file.")]
 Scheduler = Annotated[str, Option(metavar="tcp://HOST:PORT", help="Dask scheduler with workers.")]
 RelativeTo = Annotated[str | None, Option(help="Compare a walk with: none, reference or walker-mean.")]
-Shared = Annotated[bool, Option(help="Go on although a walker is in training and test; marks every page.")]
 
 
 def _settings(*parameters: str, **options: Any) -> dict[str, str]:
@@ -90,14 +89,13 @@ def make_run(
     seeds: Annotated[int | None, Option(min=1, help="Trainings of each model.")] = None,
     scheduler: Scheduler = "",
     relative_to: RelativeTo = None,
-    allow_shared_walkers: Shared = False,
     parameters: Annotated[list[str] | None, Option("-p", metavar="NAME=VALUE", help="A setting.")] = None,
 ) -> None:
     """Make a run, with or without notebooks."""
     from gaitlib.report import RunRequest
 
     options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
-    settings = _settings(*parameters or (), **options, allow_shared_walkers=allow_shared_walkers)
+    settings = _settings(*parameters or (), **options)
     request = RunRequest(videos, videos_test, out, labels, profile, settings)
     if context.command.name == "report":  # which loads no TensorFlow
         from gaitlib.report import make_report as make
@@ -113,13 +111,12 @@ def evaluate(
     out: Annotated[Path | None, Option(resolve_path=True, help="New folder for the scores.")] = None,
     labels: Labels = None,
     scheduler: Scheduler = "",
-    allow_shared_walkers: Shared = False,
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.report.direct import RunRequest, evaluate_run
 
-    settings = _settings(scheduler=scheduler, allow_shared_walkers=allow_shared_walkers)
-    typer.echo(evaluate_run(model, RunRequest(Path(), videos_test, out, labels, settings=settings)))
+    request = RunRequest(Path(), videos_test, out, labels, settings=_settings(scheduler=scheduler))
+    typer.echo(evaluate_run(model, request))
 
 
 @app.command()

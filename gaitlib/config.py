@@ -51,7 +51,6 @@ class RunConfig(BaseModel):
     max_clips_per_video: int = Field(6, ge=1, description="clips taken from a video at most")
     validation_fraction: float = Field(0.2, gt=0, le=0.5, description="share that chooses the epoch")
     test_fraction: float = Field(0.25, gt=0, le=0.5, description="share held out if there is no test folder")
-    allow_shared_walkers: bool = Field(False, description="go on although a walker is in training and test")
     folds: int = Field(0, ge=0, le=50, description="folds of a cross-validation over walkers; 0: one split")
     relative_to: Literal["none", "reference", "walker-mean"] = Field(
         "none", description="what a walk is compared with: nothing, one walk or all walks of the same person"

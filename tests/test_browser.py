@@ -207,7 +207,7 @@ def test_planted_text_in_a_page_stays_dead(browser, tmp_path, text):
 def write_run(folder: Path, accuracy: float, **settings: object) -> None:
     """Write what the list of runs reads of a run: 8 videos of 4 walkers, one emotion."""
     scores = {"accuracy": accuracy, "accuracy_ci95": [0, 1], "num_videos": 8}
-    data = {"is_demo": False, "shared_walkers": [folder.name], "all": {"num_videos": 8, "num_walkers": 4}}
+    data = {"is_demo": False, "all": {"num_videos": 8, "num_walkers": 4}}
     test = {**scores, "baselines": {folder.name: scores, "oracle": {**scores, "accuracy": 1}}}
     content = {"test": test, "data": data, "created": folder.name, "chosen": folder.name, "config": settings}
     write_json(folder / "results.json", content)

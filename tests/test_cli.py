@@ -138,7 +138,7 @@ def test_train_refuses_shared_walkers_before_it_decodes_and_writes_nothing(demo_
     )
     assert process.returncode == 1
     last = process.stderr.splitlines()[-1]
-    assert "walker01" in last and "--allow-shared-walkers" in last
+    assert "walker01" in last and "in training and test" in last
     assert "Traceback" not in process.stderr
     assert not (tmp_path / "run").exists()
 

@@ -135,7 +135,7 @@ def set_references_apart(data: RunData) -> RunData:
 
 def _divide(data: RunData) -> RunData:
     """Set reference walks apart and decide for each video whether it trains, chooses or tests."""
-    config, shared = data.config, list[str]()
+    config = data.config
     warnings = [*data.warnings, *inspect_labels(data.videos)]
     check_emotions(data.videos[data.videos["split"] == "train"], data.videos)
     data = set_references_apart(data)
@@ -148,12 +148,11 @@ def _divide(data: RunData) -> RunData:
             is_test |= hold_out_walkers(videos, config.test_fraction, config.seed)
             warnings.append("There is no labelled test video: walkers held out of the training are the test.")
         check_emotions(videos[~is_test], videos)
-        sides = data.with_references(~is_test), data.with_references(is_test)
-        shared = check_walkers_disjoint(*sides, config.allow_shared_walkers)
+        check_walkers_disjoint(data.with_references(~is_test), data.with_references(is_test))
         if untested := set(videos["emotion"]) - set(videos.loc[is_test, "emotion"]):
             warnings.append(f"No test video shows {name_some(untested)}, so this is not tested.")
-    videos, warnings = divide_training(videos, is_test, config), list(dict.fromkeys(warnings))
-    return replace(data, videos=videos, warnings=warnings, shared_walkers=shared)
+    videos = divide_training(videos, is_test, config)
+    return replace(data, videos=videos, warnings=list(dict.fromkeys(warnings)))
 
 
 def _finish(data: RunData, known: pd.DataFrame | None = None) -> RunData:

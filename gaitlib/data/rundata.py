@@ -68,7 +68,6 @@ class RunData:
     skipped: pd.DataFrame  # video, reason
     config: RunConfig  # with body and crop decided
     warnings: Sequence[str] = ()
-    shared_walkers: Sequence[str] = ()  # in training and test, where that is allowed
     is_demo: bool = False  # any of the walkers is synthetic
     references: pd.DataFrame = field(default_factory=pd.DataFrame)  # walks that serve for nothing else
 
@@ -122,7 +121,7 @@ class RunData:
         """Return counts and fingerprint as they stand in ``results.json``."""
         splits = () if self.config.folds else ("train", "validation", "test")
         parts = {"all": self.videos, **{split: self.rows(split) for split in splits}}
-        names = "fingerprint", "is_demo", "shared_walkers", "warnings"
+        names = "fingerprint", "is_demo", "warnings"
         return {
             **{name: _count(rows) for name, rows in parts.items()},
             "num_skipped": len(self.skipped),
@@ -137,7 +136,7 @@ class RunData:
         write_csv(run_dir / "skipped.csv", self.skipped)
         write_json(run_dir / "config.json", self.config.model_dump())
         tables = {name: getattr(self, name).to_dict("records") for name in ("videos", "references")}
-        others = {name: getattr(self, name) for name in ("warnings", "shared_walkers", "is_demo")}
+        others = {name: getattr(self, name) for name in ("warnings", "is_demo")}
         write_json(run_dir / "data.json", {"config": self.config.model_dump(), **tables, **others})
 
 

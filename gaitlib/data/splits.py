@@ -87,10 +87,10 @@ def inner_folds(
     return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
 
 
-def check_walkers_disjoint(train: pd.DataFrame, test: pd.DataFrame, allow_shared: bool = False) -> list[str]:
-    """Raise an `InputError` if a walker or a file is on both sides; return shared walkers if allowed.
+def check_walkers_disjoint(train: pd.DataFrame, test: pd.DataFrame) -> None:
+    """Raise an `InputError` if a walker or a file is on both sides.
 
-    `train` and `test` have the columns `walker`, `video` and `digest`; files may never be shared.
+    `train` and `test` have the columns `walker`, `video` and `digest`.
     """
     same = train.merge(test, on="digest", suffixes=("", "_test"))
     if len(same):
@@ -99,14 +99,12 @@ def check_walkers_disjoint(train: pd.DataFrame, test: pd.DataFrame, allow_shared
             f"{same['video'][0]}: remove them from one of the two folders."
         )
     known = set(map(normal_name, train["walker"]))
-    shared = sorted({walker for walker in test["walker"] if normal_name(walker) in known})
-    if shared and not allow_shared:
+    shared = {walker for walker in test["walker"] if normal_name(walker) in known}
+    if shared:
         raise InputError(
             f"The same walker is in training and test ({name_some(shared)}), so the score would not hold for "
-            "unseen people: move these videos to one folder, or name the walkers in labels.csv, or pass "
-            "--allow-shared-walkers, which marks every page."
+            "unseen people: move these videos to one folder, or name the walkers in labels.csv."
         )
-    return shared
 
 
 def name_some(names: Iterable[str], limit: int = 5) -> str:

@@ -52,9 +52,8 @@ def _timed(work: Path, step: str) -> Iterator[None]:
 
 def evaluate_run(path: Path, request: RunRequest) -> str:
     """Test a trained model (run folder or file in one) on labelled videos; return the scores, to print."""
-    asked = request.config().model_dump(include={"scheduler", "allow_shared_walkers"})
     model, run_dir = load_trained(path), path if path.is_dir() else path.parent
-    config = model.config.model_copy(update={**asked, "folds": 0, "seeds": 1})
+    config = model.config.model_copy(update={"scheduler": request.config().scheduler, "folds": 0, "seeds": 1})
     data = prepare_test(load_data(run_dir), request.videos_test, config, request.labels)
     if data.emotions != model.emotions:
         raise InputError(f"{path} knows other emotions than the run in its folder: put it back into its own.")

