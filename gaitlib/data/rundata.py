@@ -121,13 +121,12 @@ class RunData:
         """Return counts and fingerprint as they stand in ``results.json``."""
         splits = () if self.config.folds else ("train", "validation", "test")
         parts = {"all": self.videos, **{split: self.rows(split) for split in splits}}
-        names = "fingerprint", "is_demo", "warnings"
         return {
             **{name: _count(rows) for name, rows in parts.items()},
             "num_skipped": len(self.skipped),
             "references": list(self.references.get("video", ())),
             "body": self.config.body,
-            **{name: getattr(self, name) for name in names},
+            **{name: getattr(self, name) for name in ("fingerprint", "is_demo", "warnings")},
         }
 
     def save(self, run_dir: Path) -> None:

@@ -57,12 +57,10 @@ def measure_gait(video: PreparedVideo) -> pd.DataFrame:
     Returns a row a bout: `bout`, `start_seconds`, `end_seconds`, `is_valid` (whether steps were found), then
     a column for each of `GAIT_PARAMETERS`, its unit in the name; NaN where the view hides it.
     """
-    columns, rows = ["bout", "start_seconds", "end_seconds", "is_valid"], []
-    for bout in video.own_bouts:
-        values = measure_bout(video, bout)
-        is_valid = "cadence_steps_per_min" in values
-        rows.append(vars(bout) | {"bout": bout.number, "is_valid": is_valid} | values)
-    return pd.DataFrame(rows, columns=[*columns, *GAIT_PARAMETERS["name"]])
+    rows = [vars(bout) | {"bout": bout.number} | measure_bout(video, bout) for bout in video.own_bouts]
+    columns = ["bout", "start_seconds", "end_seconds", "is_valid", *GAIT_PARAMETERS["name"]]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(is_valid=table["cadence_steps_per_min"].notna())
 
 
 @lru_cache(1 << 15)
