@@ -56,7 +56,7 @@ def shown(value: float, limits: tuple[float, float]) -> str:
 def score_rows(name: str, config: RunConfig, videos: Path, labels: Path, extras: bool) -> list[list[str]]:
     """Cross-validate one model over walkers: its row of the table, and those of baselines and the leak."""
     data = prepare_data(videos, videos / "none", config, labels)
-    with temporary_folder(PAGE.parent, "ewalk") as run_dir:
+    with temporary_folder(PAGE.parent) as run_dir:
         train_fits(data, data.config, run_dir)
         evaluation = evaluate(data, data.config, run_dir)
         leak = leak_lesson(data, evaluation, data.config) if extras and config.model != "auto" else None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _CODE_PAGES = "cp1250 cp1251 cp1253 shift_jis gb18030 big5 euc_kr".split()
 _WESTERN = {*"ÀÁÂÃÄÅÆÇÈÉÊËÍÎÏÑÒÓÔÕÖÙÚÛÜßàáâãäåæçèéêëíîïñòóôõöùúûüÿ’‘“”„«»–—€°²³µ¿¡ªº"}
 # Ends the names of folders in which something is being written.
-_ASIDE_SUFFIX = ".gaitlib.tmp"
+ASIDE_SUFFIX = ".gaitlib.tmp"
 # Nothing takes a week to write: what is older was left by a process that was killed.
 _KEPT_SECONDS = 7 * 86_400
 
@@ -55,7 +55,7 @@ def project_path(path: str | Path) -> Path:
 def write_aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` (a file or folder) that takes its place when the block succeeds."""
     try:
-        with temporary_folder(path.parent, path.name) as folder:
+        with temporary_folder(path.parent) as folder:
             yield folder / path.name
             os.replace(folder / path.name, path)
     except (OSError, RuntimeError) as error:  # HDF5 raises the second when it closes a file
@@ -79,16 +79,16 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+def temporary_folder(parent: Path) -> Iterator[Path]:
     """Give an empty hidden folder that goes when the block ends; after a kill, when it is a week old."""
     make_folder(parent)
     _tidy(parent)
     try:
         folder = tempfile.TemporaryDirectory(
-            prefix=f".{name[:60]}.", suffix=_ASIDE_SUFFIX, dir=parent, ignore_cleanup_errors=True
+            prefix=".", suffix=ASIDE_SUFFIX, dir=parent, ignore_cleanup_errors=True
         )
     except OSError as error:
-        raise storage_error(parent / name, error) from error
+        raise storage_error(parent, error) from error
     with folder:
         yield Path(folder.name)
 
@@ -96,7 +96,7 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
 @cache
 def _tidy(parent: Path) -> None:
     """Remove what the killed have left, once a process: to list a large folder takes long."""
-    for path in parent.glob(f".*{_ASIDE_SUFFIX}"):
+    for path in parent.glob(f".*{ASIDE_SUFFIX}"):
         with suppress(FileNotFoundError):  # gone meanwhile
             if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)

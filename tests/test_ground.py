@@ -112,7 +112,7 @@ def test_what_the_killed_left_is_tidied_up(tmp_path):
     assert len(left) == 1
     assert left[0].name.startswith(".")
     os.utime(left[0], (0, 0))  # a week has gone by
-    with temporary_folder(tmp_path, "y"):
+    with temporary_folder(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 

@@ -100,7 +100,7 @@ def _write_walk(row: dict, path: Path) -> None:
 def _write_folder(folder: Path, truth: pd.DataFrame) -> None:
     """Write the videos aside, in parallel, then move them into place with the truth table last."""
     make_folder(folder)
-    with temporary_folder(folder, "demo") as aside:
+    with temporary_folder(folder) as aside:
         for emotion in EMOTIONS:
             (aside / emotion).mkdir()
         rows = truth.to_dict("records")

@@ -76,7 +76,7 @@ def check_setup(videos: Path, videos_test: Path, labels: Path | None) -> tuple[l
     ]
     try:
         lines += _describe_videos(videos, videos_test, labels)
-        with temporary_folder(cache_dir(), "check"):
+        with temporary_folder(cache_dir()):
             pass  # it can be written to
     except (InputError, StorageError) as error:
         return [*lines, f"To mend: {error}", "Not ready."], False

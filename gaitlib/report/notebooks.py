@@ -1,7 +1,6 @@
 """Run notebooks with papermill in one kernel, the Python of this command; make pages and the list of runs."""
 
 import io
-import json
 import logging
 import os
 import re
@@ -22,7 +21,7 @@ from jupyter_client.manager import KernelManager
 
 from gaitlib.config import CEILINGS, make_config
 from gaitlib.errors import InputError, known_sentence
-from gaitlib.files import hold_lock, read_csv, read_json, show_name, spelled, write_html
+from gaitlib.files import ASIDE_SUFFIX, hold_lock, read_csv, read_json, show_name, spelled, write_html
 
 Page = tuple[str, str]  # title and HTML body
 _FILES = (".csv", ".db", ".h5", ".ipynb", ".json", ".keras")
@@ -66,10 +65,10 @@ def own_kernel(**variables: str) -> Iterator[KernelManager]:
         manager.shutdown_kernel(now=True)
 
 
-def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[str, Any], out: Path) -> Path:
-    """Run a notebook with those of `values` that are its parameters; return the executed one.
+def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[str, Any]) -> Path:
+    """Run a notebook with those of `values` that are its parameters; return the executed one in `work`.
 
-    It is written into `work`, which will be called `out`. Raises an `InputError` if it fails.
+    Raises an `InputError` if it fails.
     """
     # Here and below, so that they load while the kernel starts.
     import nbformat
@@ -93,21 +92,17 @@ def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[s
         kind = getattr(error, "ename", type(error).__name__)
         text = " ".join(getattr(error, "evalue", str(error)).split())
         told = known_sentence(kind, text) or f"{kind}: {text}"
-        raise InputError(f"{name} failed: {told}") from error
+        raise InputError(_without_aside(f"{name} failed: {told}")) from error
     finally:
         print(_CLEAR * sys.stdout.isatty(), end="")
-        with suppress(OSError, ValueError):  # of a notebook that failed, as far as it was written
-            notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(target, as_version=4), {})
-            target.write_text(_renamed(nbformat.writes(notebook), work, out), encoding="utf-8")
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(target, as_version=4), {})
+    target.write_text(_without_aside(nbformat.writes(notebook)), encoding="utf-8")
     return target
 
 
-def _renamed(text: str, work: Path, out: Path) -> str:
-    """Put the path `out` in the place of `work` in a notebook's JSON, in outputs and in Python's spelling."""
-    for spell in (str, lambda path: str(path).encode("unicode_escape").decode()):
-        old, new = (json.dumps(spell(path), ensure_ascii=False)[1:-1] for path in (work, out))
-        text = text.replace(old, new)
-    return text
+def _without_aside(text: str) -> str:
+    """Leave the hidden folder in which a run is made out of a text's paths."""
+    return re.sub(rf"\.\w+{re.escape(ASIDE_SUFFIX)}[/\\]+", "", text)
 
 
 class _Progress(io.TextIOBase):

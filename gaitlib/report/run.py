@@ -3,7 +3,6 @@
 Loads no library that only the notebooks need: they run in a process of their own.
 """
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,8 +17,6 @@ from gaitlib.files import hold_lock, project_dir, read_json, write_aside, write_
 from gaitlib.labels import list_videos
 
 NOTEBOOKS = "01_preprocessing 02_model 03_training 04_evaluation 08_other_senses 05_results".split()
-# Begins the ``error.txt`` of a failed run, whose folder gives way to the next one.
-_ERROR_MARK = "A run of gaitlib failed here; the next one into this folder takes its place."
 
 
 @dataclass(frozen=True)
@@ -51,27 +48,13 @@ class RunRequest:
 
 @contextmanager
 def new_run(out: Path) -> Iterator[Path]:
-    """Yield a hidden folder that is renamed to `out` on success, or when a notebook fails."""
-    failure = None
+    """Yield a hidden folder that is renamed to `out` on success; a run that fails leaves nothing."""
     with hold_lock(out, f"Another run is writing {out} at this moment: choose another --out."):
-        note = out / "error.txt"
-        has_failed = note.is_file() and note.read_text("utf-8", "replace").startswith(_ERROR_MARK)
-        if out.exists() and not has_failed and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out} already exists: choose another --out, or delete it first.")
         with write_aside(out) as work:
             work.mkdir()
-            try:
-                yield work
-            except InputError as error:
-                if not any(work.glob("*.ipynb")):
-                    raise
-                failure = InputError(str(error).replace(str(work), str(out)))
-                failure.__cause__ = error
-                (work / "error.txt").write_text(f"{_ERROR_MARK}\n{failure}\n", encoding="utf-8")
-            if has_failed:
-                os.rename(out, work.with_name("failed before"))
-    if failure:
-        raise failure
+            yield work
 
 
 def make_report(request: RunRequest) -> str:
@@ -87,7 +70,7 @@ def make_report(request: RunRequest) -> str:
             for number, name in enumerate(NOTEBOOKS, 1):
                 begun = time.perf_counter()
                 # A page is made of it while the next one runs.
-                pages[name] = pool.submit(export_notebook, run_notebook(name, work, kernel, values, out))
+                pages[name] = pool.submit(export_notebook, run_notebook(name, work, kernel, values))
                 seconds = time.perf_counter() - begun
                 left = f", about {_minutes(estimates[number:])} left" * (number < len(NOTEBOOKS))
                 print(f"[{number}/{len(NOTEBOOKS)}] {name}: {seconds:.0f} s{left}", flush=True)
@@ -130,7 +113,7 @@ def make_experiment(file: Path, request: RunRequest, storage: str = "") -> str:
     values = {**request.places(), "experiment": str(file.absolute()), "out": str(out)}
     # A database's URL may hold a password: no page shows it.
     with notebooks.own_kernel(GAITLIB_STORAGE=plan.storage) as kernel:
-        path = notebooks.run_notebook(notebooks.EXPERIMENT_NOTEBOOK, out, kernel, values, out)
+        path = notebooks.run_notebook(notebooks.EXPERIMENT_NOTEBOOK, out, kernel, values)
     notebooks.write_pages({path.stem: notebooks.export_notebook(path)}, results, out, out.name)
     notebooks.write_index(out.parent)
     return f"Page: {out / 'index.html'}"
