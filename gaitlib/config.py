@@ -35,7 +35,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 class RunConfig(BaseModel):
     """All settings of one run; immutable, and built by `make_config`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     # 01 preprocessing
     body: Literal["auto", Body] = Field("auto", description="how walkers are found; auto: by what is seen")
@@ -106,11 +106,8 @@ def make_config(profile: str = "standard", /, **settings: Any) -> RunConfig:
         raise InputError(f"Unknown profile {profile!r}: expected one of {', '.join(PROFILES)}.")
     for name in settings:
         check_known(name, RunConfig.model_fields)
-    values = {**PROFILES[profile], **settings}
-    texts = {name: value for name, value in values.items() if isinstance(value, str)}
     try:
-        parsed = RunConfig.model_validate_strings(texts).model_dump(exclude_unset=True)
-        return RunConfig(**{**values, **parsed})
+        return RunConfig(**{**PROFILES[profile], **settings})
     except ValidationError as error:
         first = error.errors()[0]
     problem = first["msg"].removeprefix("Value error, ")
