@@ -28,12 +28,8 @@ RelativeTo = Annotated[str | None, Option(help="Compare a walk with: none, refer
 
 def _settings(*parameters: str, **options: Any) -> dict[str, str]:
     """Return the options given, and those that stand in NAME=VALUE texts."""
-    settings = {}
-    for text in parameters:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise typer.BadParameter(f"{text!r}: expected NAME=VALUE, such as epochs=10.")
-        settings[name.strip()] = value.strip()
+    parts = (text.partition("=") for text in parameters)
+    settings = {name.strip(): value.strip() for name, _, value in parts}
     return settings | {name: str(value) for name, value in options.items() if value}
 
 
@@ -131,15 +127,12 @@ def predict(
     same_walker: Annotated[bool, Option(help="All videos show one person: compare with the mean.")] = False,
 ) -> None:
     """Say which emotion the walk in any video shows, or why that cannot be said."""
-    from gaitlib.files import check_output
     from gaitlib.models import load_trained
     from gaitlib.predict import judge_files, writing
     from gaitlib.senses.fusion import SENSES_NAME, load_senses
 
     if annotated and annotated.resolve() in [file.resolve() for file in files]:
         raise UsageError(f"{annotated} is read: name another folder for the copies.")
-    check_output(json, [".json"])
-    check_output(html, [".html", ".htm"])
     trained = load_trained(model)
     kept = (model if model.is_dir() else model.parent) / SENSES_NAME
     senses = load_senses(kept) if kept.is_file() else None
@@ -176,10 +169,6 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         app([argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="gaitlib")
-    except SystemExit as end:
-        if end.code == 130:  # Ctrl-C
-            sys.exit("gaitlib: stopped; the same command goes on from what is finished.")
-        raise
     except Exception as error:
         if "--debug" in sys.argv:
             raise

@@ -20,7 +20,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 from pydantic_core import to_jsonable_python
 
-from gaitlib.errors import InputError, StorageError, UsageError, is_full, storage_error
+from gaitlib.errors import InputError, StorageError, is_full, storage_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,12 +62,6 @@ def write_aside(path: Path) -> Iterator[Path]:
         if is_full(error) and not isinstance(error, StorageError):
             raise storage_error(path, error) from error
         raise
-
-
-def check_output(path: Path | None, suffixes: Sequence[str]) -> None:
-    """Raise a `UsageError` where a file would be written under another kind's name; None is fine."""
-    if path is not None and path.suffix.lower() not in suffixes:
-        raise UsageError(f"{path} would be written as a {suffixes[0]} file: give it a name that ends so.")
 
 
 def make_folder(folder: Path) -> None:
