@@ -4,13 +4,14 @@ import errno
 import os
 import re
 
-_SMALLER = "take a smaller batch_size or frame_size."
-_FREE_SPACE = "Free some space (or raise ulimit -f), then run the same command again."
+_FREE_SPACE = "Free some space or choose another folder (GAITLIB_CACHE moves the cache)."
 # What the system says where there is no room to write; NumPy's own words are the last.
 _FULL = "|".join([*map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)), "requested and"])
 # Names or words of exceptions: of those in notebook kernels and workers only one arrives.
-_MEMORY = "MemoryError|ResourceExhausted|start new thread|Cannot allocate memory|failed to map segment"
-_KILLED = "DeadKernelError|Kernel died|TerminatedWorkerError|KilledWorker"
+_MEMORY = (
+    "MemoryError|ResourceExhausted|start new thread|Cannot allocate memory|failed to map segment|"
+    "DeadKernelError|Kernel died|TerminatedWorkerError|KilledWorker"
+)
 
 
 class InputError(Exception):
@@ -28,8 +29,7 @@ class StorageError(OSError):
 def storage_error(path: object, error: Exception) -> StorageError:
     """Return the error that says why `path` could not be written, and what to do."""
     cause = getattr(error, "strerror", None) or " ".join(str(error).split())
-    remedy = _FREE_SPACE if is_full(error) else "Choose another folder (GAITLIB_CACHE moves the cache)."
-    return StorageError(f"Cannot write {path}: {cause}. {remedy}")
+    return StorageError(f"Cannot write {path}: {cause}. {_FREE_SPACE}")
 
 
 def is_full(error: Exception) -> bool:
@@ -42,9 +42,7 @@ def known_sentence(name: str, text: str) -> str | None:
     if name in ("InputError", "UsageError", "StorageError"):
         return text
     if re.search(_MEMORY, f"{name}: {text}"):
-        return f"not enough memory: {_SMALLER}"
-    if re.search(_KILLED, f"{name}: {text}"):
-        return f"a process of the program was killed, most often because memory ran out: {_SMALLER}"
+        return "not enough memory, or a process was killed: take a smaller batch_size or frame_size."
     full = re.search(_FULL, text)
     return f"{full[0]}. {_FREE_SPACE}" if full else None
 
@@ -52,8 +50,5 @@ def known_sentence(name: str, text: str) -> str | None:
 def sentence_of(error: BaseException) -> str:
     """Return an exception as one sentence for people."""
     name, text = type(error).__name__, " ".join(str(error).split())
-    if known := known_sentence(name, text):
-        return known
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
-    return f"unexpected {name}: {text[:300]} (gaitlib --debug COMMAND shows where)."
+    unexpected = f"unexpected {name}: {text[:300]} (gaitlib --debug COMMAND shows where)."
+    return known_sentence(name, text) or unexpected

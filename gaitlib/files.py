@@ -144,13 +144,11 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file, or raise an `InputError` if it is missing or is not JSON."""
+    """Read a JSON file, or raise an `InputError` if it is missing or is no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: run the step that writes it first.") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}): delete it and run again.") from error
+        raise InputError(f"{path} cannot be read ({error}): run the step that writes it again.") from error
 
 
 def write_html(path: Path, template: str = "page.html.j2", **texts: Any) -> None:

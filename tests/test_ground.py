@@ -90,11 +90,10 @@ def test_json_has_no_nan(tmp_path):
 
 
 def test_missing_and_damaged_json_are_told(tmp_path):
-    with pytest.raises(InputError, match="run the step that writes it"):
-        read_json(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be read as JSON"):
-        read_json(tmp_path / "bad.json")
+    for name in ("none.json", "bad.json"):
+        with pytest.raises(InputError, match="run the step that writes it"):
+            read_json(tmp_path / name)
 
 
 def _die_while_writing(path):
