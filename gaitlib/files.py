@@ -4,10 +4,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,8 +28,6 @@ _CODE_PAGES = "cp1250 cp1251 cp1253 shift_jis gb18030 big5 euc_kr".split()
 _WESTERN = {*"ÀÁÂÃÄÅÆÇÈÉÊËÍÎÏÑÒÓÔÕÖÙÚÛÜßàáâãäåæçèéêëíîïñòóôõöùúûüÿ’‘“”„«»–—€°²³µ¿¡ªº"}
 # Ends the names of folders in which something is being written.
 ASIDE_SUFFIX = ".gaitlib.tmp"
-# Nothing takes a week to write: what is older was left by a process that was killed.
-_KEPT_SECONDS = 7 * 86_400
 
 
 def cache_dir() -> Path:
@@ -74,9 +70,8 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Give an empty hidden folder that goes when the block ends; after a kill, when it is a week old."""
+    """Give an empty hidden folder that goes when the block ends; only a kill leaves it behind."""
     make_folder(parent)
-    _tidy(parent)
     try:
         folder = tempfile.TemporaryDirectory(
             prefix=".", suffix=ASIDE_SUFFIX, dir=parent, ignore_cleanup_errors=True
@@ -85,15 +80,6 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
         raise storage_error(parent, error) from error
     with folder:
         yield Path(folder.name)
-
-
-@cache
-def _tidy(parent: Path) -> None:
-    """Remove what the killed have left, once a process: to list a large folder takes long."""
-    for path in parent.glob(f".*{ASIDE_SUFFIX}"):
-        with suppress(FileNotFoundError):  # gone meanwhile
-            if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

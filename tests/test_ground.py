@@ -12,15 +12,7 @@ import pytest
 
 from gaitlib.config import RunConfig, make_config, resolve_body
 from gaitlib.errors import InputError, StorageError, known_sentence, sentence_of
-from gaitlib.files import (
-    hold_lock,
-    read_json,
-    show_name,
-    temporary_folder,
-    write_aside,
-    write_csv,
-    write_json,
-)
+from gaitlib.files import hold_lock, read_json, show_name, write_aside, write_csv, write_json
 
 
 def test_defaults_are_valid_and_frozen():
@@ -94,26 +86,6 @@ def test_missing_and_damaged_json_are_told(tmp_path):
     for name in ("none.json", "bad.json"):
         with pytest.raises(InputError, match="run the step that writes it"):
             read_json(tmp_path / name)
-
-
-def _die_while_writing(path):
-    with write_aside(path) as aside:
-        aside.mkdir()
-        (aside / "part").write_text("half")
-        os.kill(os.getpid(), 9)
-
-
-def test_what_the_killed_left_is_tidied_up(tmp_path):
-    process = multiprocessing.get_context("spawn").Process(target=_die_while_writing, args=(tmp_path / "x",))
-    process.start()
-    process.join()
-    left = list(tmp_path.iterdir())
-    assert len(left) == 1
-    assert left[0].name.startswith(".")
-    os.utime(left[0], (0, 0))  # a week has gone by
-    with temporary_folder(tmp_path):
-        pass
-    assert list(tmp_path.iterdir()) == []
 
 
 def _hold(path, started):
