@@ -34,7 +34,7 @@ _FOR, _AGAINST, _AS_USUAL, _ORANGE = "#D55E00", "#0072B2", "#bbbbbb", (213, 94, 
 def explain_verdict(video: PreparedVideo, model: TrainedModel, emotion: str) -> list[str]:
     """Say in HTML why a model has answered with an emotion: parameters and, of a network, where it looked."""
     reasons = gait_reasons(video, model, emotion)
-    parts = [paragraph(reason_sentence(reasons, emotion))]
+    parts = [paragraphs(reason_sentence(reasons, emotion))]
     if len(reasons):
         parts.append(figure_html(plot_reasons(reasons, emotion))[0])
     if model.kind == "network":
@@ -74,8 +74,7 @@ def reason_sentence(reasons: pd.DataFrame, emotion: str) -> str:
         f"{row['neutral']:.3g}{'' if row['unit'] == '1' else ' ' + row['unit']})"
         for row in told.to_dict("records")
     ]
-    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"Evidence for {emotion}: {listed}."
+    return f"Evidence for {emotion}: {', '.join(parts)}."
 
 
 def plot_reasons(reasons: pd.DataFrame, emotion: str) -> Figure:
@@ -169,9 +168,9 @@ def _strip(clip: np.ndarray, saliency: np.ndarray) -> np.ndarray:
     return np.hstack(list((grey * (1 - evidence) + np.array(_ORANGE) * evidence).astype(np.uint8)))
 
 
-def paragraph(text: str) -> str:
-    """Return a text, escaped, as a paragraph."""
-    return f"<p>{escape(text)}</p>"
+def paragraphs(*texts: str) -> str:
+    """Return texts, escaped, as paragraphs; empty ones are left out."""
+    return "".join(f"<p>{escape(text)}</p>" for text in texts if text)
 
 
 def figure_html(figure: Figure, alt: str = "") -> tuple[str, bytes]:

@@ -13,7 +13,7 @@ import traitlets
 from IPython.display import HTML, Video, display
 
 from gaitlib.errors import sentence_of
-from gaitlib.explain import explain_verdict, paragraph
+from gaitlib.explain import explain_verdict, paragraphs
 from gaitlib.models import TrainedModel
 from gaitlib.predict import Verdict, judge_video
 from gaitlib.predict.writing import write_annotated
@@ -58,7 +58,7 @@ class VideoPicker(anywidget.AnyWidget):
 def show_verdict(path: Path, model: TrainedModel) -> Verdict:
     """Show in a notebook what a model says of a video: the word, a copy with the keypoints in it, and why."""
     verdict = judge_video(path, model)
-    display(HTML(f"<h3>{escape(verdict.word)}</h3>" + "".join(map(paragraph, verdict.notes))))
+    display(HTML(f"<h3>{escape(verdict.word)}</h3>" + paragraphs(*verdict.notes)))
     with tempfile.TemporaryDirectory() as folder:
         write_annotated([verdict], Path(folder))
         for copy in Path(folder).glob("*.mp4"):

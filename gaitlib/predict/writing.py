@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.explain import explain_verdict, figure_html, paragraph
+from gaitlib.explain import explain_verdict, figure_html, paragraphs
 from gaitlib.files import make_folder, show_name, write_aside, write_html, write_json
 from gaitlib.models import TrainedModel
 from gaitlib.predict import Moment, Verdict
@@ -72,7 +72,7 @@ def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> 
     """Write a page that opens offline: a table, then for each video frames, probabilities and reasons."""
     about = " ".join(about_model(model))
     parts = [
-        paragraph(
+        paragraphs(
             f"{about} The emotion is the one that the walk resembles most among those the model was trained "
             "on. It does not say what somebody feels."
         ),
@@ -80,7 +80,7 @@ def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> 
     ]
     for verdict in verdicts:
         parts.append(f"<h2>{escape(show_name(Path(verdict.video).name))}: {escape(verdict.word)}</h2>")
-        parts += [paragraph(show_name(note)) for note in verdict.notes]
+        parts.append(paragraphs(*map(show_name, verdict.notes)))
         if verdict.timeline:
             parts.append(figure_html(plot_walk(verdict))[0])
         if verdict.prepared is not None and verdict.emotion:

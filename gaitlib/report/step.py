@@ -15,7 +15,7 @@ from gaitlib.config import RunConfig, make_config
 from gaitlib.data import RunData, load_data, prepare_data
 from gaitlib.errors import InputError
 from gaitlib.evaluation import Evaluation, record_step, versions
-from gaitlib.explain import figure_html
+from gaitlib.explain import figure_html, paragraphs
 from gaitlib.files import make_folder, project_path, read_json, write_aside, write_json
 from gaitlib.models import list_gpus
 from gaitlib.report.sentences import caution, data_sentence, headline, ladder_table, percent, what_it_reads
@@ -67,7 +67,7 @@ class Step:
         html, png = figure_html(whole, alt)
         with write_aside(self.run_dir / "figures" / f"{name}.png") as aside:
             aside.write_bytes(png)
-        self.show_html(html + _paragraphs(reading), name)
+        self.show_html(html + paragraphs(reading), name)
 
     def show_html(self, html: str, name: str) -> None:
         """Display what is HTML already, such as moving clips, and keep it as `name` for `show_again`."""
@@ -77,7 +77,7 @@ class Step:
 
     def show_again(self, name: str, otherwise: str = "") -> None:
         """Display what an earlier notebook of the run has shown; a sentence where it showed nothing."""
-        display(HTML(_shown(self.run_dir).get(name) or _paragraphs(otherwise)))
+        display(HTML(_shown(self.run_dir).get(name) or paragraphs(otherwise)))
 
     def finish(self) -> str:
         """Note that the notebook has reached its end; return what to say about it."""
@@ -88,10 +88,6 @@ class Step:
 def _shown(run_dir: Path) -> dict[str, str]:
     path = run_dir / "figures" / "shown.json"
     return read_json(path) if path.exists() else {}
-
-
-def _paragraphs(*sentences: str) -> str:
-    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)
 
 
 def _table_html(table: pd.DataFrame, caption: str, decimals: int = 2) -> str:
@@ -113,7 +109,7 @@ def show_table(table: pd.DataFrame, caption: str, decimals: int = 2) -> None:
 def show_text(*sentences: str) -> None:
     """Display sentences as paragraphs; empty ones are left out, texts from users are escaped."""
     if any(sentences):
-        display(HTML(_paragraphs(*sentences)))
+        display(HTML(paragraphs(*sentences)))
 
 
 def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_dir: Path) -> HTML:
