@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -154,20 +153,18 @@ def write_pages(exports: Mapping[str, Page], results: Mapping[str, Any], work: P
     """Write a page for each notebook (title and body by name); the last one is the ``index.html``, too."""
     report = list(exports)[-1]
     lessons = {f"{notebook}.html": spelled(notebook) for notebook in exports if notebook != report}
+    # What follows --storage may hold a password.
+    command = re.sub("(?s)--storage.*", "--storage URL", shlex.join(["gaitlib", *sys.argv[1:]]))
     texts: dict[str, Any] = {
+        "files": sorted(path.name for path in work.iterdir() if path.suffix in _FILES),
+        "command": command,
         "links": {"index.html": "Results", **lessons, "../index.html": "All runs"},
         "banners": [_SYNTHETIC] * results["data"]["is_demo"],
         "footer": f"Run {name}, {results['created']}, data fingerprint {results['data']['fingerprint']}.",
     }
-    files = sorted(path.name for path in work.iterdir() if path.suffix in _FILES)
     for notebook, (title, body) in exports.items():
-        if notebook == report:
-            # The URL of a database may hold a password.
-            said = [re.sub("^--storage=.*", "--storage=URL", argument) for argument in sys.argv[1:]]
-            said = ["URL" if before == "--storage" else one for before, one in pairwise(["gaitlib", *said])]
-            texts |= {"files": files, "command": shlex.join(["gaitlib", *said])}
-            write_html(work / "index.html", title=title, body=body, **texts)
-        write_html(work / f"{notebook}.html", title=title, body=body, **texts)
+        for page in [notebook, "index"] if notebook == report else [notebook]:
+            write_html(work / f"{page}.html", title=title, body=body, **texts)
 
 
 def write_index(reports_dir: Path) -> None:
