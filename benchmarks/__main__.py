@@ -132,11 +132,11 @@ def epoch() -> str:
 
 def keypoints() -> str:
     """Milliseconds a frame of the keypoint networks, one thread, on a drawn walker."""
-    from gaitlib.demo import render_video, sample_truth
+    from gaitlib.demo import paint_frames, sample_truth
     from gaitlib.walker.blazepose import PoseEstimator
 
     row = sample_truth(range(1, 2), 1, seconds=(2.6, 2.6)).to_dict("records")[0]
-    frames = render_video(row)
+    frames = list(paint_frames(row))
     estimator = PoseEstimator()
     frame, square = next((frame, found[0]) for frame in frames if (found := estimator.detect(frame)))
     tasks = {
@@ -166,13 +166,13 @@ def beside_mediapipe(footage: Sequence[Path] = ()) -> str:
 
 def _films(paths: Sequence[Path]) -> list[tuple[str, np.ndarray]]:
     """Return name and RGB frames of the films to compare: those named, else a drawn walker."""
-    from gaitlib.demo import render_video, sample_truth
+    from gaitlib.demo import paint_frames, sample_truth
     from gaitlib.video import read_video
 
     if paths:
         return [(path.stem, read_video(path, 15.0, 960)[0].frames[:120]) for path in paths]
     row = sample_truth(range(1, 2), 1, seconds=(3.0, 3.0)).to_dict("records")[0]
-    return [("drawn walker", render_video(row))]
+    return [("drawn walker", np.stack(list(paint_frames(row))))]
 
 
 def _compare_keypoints(frames: np.ndarray, python: Path, stored: Path) -> list[str]:

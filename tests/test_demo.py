@@ -1,14 +1,12 @@
 """The drawn walkers: reproducible, honest about themselves, and telling of emotion only by the walk."""
 
-import dataclasses
-
 import av
 import numpy as np
+import pandas as pd
 import pytest
 
-from gaitlib.demo import SYNTHETIC_COMMENT, make_demo, read_truth, sample_truth
+from gaitlib.demo import SYNTHETIC_COMMENT, TRUTH_NAME, make_demo, paint_frames, sample_truth
 from gaitlib.demo.kinematics import WalkParameters, pose_walker
-from gaitlib.demo.rendering import render_video
 from gaitlib.errors import InputError
 
 
@@ -24,8 +22,8 @@ def test_videos_say_that_they_are_synthetic(demo_folders):
 
 
 def test_truth_draws_the_video_again(demo_folders):
-    row = read_truth(demo_folders[0]).to_dict("records")[0]
-    frames = render_video(row)
+    row = pd.read_csv(demo_folders[0] / TRUTH_NAME).to_dict("records")[0]
+    frames = list(paint_frames(row))
     with av.open(str(demo_folders[0] / row["video"])) as container:
         first = next(container.decode(video=0)).to_ndarray(format="rgb24")
     assert len(frames) == row["num_frames"]
@@ -42,7 +40,7 @@ def test_same_seed_same_bytes(tmp_path):
 
 
 def test_nobody_is_in_both_folders(demo_folders):
-    walkers = [set(read_truth(folder)["walker"]) for folder in demo_folders]
+    walkers = [set(pd.read_csv(folder / TRUTH_NAME)["walker"]) for folder in demo_folders]
     assert len(walkers[0]) == 4
     assert not walkers[0] & walkers[1]
 
@@ -78,16 +76,11 @@ def test_bones_keep_their_length():
 
 
 def test_speed_is_cadence_times_step():
-    walk = WalkParameters().with_speed(1.0)
-    assert walk.speed_m_per_s == pytest.approx(1.0)
-    assert dataclasses.replace(walk, cadence_steps_per_min=60, step_length_m=0.5).speed_m_per_s == 0.5
+    assert WalkParameters(cadence_steps_per_min=60, step_length_m=0.5).speed_m_per_s == 0.5
 
 
 def test_folders_in_the_way_are_refused(tmp_path):
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / ".gitkeep").touch()
-    with pytest.raises(InputError, match="cannot hold both"):
-        make_demo(tmp_path / "a", tmp_path / "a", 1)
     (tmp_path / "a" / "x.mp4").touch()
     with pytest.raises(InputError, match=r"already holds x\.mp4"):
         make_demo(tmp_path / "a", tmp_path / "b", 1)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gaitlib.demo import render_video, sample_truth
+from gaitlib.demo import paint_frames, sample_truth
 from gaitlib.errors import InputError
 from gaitlib.walker import WalkerFinder
 from gaitlib.walker.blazepose import PoseEstimator, ensure_weights, weights_dir, weights_problem
@@ -265,7 +265,7 @@ def people() -> list[np.ndarray]:
     """Return frames of two drawn people who walk, 15 a second: 1.8 s each."""
     truth = sample_truth(range(1, 40), num_takes=1)
     chosen = truth.query("emotion == 'neutral' and frame_rate_hz == 30 and direction == 'right'")[:2]
-    return [np.ascontiguousarray(render_video(row)[:54:2]) for _, row in chosen.iterrows()]
+    return [np.stack(list(paint_frames(row))[:54:2]) for _, row in chosen.iterrows()]
 
 
 def find(frames: np.ndarray, with_masks: bool = False):

@@ -14,7 +14,7 @@ import pytest
 from commands import is_one_sentence, run_here
 
 from gaitlib.clips import prepare_video
-from gaitlib.demo import render_video, sample_truth
+from gaitlib.demo import paint_frames, sample_truth
 from gaitlib.errors import InputError
 from gaitlib.explain import clip_saliency
 from gaitlib.files import read_json, remember, spelled
@@ -99,7 +99,7 @@ def test_references_of_a_model_that_compares_nothing_are_refused(model, demo_vid
 
 def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):
     row = sample_truth(range(1, 2), 1, seconds=(3.0, 3.0), seed=9).query("emotion == 'neutral'").iloc[0]
-    write_film(tmp_path / "slow.mp4", float(row["frame_rate_hz"]) / 4, render_video(row))
+    write_film(tmp_path / "slow.mp4", float(row["frame_rate_hz"]) / 4, list(paint_frames(row)))
     verdict = judge_video(tmp_path / "slow.mp4", model)
     assert verdict.emotion is None and any("slowed down" in note for note in verdict.notes)
 

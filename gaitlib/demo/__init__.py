@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from gaitlib.demo.kinematics import EMOTIONS, WalkParameters, fastest_speed_m_per_s, pose_walker, sample_walk
 from gaitlib.demo.recording import SenseParameters, sample_scene, sample_senses, step_sound, watch_signals
-from gaitlib.demo.rendering import SYNTHETIC_COMMENT, render_video, write_video
+from gaitlib.demo.rendering import SYNTHETIC_COMMENT, paint_frames, write_video
 from gaitlib.errors import InputError
 from gaitlib.files import make_folder, temporary_folder
 
@@ -22,7 +22,6 @@ from gaitlib.files import make_folder, temporary_folder
 DEMO_VERSION = 5
 TRUTH_NAME = "truth.csv"
 CLIP_SECONDS = (2.4, 3.6)
-_KEPT_NAMES = ("README.md", ".gitkeep")
 
 
 def sample_truth(
@@ -34,7 +33,6 @@ def sample_truth(
 ) -> pd.DataFrame:
     """Draw the parameters of a set of videos without rendering any: one row a video.
 
-    A walker's number and a seed always give the same person, who walks `num_takes` times in each emotion.
     `alpha` is the share of the acted emotion: 1 is acting, about 0.25 a felt emotion. `seconds` holds the
     lengths of the shortest and longest video. The columns are ``video``, ``emotion``, ``form``, ``walker``,
     ``take``, ``speed_m_per_s`` and the fields of `WalkParameters`, `SceneParameters` and `SenseParameters`.
@@ -55,11 +53,6 @@ def sample_truth(
     return pd.DataFrame(rows)
 
 
-def read_truth(folder: Path | str) -> pd.DataFrame:
-    """Read the ``truth.csv`` in a folder of synthetic videos, exactly as it was written."""
-    return pd.read_csv(Path(folder) / TRUTH_NAME)
-
-
 def make_demo(
     videos_dir: Path | str,
     videos_test_dir: Path | str,
@@ -70,18 +63,14 @@ def make_demo(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write synthetic walkers for training and, other people, for the test; return the truth about both.
 
-    The folders are absent, or hold nothing but ``README.md`` and ``.gitkeep``. Each of `num_walkers` training
-    walkers, and of half as many test walkers but at least two, walks `num_takes` times in each of four
-    emotions; the shortest and the longest video last `clip_seconds`. Beside each lies a ``.csv`` with what a
-    watch records. A seed gives the same files.
-    Raises `InputError` if a folder is not free, `StorageError` if it cannot be written.
+    There are half as many test walkers, but at least two. Beside each video lies a ``.csv`` with what a watch
+    records. A seed gives the same files. Raises `InputError` if a folder is not free, `StorageError` if it
+    cannot be written.
     """
     folders = [Path(videos_dir).resolve(), Path(videos_test_dir).resolve()]
     for folder in folders:
-        if held := {path.name for path in folder.glob("*")}.difference(_KEPT_NAMES):
+        if held := {path.name for path in folder.glob("*")} - {"README.md"}:
             raise InputError(f"{folder} already holds {min(held)}: give an empty folder for the walkers.")
-    if folders[0] == folders[1]:
-        raise InputError(f"{folders[0]} cannot hold both sets of walkers: give two folders.")
     first_test = num_walkers + 1
     groups = range(1, first_test), range(first_test, first_test + max(2, round(num_walkers / 2)))
     training, test = (sample_truth(walkers, num_takes, seconds=clip_seconds, seed=seed) for walkers in groups)

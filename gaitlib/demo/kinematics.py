@@ -6,7 +6,7 @@ knees and the height of the pelvis follow. The gait cycle of a foot runs from he
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Self
 
 import numpy as np
@@ -87,12 +87,6 @@ class WalkParameters(FromRow):
     def speed_m_per_s(self) -> float:
         """Walking speed: cadence times step length."""
         return self.cadence_steps_per_min / 60.0 * self.step_length_m
-
-    def with_speed(self, speed_m_per_s: float) -> Self:
-        """Return the same walk at another speed, cadence and step length sharing the change."""
-        share = float(np.sqrt(speed_m_per_s / self.speed_m_per_s))
-        cadence, step_length_m = self.cadence_steps_per_min * share, self.step_length_m * share
-        return replace(self, cadence_steps_per_min=cadence, step_length_m=step_length_m)
 
 
 def _bounded_normal(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -124,7 +124,7 @@ def _paint_background(scene: SceneParameters, camera: Camera) -> np.ndarray:
 
 
 def paint_frames(row: Mapping) -> Iterator[np.ndarray]:
-    """Paint the frames of one synthetic video from its row of the truth table, (height, width, 3), RGB."""
+    """Paint the frames of a synthetic video from a row of ``truth.csv``, (height, width, 3), uint8, RGB."""
     walk, scene = WalkParameters.from_row(row), SceneParameters.from_row(row)
     parts, camera = _body_parts(scene), make_camera(scene)
     seconds = (np.arange(scene.num_frames) - (scene.num_frames - 1) / 2) / scene.frame_rate_hz
@@ -190,15 +190,6 @@ def _fill(picture: np.ndarray, rings: np.ndarray, is_chain: bool, tone: Any, lin
     for first in range(len(rings) - num_together + 1):
         hull = cv2.convexHull(rings[first : first + num_together].reshape(-1, 2))
         cv2.fillConvexPoly(picture, hull, tone, line, SHIFT_BITS)
-
-
-def render_video(row: Mapping) -> np.ndarray:
-    """Render a synthetic video again from a row of ``truth.csv``, before compression.
-
-    Change one value of the row to see what it alone does; ``speed_m_per_s`` is not read. The frames are RGB,
-    shape (num_frames, height, width, 3), uint8.
-    """
-    return np.stack(list(paint_frames(row)))
 
 
 def write_video(row: Mapping, path: Path, sound: np.ndarray | None = None) -> None:

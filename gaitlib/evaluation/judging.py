@@ -13,7 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from gaitlib.config import RunConfig
 from gaitlib.data import Fit, RunData, list_fits
-from gaitlib.demo import TRUTH_NAME, WalkParameters, read_truth
+from gaitlib.demo import TRUTH_NAME, WalkParameters
 from gaitlib.evaluation import scores
 from gaitlib.evaluation.scores import BaselineScore, Predictions, compare_rights, mean_with_interval
 from gaitlib.files import read_json
@@ -148,7 +148,7 @@ def predict_oracle(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> np.nda
     tables = [pd.DataFrame()]
     for folder in {path.parents[1] for path in paths}:
         if (folder / TRUTH_NAME).is_file():
-            table = read_truth(folder)
+            table = pd.read_csv(folder / TRUTH_NAME)
             tables.append(table.set_index(table["video"].map(lambda name, folder=folder: folder / name)))
     truth = pd.concat(tables).reindex(index=paths, columns=_TRUTH).to_numpy(float)
     if np.isnan(truth).any():
