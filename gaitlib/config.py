@@ -3,7 +3,6 @@
 The notebooks' parameter cells repeat these defaults and descriptions; a test compares the two.
 """
 
-import difflib
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -104,8 +103,9 @@ def make_config(profile: str = "standard", /, **settings: Any) -> RunConfig:
     """
     if profile not in PROFILES:
         raise InputError(f"Unknown profile {profile!r}: expected one of {', '.join(PROFILES)}.")
-    for name in settings:
-        check_known(name, RunConfig.model_fields)
+    if unknown := settings.keys() - RunConfig.model_fields:
+        known = ", ".join(RunConfig.model_fields)
+        raise InputError(f"Unknown setting {min(unknown)!r}: expected one of {known}.")
     try:
         return RunConfig(**{**PROFILES[profile], **settings})
     except ValidationError as error:
@@ -114,11 +114,3 @@ def make_config(profile: str = "standard", /, **settings: Any) -> RunConfig:
     if first["loc"]:  # the fault of one setting
         problem = f"Setting {first['loc'][0]!r} is {first['input']!r}: {problem[0].lower()}{problem[1:]}"
     raise InputError(f"{problem}.")
-
-
-def check_known(name: str, known: Any) -> None:
-    """Raise an `InputError` with the nearest known name if `name` is not among `known`."""
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(known)}."
-        raise InputError(f"Unknown setting {name!r}. {hint}")

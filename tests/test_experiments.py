@@ -37,9 +37,9 @@ def test_grid_lists_every_combination_and_settings_read_well():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"serach": {}}, "'serach'. Did you mean 'search'?"),
-        ({"search": {"learning_rat": [1]}}, "Unknown setting 'learning_rat'. Did you mean 'learning_rate'?"),
-        ({"settings": {"epoch": 3}}, "Unknown setting 'epoch'. Did you mean 'epochs'?"),
+        ({"serach": {}}, "Experiment serach: Extra inputs are not permitted"),
+        ({"search": {"learning_rat": [1]}}, "Unknown setting 'learning_rat': expected one of "),
+        ({"settings": {"epoch": 3}}, "Unknown setting 'epoch': expected one of .* epochs"),
         (
             {"search": {"model": ["cnn_lstn"]}},
             "Setting 'model' is 'cnn_lstn': input should be 'auto', 'cnn_lstm'",
@@ -50,7 +50,6 @@ def test_grid_lists_every_combination_and_settings_read_well():
         ({"search": {"epochs": {"low": 1, "high": 3}}}, "A grid needs lists of values"),
         ({"method": "tpe"}, "Method tpe needs settings to search"),
         ({"method": "tpe", "search": {"epochs": {"low": 3, "hihg": 1}}}, "Experiment search.epochs"),
-        ({"method": "tpe", "search": {"augment": {"low": False, "high": True}}}, "Setting 'augment' is 0"),
         ({"method": "random", "search": {"epochs": [1]}, "inner_folds": 0}, "and inner_folds to score them"),
         ({"settings": {"folds": 3}}, "is decided by the experiment"),
         ({"method": "tpe", "search": {"epochs": {"low": 3, "high": 1}}}, "low <= high. must hold"),

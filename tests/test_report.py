@@ -224,7 +224,7 @@ def test_broken_files_are_listed_with_reasons(user_report):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (("-p", "epoch=3"), ("'epoch'", "'epochs'")),
+        (("-p", "epoch=3"), ("'epoch'", "epochs")),
         (("-p", "epochs=many"), ("'epochs'", "'many'")),
         (("--profile", "fast"), ("'fast'", "quick, ")),
         (("-p", "x;import os;os.abort();y=1"), ("Unknown setting 'x;import os;os.abort();y'",)),

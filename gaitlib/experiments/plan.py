@@ -10,7 +10,7 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gaitlib.config import RunConfig, check_known, make_config
+from gaitlib.config import RunConfig, make_config
 from gaitlib.errors import InputError
 
 
@@ -92,8 +92,6 @@ def read_plan(path: Path, storage: str = "") -> ExperimentPlan:
 
 def make_plan(content: Mapping[str, Any]) -> ExperimentPlan:
     """Build a plan from plain data and check all of it; see `read_plan`."""
-    for key in content:
-        check_known(str(key), ExperimentPlan.model_fields)
     try:
         plan = ExperimentPlan.model_validate(dict(content))
     except ValidationError as error:
