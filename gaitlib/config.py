@@ -1,13 +1,10 @@
-"""Every setting of a run, with its default, in one frozen and validated object.
-
-The notebooks' parameter cells repeat these defaults and descriptions; a test compares the two.
-"""
+"""Every setting of a run, with its default, in one frozen and validated object."""
 
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gaitlib.errors import InputError
+from gaitlib.errors import InputError, UsageError
 
 Body = Literal["keypoints", "silhouette"]
 # Networks of frames, networks of keypoints, classifiers of gait parameters.
@@ -99,13 +96,13 @@ def resolve_body(config: RunConfig, body: Body) -> RunConfig:
 def make_config(profile: str = "standard", /, **settings: Any) -> RunConfig:
     """Return one of the `PROFILES` with `settings` in place of its own; ``"5"`` is read as 5.
 
-    Raises an `InputError` that names the setting which does not exist or cannot have its value.
+    Raises a `UsageError` that names the setting which does not exist or cannot have its value.
     """
     if profile not in PROFILES:
-        raise InputError(f"Unknown profile {profile!r}: expected one of {', '.join(PROFILES)}.")
+        raise UsageError(f"Unknown profile {profile!r}: expected one of {', '.join(PROFILES)}.")
     if unknown := settings.keys() - RunConfig.model_fields:
         known = ", ".join(RunConfig.model_fields)
-        raise InputError(f"Unknown setting {min(unknown)!r}: expected one of {known}.")
+        raise UsageError(f"Unknown setting {min(unknown)!r}: expected one of {known}.")
     try:
         return RunConfig(**{**PROFILES[profile], **settings})
     except ValidationError as error:
@@ -113,4 +110,4 @@ def make_config(profile: str = "standard", /, **settings: Any) -> RunConfig:
     problem = first["msg"].removeprefix("Value error, ")
     if first["loc"]:  # the fault of one setting
         problem = f"Setting {first['loc'][0]!r} is {first['input']!r}: {problem[0].lower()}{problem[1:]}"
-    raise InputError(f"{problem}.")
+    raise UsageError(f"{problem}.")

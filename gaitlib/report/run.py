@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gaitlib.config import RunConfig, make_config
-from gaitlib.errors import InputError, UsageError
+from gaitlib.errors import InputError
 from gaitlib.files import hold_lock, project_dir, read_json, write_aside, write_json
 from gaitlib.labels import list_videos
 
@@ -32,10 +32,7 @@ class RunRequest:
 
     def config(self) -> RunConfig:
         """Return the validated settings; raise a UsageError if one cannot be."""
-        try:
-            return make_config(self.profile, **self.settings)
-        except InputError as error:
-            raise UsageError(str(error)) from None
+        return make_config(self.profile, **self.settings)
 
     def folder(self, name: str = "") -> Path:
         """Return the run folder, by default in ``reports/``, by name, or date and time."""
@@ -98,8 +95,7 @@ def _announce(request: RunRequest, config: RunConfig) -> list[float]:
 
 
 def _minutes(estimates: Sequence[float]) -> str:
-    seconds = sum(estimates)
-    return f"{max(10, round(seconds, -1)):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+    return f"{max(sum(estimates) / 60, 0.2):.1f} minutes"
 
 
 def make_experiment(file: Path, request: RunRequest, storage: str = "") -> str:
