@@ -23,7 +23,6 @@ Labels = Annotated[Path | None, Option(resolve_path=True, help="CSV (video,emoti
 Out = Annotated[Path | None, Option(resolve_path=True, help="Run folder; by default in reports/.")]
 Model = Annotated[Path, Option(help="A run folder, for its chosen model, or a model file.")]
 Scheduler = Annotated[str, Option(metavar="tcp://HOST:PORT", help="Dask scheduler with workers.")]
-RelativeTo = Annotated[str | None, Option(help="Compare a walk with: none, reference or walker-mean.")]
 
 
 def _settings(*parameters: str, **options: Any) -> dict[str, str]:
@@ -66,10 +65,7 @@ def demo(
     from gaitlib.demo import make_demo
 
     training, test = make_demo(videos, videos_test, num_walkers=walkers, seed=seed)
-    typer.echo(
-        f"Wrote {len(training)} synthetic videos of {training['walker'].nunique()} walkers to {videos} and "
-        f"{len(test)} of {test['walker'].nunique()} others to {videos_test}."
-    )
+    typer.echo(f"Wrote {len(training)} synthetic videos to {videos}, {len(test)} of others to {videos_test}.")
 
 
 @app.command("train", help="Train models and print their layers and scores, without notebooks.")
@@ -84,7 +80,7 @@ def make_run(
     folds: Annotated[int | None, Option(min=2, help="Folds of a cross-validation over walkers.")] = None,
     seeds: Annotated[int | None, Option(min=1, help="Trainings of each model.")] = None,
     scheduler: Scheduler = "",
-    relative_to: RelativeTo = None,
+    relative_to: Annotated[str | None, Option(help="none, reference or walker-mean.")] = None,
     parameters: Annotated[list[str] | None, Option("-p", metavar="NAME=VALUE", help="A setting.")] = None,
 ) -> None:
     """Make a run, with or without notebooks."""

@@ -71,11 +71,10 @@ def make_folder(folder: Path) -> None:
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
     """Give an empty hidden folder that goes when the block ends; only a kill leaves it behind."""
-    make_folder(parent)
+    how: Any = {"prefix": ".", "suffix": ASIDE_SUFFIX, "ignore_cleanup_errors": True}
     try:
-        folder = tempfile.TemporaryDirectory(
-            prefix=".", suffix=ASIDE_SUFFIX, dir=parent, ignore_cleanup_errors=True
-        )
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=parent, **how)
     except OSError as error:
         raise storage_error(parent, error) from error
     with folder:

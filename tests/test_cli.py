@@ -102,7 +102,7 @@ def test_demo_writes_walkers_once(tmp_path, monkeypatch):
     monkeypatch.setattr("gaitlib.demo.make_demo", partial(make_demo, clip_seconds=(0.2, 0.2)))
     arguments = ("demo", "--videos", tmp_path / "a", "--videos-test", tmp_path / "b", "--walkers", 2)
     process = run_here(*arguments)
-    assert "synthetic videos of 2 walkers" in process.stdout, process.stderr
+    assert "Wrote 16 synthetic videos" in process.stdout, process.stderr
     assert len(list((tmp_path / "a").glob("*/*.mp4"))) >= 8
     again = run_here(*arguments)
     assert again.returncode == 1 and is_one_sentence(again) and "already holds" in again.stderr

@@ -1,7 +1,4 @@
-"""Synthetic walkers: videos of people who do not exist, so that everything runs offline at once.
-
-`make_demo` writes folders of them, from one seed, with ``truth.csv``: every parameter behind each video.
-"""
+"""Synthetic walkers: videos of people who do not exist, with every parameter behind each video."""
 
 import dataclasses
 import itertools

@@ -1,6 +1,3 @@
-"""The run as a whole: commands, notebooks, pages, figures and sentences.
-
-What notebooks show lies in `step`, `figures` and `sentences`, what needs no notebook in `direct`.
-"""
+"""The run as a whole: commands, notebooks, pages, figures and sentences."""
 
 from gaitlib.report.run import RunRequest, make_experiment, make_report
