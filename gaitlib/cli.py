@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from gaitlib.config import make_config
 from gaitlib.errors import UsageError, sentence_of
 
 app = typer.Typer(
@@ -23,13 +24,6 @@ Labels = Annotated[Path | None, Option(resolve_path=True, help="CSV (video,emoti
 Out = Annotated[Path | None, Option(resolve_path=True, help="Run folder; by default in reports/.")]
 Model = Annotated[Path, Option(help="A run folder, for its chosen model, or a model file.")]
 Scheduler = Annotated[str, Option(metavar="tcp://HOST:PORT", help="Dask scheduler with workers.")]
-
-
-def _settings(*parameters: str, **options: Any) -> dict[str, str]:
-    """Return the options given, and those that stand in NAME=VALUE texts."""
-    parts = (text.partition("=") for text in parameters)
-    settings = {name.strip(): value.strip() for name, _, value in parts}
-    return settings | {name: str(value) for name, value in options.items() if value}
 
 
 @app.command()
@@ -87,8 +81,12 @@ def make_run(
     from gaitlib.report import RunRequest
 
     options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
-    settings = _settings(*parameters or (), **options)
-    request = RunRequest(videos, videos_test, out, labels, profile, settings)
+    settings: dict[str, Any] = {}
+    for text in parameters or ():
+        name, _, value = text.partition("=")
+        settings[name.strip()] = value.strip()
+    settings |= {name: value for name, value in options.items() if value}
+    request = RunRequest(videos, videos_test, make_config(profile, **settings), out, labels)
     if context.command.name == "report":  # which loads no TensorFlow
         from gaitlib.report import make_report as make
     else:
@@ -107,8 +105,8 @@ def evaluate(
     """Test a trained model on labelled videos and print the scores."""
     from gaitlib.report.direct import RunRequest, evaluate_run
 
-    request = RunRequest(Path(), videos_test, out, labels, settings=_settings(scheduler=scheduler))
-    typer.echo(evaluate_run(model, request))
+    config = make_config(scheduler=scheduler)
+    typer.echo(evaluate_run(model, RunRequest(Path(), videos_test, config, out, labels)))
 
 
 @app.command()
@@ -153,9 +151,10 @@ def experiment(
     storage: Annotated[str, Option(help="Database URL, so that another machine can go on.")] = "",
 ) -> None:
     """Try models and settings on held-out walkers, rank them, and test the choice on others."""
-    from gaitlib import report
+    from gaitlib.report import RunRequest, make_experiment
 
-    typer.echo(report.make_experiment(file, report.RunRequest(videos, videos_test, out, labels), storage))
+    request = RunRequest(videos, videos_test, make_config(), out, labels)
+    typer.echo(make_experiment(file, request, storage))
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from gaitlib.walker import weights_dir, weights_problem
 
 def train_run(request: RunRequest) -> str:
     """Prepare, train, evaluate, and write a run folder without pages; return layers and scores, to print."""
-    config, out = request.config(), request.folder()
+    config, out = request.config, request.folder()
     with new_run(out) as work:
         with _timed(work, "prepare"):
             data = prepare_data(request.videos, request.videos_test, config, request.labels)
@@ -53,7 +53,7 @@ def _timed(work: Path, step: str) -> Iterator[None]:
 def evaluate_run(path: Path, request: RunRequest) -> str:
     """Test a trained model (run folder or file in one) on labelled videos; return the scores, to print."""
     model, run_dir = load_trained(path), path if path.is_dir() else path.parent
-    config = model.config.model_copy(update={"scheduler": request.config().scheduler, "folds": 0, "seeds": 1})
+    config = model.config.model_copy(update={"scheduler": request.config.scheduler, "folds": 0, "seeds": 1})
     data = prepare_test(load_data(run_dir), request.videos_test, config, request.labels)
     if data.emotions != model.emotions:
         raise InputError(f"{path} knows other emotions than the run in its folder: put it back into its own.")
@@ -107,5 +107,5 @@ def ready_model(run_dir: str = "") -> Path:
     if not made and not first.exists():
         nothing = cache_dir() / "no videos"
         make_folder(nothing)
-        train_run(RunRequest(nothing, nothing, first.parent, profile="quick"))
+        train_run(RunRequest(nothing, nothing, make_config("quick"), first.parent))
     return max(made, key=lambda path: path.stat().st_mtime, default=first).parent

@@ -4,14 +4,14 @@ Loads no library that only the notebooks need: they run in a process of their ow
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gaitlib.config import RunConfig, make_config
+from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
 from gaitlib.files import hold_lock, project_dir, read_json, write_aside, write_json
 from gaitlib.labels import list_videos
@@ -21,18 +21,13 @@ NOTEBOOKS = "01_preprocessing 02_model 03_training 04_evaluation 08_other_senses
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What to make a run of: absolute paths, and `settings`, texts by name that override the profile's."""
+    """What to make a run of: absolute paths and settings."""
 
     videos: Path
     videos_test: Path
+    config: RunConfig
     out: Path | None = None
     labels: Path | None = None
-    profile: str = "standard"
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-    def config(self) -> RunConfig:
-        """Return the validated settings; raise a UsageError if one cannot be."""
-        return make_config(self.profile, **self.settings)
 
     def folder(self, name: str = "") -> Path:
         """Return the run folder, by default in ``reports/``, by name, or date and time."""
@@ -58,10 +53,10 @@ def make_report(request: RunRequest) -> str:
     """Run the notebooks of a report and write its pages; return where it is."""
     from gaitlib.report.notebooks import export_notebook, own_kernel, run_notebook, write_index, write_pages
 
-    config, out, start = request.config(), request.folder(), time.perf_counter()
+    config, out, start = request.config, request.folder(), time.perf_counter()
     pages: dict[str, Future] = {}
     with new_run(out) as work:
-        estimates = _announce(request, config)
+        estimates = _announce(request)
         values = {**config.model_dump(), **request.places(), "run_dir": str(work)}
         with ThreadPoolExecutor(1) as pool, own_kernel() as kernel:
             for number, name in enumerate(NOTEBOOKS, 1):
@@ -80,9 +75,9 @@ def make_report(request: RunRequest) -> str:
     return f"Report: {out / 'index.html'}"
 
 
-def _announce(request: RunRequest, config: RunConfig) -> list[float]:
+def _announce(request: RunRequest) -> list[float]:
     """Say what will happen; return about how long each notebook takes on 2 cores, with nothing cached."""
-    folders = request.videos, request.videos_test
+    folders, config = (request.videos, request.videos_test), request.config
     number = sum(len(list_videos(folder)) for folder in folders if folder.is_dir())
     kind = "videos" if number else f"synthetic videos ({request.videos} holds no video)"
     number = number or 12 * config.demo_walkers
