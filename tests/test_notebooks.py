@@ -124,4 +124,4 @@ def test_solutions_run(path, demo_report, demo_folders, kernel, tmp_path):
     values = {"run_dir": demo_report.folder, "videos": demo_folders[0], "videos_test": demo_folders[1]}
     values = {name: str(value) for name, value in values.items()}
     (tmp_path / "solutions").mkdir()
-    run_notebook(f"solutions/{path.stem}", tmp_path, kernel, values, tmp_path)
+    run_notebook(f"solutions/{path.stem}", tmp_path, kernel, values)
