@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -106,16 +105,14 @@ def hold_lock(path: Path, notice: str, wait: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def stderr_to(path: Path) -> Iterator[None]:
-    """Send what this process, its libraries and its children write to stderr to the end of a file."""
-    sys.stderr.flush()
+def silence_stderr() -> Iterator[None]:
+    """Hide what libraries in C write to stderr, past Python."""
     stderr_copy = os.dup(2)
-    with path.open("a") as stream:
-        os.dup2(stream.fileno(), 2)
+    with open(os.devnull, "a") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        sys.stderr.flush()
         os.dup2(stderr_copy, 2)
         os.close(stderr_copy)
 

@@ -9,13 +9,12 @@ publication, which applies `TimeDistributed` to each layer, at several times the
 import logging
 import os
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
 
 from gaitlib.config import GaitName, NetworkName, RunConfig, SkeletonName
 from gaitlib.errors import InputError
-from gaitlib.files import stderr_to
+from gaitlib.files import silence_stderr
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +35,7 @@ def load_keras() -> ModuleType:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # The native libraries greet on file descriptor 2 before any setting can stop them.
-    with stderr_to(Path(os.devnull)):
+    with silence_stderr():
         import keras
         import tensorflow as tf
 

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, file_digest, stderr_to, write_aside
+from gaitlib.files import cache_dir, file_digest, silence_stderr, write_aside
 
 _DETECTOR_FILE, _LANDMARK_FILE = "pose_detection.tflite", "pose_landmark_full.tflite"
 _DIGESTS = {
@@ -175,7 +175,7 @@ class PoseEstimator:
 def _load_network(name: str) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
-    with stderr_to(Path(os.devnull)):  # LiteRT greets
+    with silence_stderr():  # LiteRT greets
         # As many threads as OpenCV may use: one where videos are read in parallel.
         num_threads = min(4, cv2.getNumThreads())
         network = Interpreter(model_path=str(weights_dir() / name), num_threads=num_threads)
