@@ -138,7 +138,8 @@ def predict(
             write(verdicts, trained, path)
     if annotated:
         writing.write_annotated(verdicts, annotated)
-    typer.echo(writing.describe_verdicts(verdicts, trained))
+    table = writing.verdict_table(verdicts).to_string(index=False)
+    typer.echo("\n".join([table, *writing.about_model(trained)]))
 
 
 @app.command()

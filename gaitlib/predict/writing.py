@@ -3,33 +3,26 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import count
 from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.explain import explain_verdict, figure_html, paragraphs
 from gaitlib.files import make_folder, show_name, write_aside, write_html, write_json
 from gaitlib.models import TrainedModel
-from gaitlib.predict import Moment, Verdict
+from gaitlib.predict import Verdict
 from gaitlib.video import VideoReader, write_film
 from gaitlib.walker import SKELETON_EDGES
 
 # Colour-blind-safe (Okabe & Ito 2008), by place in the alphabet of emotions.
 _COLORS = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#F0E442", "#999999")
 _NEAR, _FAR, _INK = (230, 159, 0), (0, 114, 178), (20, 20, 20)
-_NUM_FRAMES, _NUM_BINS, _TEXT_PX, _STRIP_PX = 8, 300, 24, 64
-
-
-def describe_verdicts(verdicts: Sequence[Verdict], model: TrainedModel) -> str:
-    """Return the verdicts as a text table, with what the model reached on held-out walkers."""
-    return "\n".join([verdict_table(verdicts).to_string(index=False), *about_model(model)])
+_NUM_FRAMES, _NUM_BINS, _CAPTION_PX = 8, 300, 24
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -100,22 +93,19 @@ def plot_walk(verdict: Verdict) -> Figure:
     middles = (np.arange(_NUM_FRAMES) + 0.5) * frames.shape[2]
     above.set_xticks(middles, [f"{second:.1f} s" for second in seconds[rows]])
     above.set_yticks([])
-    times, shares = _shares(verdict.timeline, seconds.iloc[-1], _NUM_BINS)
-    below.stackplot(times, shares.T, labels=names, colors=_COLORS)
+    times = np.linspace(0, seconds.iloc[-1], _NUM_BINS, endpoint=False)
+    covers = np.array(
+        [(each.start_seconds <= times) & (times < each.end_seconds) for each in verdict.timeline]
+    )
+    shares = np.array([list(each.probabilities.values()) for each in verdict.timeline])
+    means = covers.T @ shares / np.maximum(covers.sum(axis=0), 1)[:, None]
+    below.stackplot(times, means.T, labels=names, colors=_COLORS)
     below.set(xlim=(0, times[-1]), ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
     below.legend(frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
-    means = ", ".join(f"{name} {share:.0%}" for name, share in verdict.probabilities.items())
+    listed = ", ".join(f"{name} {share:.0%}" for name, share in verdict.probabilities.items())
     text = f"{_NUM_FRAMES} frames of the walker; below, the probabilities over time"
-    figure.set_label(f"{text}. Over the whole video: {means}.")
+    figure.set_label(f"{text}. Over the whole video: {listed}.")
     return figure
-
-
-def _shares(timeline: Sequence[Moment], end_seconds: float, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return so many times, and mean probabilities then, (number, num_classes); zero where there is none."""
-    times = np.linspace(0, end_seconds, number, endpoint=False)
-    covers = np.array([(each.start_seconds <= times) & (times < each.end_seconds) for each in timeline])
-    shares = np.array([list(each.probabilities.values()) for each in timeline])
-    return times, covers.T @ shares / np.maximum(covers.sum(axis=0), 1)[:, None]
 
 
 def write_keypoints(verdicts: Sequence[Verdict], folder: Path) -> None:
@@ -137,7 +127,7 @@ def _targets(verdicts: Sequence[Verdict], folder: Path, suffix: str) -> Iterator
 
 
 def write_annotated(verdicts: Sequence[Verdict], folder: Path) -> None:
-    """Write copies of the videos as mp4, with stick figure or box, word, and probabilities over time."""
+    """Write copies of the videos as mp4, with the stick figure or box and the word."""
     for verdict, video, target in _targets(verdicts, folder, ".mp4"):
         rate_hz = float(video.meta["frame_rate_hz"])
         write_film(target, rate_hz, _annotated_frames(verdict, video, rate_hz))
@@ -145,14 +135,10 @@ def write_annotated(verdicts: Sequence[Verdict], folder: Path) -> None:
 
 def _annotated_frames(verdict: Verdict, video: PreparedVideo, rate_hz: float) -> Iterator[np.ndarray]:
     reader = VideoReader(verdict.path, rate_hz, max_side_px=640, color=True, chunk_seconds=5.0)
-    rows = count()
-    for chunk in reader:
-        width = chunk.frames.shape[2]
-        strip = _draw_strip(verdict, float(video.track["time_seconds"].iloc[-1]), width)
-        for frame, row in zip(chunk.frames, rows, strict=False):
-            draw_walker(frame, video, row)
-            below, place = strip.copy(), round(row / len(video.track) * width)
-            yield np.vstack([frame, cv2.line(below, (place, _TEXT_PX), (place, _STRIP_PX), _INK, 1)])
+    frames = (frame for chunk in reader for frame in chunk.frames)
+    for row, frame in enumerate(frames):
+        draw_walker(frame, video, row)
+        yield np.vstack([frame, _caption(verdict, frame.shape[1])])
 
 
 def draw_walker(frame: np.ndarray, video: PreparedVideo, row: int) -> None:
@@ -170,15 +156,9 @@ def draw_walker(frame: np.ndarray, video: PreparedVideo, row: int) -> None:
         cv2.rectangle(frame, (left, top), (left + width, top + height), _NEAR, 2, cv2.LINE_AA)
 
 
-def _draw_strip(verdict: Verdict, end_seconds: float, width: int) -> np.ndarray:
-    """Draw the word, and below it the probabilities over time as stacked colours."""
-    strip = np.full((_STRIP_PX, width, 3), 255, np.uint8)
+def _caption(verdict: Verdict, width: int) -> np.ndarray:
+    """Return a white strip with the word, or the reason why there is none: (_CAPTION_PX, width, 3)."""
+    strip = np.full((_CAPTION_PX, width, 3), 255, np.uint8)
     word = verdict.word if verdict.emotion else verdict.notes[-1]
     word = textwrap.shorten(word.encode("ascii", "replace").decode(), max(12, width // 7), placeholder="...")
-    cv2.putText(strip, word, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
-    if verdict.timeline:
-        tops = _shares(verdict.timeline, end_seconds, width)[1].cumsum(axis=1)
-        levels = np.linspace(0, 1, _STRIP_PX - _TEXT_PX, endpoint=False)[:, None, None]
-        colors = to_rgba_array([*np.resize(_COLORS, tops.shape[1]), "white"])[:, :3]
-        strip[_TEXT_PX:] = (255 * colors).astype(np.uint8)[(levels >= tops).sum(axis=2)]
-    return strip
+    return cv2.putText(strip, word, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
