@@ -42,6 +42,10 @@ def walk_signals(scale: float = 1.0) -> dict[str, np.ndarray]:
     }
 
 
+def last_second(path) -> float:
+    return max(signal.index[-1] for signal in read_recording(path).signals.values())
+
+
 class TestRecordings:
     @pytest.mark.parametrize(
         "header, times, how",
@@ -76,25 +80,25 @@ class TestRecordings:
         encoding, path = how.pop("encoding", "utf-8"), tmp_path / "a.csv"
         path.write_bytes((before + table.to_csv(index=False, **how)).encode(encoding))
         recording = read_recording(path)
-        assert recording.seconds == pytest.approx(TIMES[-1])
+        assert recording.signals["acc_x_m_s2"].index[-1] == pytest.approx(TIMES[-1])
         for axis, plain in zip("xyz", axes, strict=True):
             assert np.abs(recording.signals[f"acc_{axis}_m_s2"] - plain / scale).max() < 1e-3
         assert names[0] != "x" or "taken for acceleration" in recording.notes[0]
 
     def test_clocks_that_are_no_milliseconds_from_zero(self, tmp_path):
         fast = {"timestamp": 1.7e15 + 4000 * np.arange(1000), "ecg": np.sin(np.arange(1000) / 20)}
-        assert read_recording(write(tmp_path / "a.csv", fast)).seconds == pytest.approx(3.996)
+        assert last_second(write(tmp_path / "a.csv", fast)) == pytest.approx(3.996)
         slow = {"timestamp": 1.7e9 + 5 * np.arange(20), "Pulse Ox": 97, "HR": 70 + np.arange(20)}
         recording = read_recording(write(tmp_path / "b.csv", slow))
         hours = {"time_seconds": 0.05 * np.arange(80_000), "ecg": np.sin(np.arange(80_000) / 20)}
-        assert read_recording(write(tmp_path / "c.csv", hours)).seconds == pytest.approx(3999.95)
-        assert recording.seconds == 95 and recording.signals["heart_rate_bpm"].iloc[0] == 70
+        assert last_second(write(tmp_path / "c.csv", hours)) == pytest.approx(3999.95)
+        assert last_second(tmp_path / "b.csv") == 95 and recording.signals["heart_rate_bpm"].iloc[0] == 70
 
     def test_of_several_columns_the_right_one_is_read(self, tmp_path):
         table = {"date": "2026-05-01", "hr_confidence": 99, "max_hr": 190, "Zeit (s)": np.arange(20)}
         recording = read_recording(write(tmp_path / "a.csv", {**table, "HR (beats/min)": 70 + np.arange(20)}))
         assert recording.signals["heart_rate_bpm"].tolist() == [70 + number for number in range(20)]
-        assert recording.seconds == 19
+        assert last_second(tmp_path / "a.csv") == 19
 
     @pytest.mark.parametrize("counts", [16384, 2048, 256])
     def test_counts_of_a_sensor_are_no_acceleration(self, tmp_path, counts):
@@ -159,7 +163,7 @@ class TestRecordings:
     def test_a_separator_may_end_each_row(self, tmp_path):
         head, *lines = pd.DataFrame({"time": TIMES, **walk_signals()}).to_csv(index=False).split("\n")
         (tmp_path / "a.csv").write_text("\n".join([head, *(f"{line}," for line in lines if line)]))
-        assert read_recording(tmp_path / "a.csv").seconds == pytest.approx(TIMES[-1])
+        assert last_second(tmp_path / "a.csv") == pytest.approx(TIMES[-1])
 
     @pytest.mark.parametrize(
         "change, words",
@@ -180,7 +184,7 @@ class TestRecordings:
         "change, words",
         [
             (lambda table: table.assign(acc_x_m_s2=0.3), "acc_x_m_s2 never changes"),
-            (lambda table: table.assign(acc_x_m_s2=table["acc_x_m_s2"].clip(-1, 1)), "is saturated"),
+            (lambda table: table.assign(acc_x_m_s2=table["acc_x_m_s2"].clip(-1, 1)), "or is saturated"),
             (lambda table: table.assign(heart_rate_bpm=0), "heart_rate_bpm is missing"),
             (
                 lambda table: table.assign(
@@ -213,8 +217,7 @@ class TestSound:
         errors = []
         for number, row in enumerate(walks):
             walk, senses = WalkParameters.from_row(row), SenseParameters(noise_seed=number)
-            heard, note = measure_sound(step_sound(walk, senses, 3.0))
-            assert not note
+            heard = measure_sound(step_sound(walk, senses, 3.0))
             errors.append(heard["sound_cadence_steps_per_min"] / walk.cadence_steps_per_min - 1)
             assert heard["sound_heel_to_toe_seconds"] == pytest.approx(
                 14.4 / walk.cadence_steps_per_min, abs=0.03
@@ -233,8 +236,7 @@ class TestSound:
         noise = 0.1 * np.random.default_rng(0).standard_normal(len(times))
         chords = sum(0.1 * np.sin(2 * np.pi * pitch * times) for pitch in (220, 277, 330))
         music = chords * (1 + 0.3 * np.sin(2 * np.pi * 2 * times)) + 0.01 * noise
-        heard, note = measure_sound((noise if kind == "noise" else music).astype(np.float32))
-        assert not heard and "No footsteps" in note
+        assert measure_sound((noise if kind == "noise" else music).astype(np.float32)) == {}
 
     @pytest.mark.parametrize("rate_hz, layout", [(8000, "mono"), (44100, "stereo")])
     def test_any_rate_and_layout(self, tmp_path, walks, rate_hz, layout):
@@ -243,23 +245,24 @@ class TestSound:
             np.arange(0, 3, 1 / rate_hz), np.arange(48000) / 16000, step_sound(walk, SenseParameters(), 3)
         )
         write_sound(tmp_path / "a.mp4", sound, rate_hz, layout)
-        heard, note = measure_sound(read_sound(tmp_path / "a.mp4")[0])
-        assert heard["sound_cadence_steps_per_min"] == pytest.approx(walk.cadence_steps_per_min, rel=0.02), (
-            note
-        )
+        heard = measure_sound(read_sound(tmp_path / "a.mp4"))
+        assert heard["sound_cadence_steps_per_min"] == pytest.approx(walk.cadence_steps_per_min, rel=0.02)
 
     def test_silence_and_missing_sound_are_told(self, tmp_path, demo_video):
         write_sound(tmp_path / "a.mp4", np.zeros(48000), 16000, "mono")
-        assert "silent" in read_sound(tmp_path / "a.mp4")[1]
+        with pytest.raises(InputError, match="silent"):
+            read_sound(tmp_path / "a.mp4")
         with av.open(str(demo_video)) as source, av.open(str(tmp_path / "b.mp4"), "w") as copy:
             stream = copy.add_stream_from_template(source.streams.video[0])
             for packet in source.demux(video=0):
                 if packet.dts is not None:
                     packet.stream = stream
                     copy.mux(packet)
-        assert read_sound(tmp_path / "b.mp4")[1] == "The video has no sound."
+        with pytest.raises(InputError, match="has no sound"):
+            read_sound(tmp_path / "b.mp4")
         (tmp_path / "c.mp4").write_bytes(b"nothing")
-        assert read_sound(tmp_path / "c.mp4")[1] == "The sound is damaged."
+        with pytest.raises(InputError, match="damaged"):
+            read_sound(tmp_path / "c.mp4")
 
 
 def write_sound(path, samples: np.ndarray, rate_hz: int, layout: str) -> None:

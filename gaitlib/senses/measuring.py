@@ -40,13 +40,13 @@ def footsteps(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
     return found / _LOUDNESS_RATE_HZ, loudness, step_seconds, max(0.0, float(similar[lag]))
 
 
-def measure_sound(sound: np.ndarray) -> tuple[dict[str, float], str]:
-    """Return the parameters of the footsteps in a sound, and why it was left out (empty where it was not)."""
+def measure_sound(sound: np.ndarray) -> dict[str, float]:
+    """Return the parameters of the footsteps in a sound, see `footsteps`; empty where none are heard."""
     times, loudness, step_seconds, sureness = footsteps(sound)
     places = np.round(times * _LOUDNESS_RATE_HZ).astype(int)
     contrast_db = float(np.median(loudness[places]) - np.median(loudness)) if len(places) else 0.0
     if len(places) < 3 or sureness < _MIN_SURENESS or contrast_db < _MIN_CONTRAST_DB:
-        return {}, "No footsteps could be made out in the sound: it is noisy, or filled with speech or music."
+        return {}
     first, last = round(0.05 * _LOUDNESS_RATE_HZ), round(0.3 * _LOUDNESS_RATE_HZ)
     delays = []
     for place in places[places + last <= len(loudness)]:
@@ -63,7 +63,7 @@ def measure_sound(sound: np.ndarray) -> tuple[dict[str, float], str]:
         "sound_heel_to_toe_seconds": float(np.median(delays)) if delays else np.nan,
         "sound_scuffing_db": float(10 * np.log10((between + 1e-12) / (within + 1e-12))),
         "sound_sureness": sureness,
-    }, ""
+    }
 
 
 def measure_motion(recording: Recording) -> dict[str, float]:

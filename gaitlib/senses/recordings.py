@@ -3,7 +3,6 @@
 import io
 import re
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 import av
@@ -14,7 +13,7 @@ from gaitlib.errors import InputError
 from gaitlib.files import decode_text, show_name
 
 SOUND_RATE_HZ = 16_000
-_MIN_SECONDS, _MAX_BYTES, _MAX_SOUND_SECONDS = 2.0, 200_000_000, 600
+_MIN_SECONDS, _MAX_BYTES = 2.0, 200_000_000
 # What columns of exports are called, in lower case with underscores.
 _SIGNALS = {
     "heart_rate_bpm": r"heart_?rate|beats_per_min|(^|_)(hr|bpm)(_|$)|(^|_)pulse(_rate)?$",
@@ -46,11 +45,6 @@ class Recording:
 
     signals: dict[str, pd.Series]
     notes: tuple[str, ...] = ()
-
-    @property
-    def seconds(self) -> float:
-        """How long the recording lasts."""
-        return max(float(one.index[-1]) for one in self.signals.values())
 
     def vector(self, kind: str) -> tuple[np.ndarray, float] | None:
         """Return ``acc`` or ``gyro``, (num_samples, 3), at the even rate of ``acc`` in hertz, or None."""
@@ -89,8 +83,7 @@ def read_recording(path: Path | str) -> Recording:
     columns = {
         _plain_name(f"{kind}_{column}"): texts.set_axis(seconds[texts.index])
         for kind, rows in table.drop(columns=counts.index).loc[seconds.index].groupby(kinds)
-        for column, texts in rows.items()
-        if not (sensor and texts.isna().all())
+        for column, texts in rows.dropna(axis=1, how="all").items()
     }
     if not (signals := _find_signals(columns, notes)):
         reason = f" ({' '.join(notes)})" if notes else ": expected columns such as acc_x_m_s2, heart_rate_bpm"
@@ -98,26 +91,24 @@ def read_recording(path: Path | str) -> Recording:
     return Recording(signals, tuple(notes))
 
 
-def read_sound(path: Path | str) -> tuple[np.ndarray, str]:
-    """Return the sound of a video as one channel at `SOUND_RATE_HZ`, and why there is none (else nothing).
+def read_sound(path: Path | str) -> np.ndarray:
+    """Return the sound of a video as one channel at `SOUND_RATE_HZ`: (num_samples,), float32, -1 to 1.
 
-    The samples, shape (num_samples,), float32, -1 to 1, are those of the first ten minutes; none without.
+    Raises an `InputError` where there is none, or where it is silent or damaged.
     """
-    none = np.zeros(0, np.float32)
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.audio:
-                return none, "The video has no sound."
+                raise InputError("The video has no sound.")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE_HZ)
-            decoded = container.decode(audio=0)
-            frames = takewhile(lambda frame: (frame.time or 0) <= _MAX_SOUND_SECONDS, decoded)
+            frames = container.decode(audio=0)
             parts = [part.to_ndarray()[0] for frame in frames for part in resampler.resample(frame)]
-    except (av.error.FFmpegError, OSError):
-        return none, "The sound is damaged."
-    sound = np.concatenate([none, *parts])
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError("The sound is damaged.") from error
+    sound = np.concatenate([np.zeros(0, np.float32), *parts])
     if len(sound) < SOUND_RATE_HZ or np.abs(sound).max() < 1e-4:
-        return none, "The sound is silent or shorter than a second."
-    return sound, ""
+        raise InputError("The sound is silent or shorter than a second.")
+    return sound
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -201,22 +192,19 @@ def _find_signals(columns: dict[str, pd.Series], notes: list[str]) -> dict[str, 
 
 def _clean(texts: pd.Series, name: str, notes: list[str]) -> pd.Series | None:
     """Return the longest part of a signal without a gap; None, with a note, where it is of no use."""
-    numbers = _numbers(texts)
+    numbers, is_slow = _numbers(texts), name in _RANGES
     if num_texts := int((numbers.isna() & texts.notna()).sum()):
         notes.append(f"{name}: {num_texts} cells hold text in place of a number.")
     values = numbers[np.isfinite(numbers) & numbers.between(*_RANGES.get(name, (-np.inf, np.inf)))]
-    gaps = np.diff(values.index, prepend=values.index[:1]) > (20 if name in _RANGES else 1)
+    gaps = np.diff(values.index, prepend=values.index[:1]) > (20 if is_slow else 1)
     parts = [part for _, part in values.groupby(gaps.cumsum())]
     longest = max(parts, key=lambda part: np.ptp(part.index), default=values)
-    ends = longest.min(), longest.max()
     if len(longest) < 2 or np.ptp(longest.index) < _MIN_SECONDS:
         notes.append(f"{name} is missing: less than {_MIN_SECONDS:g} s of physiologically plausible values.")
-    elif name not in _RANGES and longest.nunique() < 2:
-        notes.append(f"{name} never changes and was left out.")
-    elif name not in _RANGES and len(longest) < _MIN_RATE_HZ * np.ptp(longest.index):
+    elif not is_slow and len(longest) < _MIN_RATE_HZ * np.ptp(longest.index):
         notes.append(f"{name} has fewer than {_MIN_RATE_HZ:g} samples a second and was left out.")
-    elif name[:3] in ("acc", "gyr") and longest.isin(ends).sum() > len(ends) + 0.05 * len(longest):
-        notes.append(f"{name} is saturated at the end of its range and was left out.")
+    elif not is_slow and longest.isin([longest.min(), longest.max()]).sum() > 2 + 0.05 * len(longest):
+        notes.append(f"{name} never changes or is saturated at the ends of its range, and was left out.")
     else:
         if gaps.any():
             notes.append(f"{name} has {gaps.sum()} gaps: the longest part without one is used.")

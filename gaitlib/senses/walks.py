@@ -61,8 +61,6 @@ def measure_walks(walks: pd.DataFrame, config: RunConfig) -> tuple[pd.DataFrame,
     for walk in tqdm(walks.to_dict("records"), "Listening and measuring", unit="walk", mininterval=1.0):
         places = [walk["path"], walk["recording"]]
         files = [(Path(place).name, file_digest(Path(place))) for place in filter(None, places)]
-        if walk.get("digest", files[0][1]) != files[0][1]:
-            raise InputError(f"{places[0]} has changed since 01_preprocessing: run that again.")
         values, told = kept(*places, config, [*files, *how])
         rows.append(walk | values)
         notes += [(walk["video"], note) for note in told]
@@ -76,14 +74,12 @@ def measure_walk(
     values, notes = dict[str, float](), list[str]()
     video = _try(notes, prepare_video, Path(path), config) if path else None
     known = _try(notes, read_recording, recording) if recording else None
-    if path:
-        sound, note = read_sound(path)
-        if video and len(sound) > (video.meta["duration_seconds"] + 1) * SOUND_RATE_HZ:
-            sound = sound[: round(video.meta["duration_seconds"] * SOUND_RATE_HZ)]
-            notes.append("The sound goes on after the picture: that part is left out.")
-        if not note:
-            values, note = measure_sound(sound)
-        notes += [note] * bool(note)
+    sound = _try(notes, read_sound, path) if path else None
+    if sound is not None and video and len(sound) > (video.meta["duration_seconds"] + 1) * SOUND_RATE_HZ:
+        sound = sound[: round(video.meta["duration_seconds"] * SOUND_RATE_HZ)]
+        notes.append("The sound goes on after the picture: that part is left out.")
+    if sound is not None and not (values := measure_sound(sound)):
+        notes.append("No footsteps could be made out: the sound is noisy, or filled with speech or music.")
     if known:
         values |= measure_motion(known) | measure_body(known)
         notes += known.notes
@@ -94,8 +90,9 @@ def measure_walk(
         if known:
             values["clock_shift_seconds"], values["clock_similarity"] = clock_shift(video, known)
             walk = video.own_bouts[-1].end_seconds - video.own_bouts[0].start_seconds
-            if known.seconds < walk:
-                lengths = f"{known.seconds:.0f} s, the walk {walk:.0f} s"
+            recorded = max(float(one.index[-1]) for one in known.signals.values())
+            if recorded < walk:
+                lengths = f"{recorded:.0f} s, the walk {walk:.0f} s"
                 notes.append(f"The recording lasts {lengths}: does it belong to another walk?")
     cadences = [values.get(f"{sense}_cadence_steps_per_min", np.nan) for sense in ("seen", "sound", "motion")]
     if np.nanmax([0, *cadences]) > (1 + _MAX_DIFFERENCE) * np.nanmin([np.inf, *cadences]):
