@@ -372,15 +372,6 @@ class TestFusion:
         assert np.isnan(said["motion"]).all() and np.isfinite(said[TOGETHER]).all()
         np.testing.assert_allclose(said["heart"], model.predict(only)["heart"])
 
-    def test_a_foreign_file_is_no_model(self, tmp_path):
-        (tmp_path / "senses.skops").write_bytes(b"PK\3\4 nothing")
-        with pytest.raises(InputError, match="no model of the senses"):
-            load_senses(tmp_path / "senses.skops")
-
-    def test_too_few_walkers(self, measured):
-        with pytest.raises(InputError, match="too few"):
-            fit_senses(measured.head(4), ["motion"], make_config())
-
     def test_few_walkers_and_rare_emotions_are_not_scored(self, measured):
         config = make_config(num_resamples=100)
         assert senses_of(measured[measured["walker"] < "w03"]) == []

@@ -15,7 +15,6 @@ from sklearn.pipeline import Pipeline
 
 from gaitlib.config import RunConfig
 from gaitlib.data import inner_folds
-from gaitlib.errors import InputError
 from gaitlib.evaluation import Difference, Predictions, compare_rights, permutation_p
 from gaitlib.files import write_aside
 from gaitlib.models.classifiers import fit_classifier
@@ -65,12 +64,8 @@ class SensesModel:
 
 
 def load_senses(path: Path) -> SensesModel:
-    """Read back what `SensesModel.save` wrote; raises `InputError` for anything else."""
-    try:
-        return SensesModel(**skops.io.load(path, trusted=["numpy.dtype"]))
-    except Exception as error:  # skops has no common class of errors for damaged or foreign files
-        cause = type(error).__name__
-        raise InputError(f"{path} is no model of the senses ({cause}): run notebook 08 again.") from error
+    """Read back what `SensesModel.save` wrote; skops raises an error for what could run code."""
+    return SensesModel(**skops.io.load(path, trusted=["numpy.dtype"]))
 
 
 def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str) -> np.ndarray:
@@ -103,15 +98,9 @@ def fit_senses(
 ) -> SensesModel:
     """Fit a classifier a sense on walks, and their weights on walkers whom they have not seen.
 
-    `emotions` are those of the walks unless more are given. Raises `InputError` if there are too few walkers,
-    or no sense.
+    `senses` are of those of `senses_of`; `emotions` those of the walks unless more are given.
     """
     emotions = tuple(emotions or sorted(walks["emotion"].unique()))
-    if walks["walker"].nunique() < _FEWEST_WALKERS - 1 or len(emotions) < 2 or not senses:
-        raise InputError(
-            f"{walks['walker'].nunique()} walkers who show {', '.join(emotions) or 'nothing'} are too few to "
-            f"compare senses: record at least {_FEWEST_WALKERS} people in two emotions each."
-        )
     labels, walkers = pd.Categorical(walks["emotion"], emotions).codes, walks["walker"].to_numpy()
     # A trace of all emotions, so that a fold without one can be learnt from.
     shares = np.where(np.eye(len(emotions))[labels], 1, 1e-6)
