@@ -34,9 +34,6 @@ def footsteps(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
         return np.zeros(0), loudness, np.nan, 0.0
     step_seconds = (lag + peak_shift(similar, lag)) / _LOUDNESS_RATE_HZ
     found = signal.find_peaks(rise, height=0.4 * np.percentile(rise, 98), distance=round(0.6 * lag))[0]
-    if len(found) > 3:  # a line through the steps tells the pace better than one lag
-        numbers = np.round((found - found[0]) / lag)
-        step_seconds = float(np.polyfit(numbers, found, 1)[0]) / _LOUDNESS_RATE_HZ
     return found / _LOUDNESS_RATE_HZ, loudness, step_seconds, max(0.0, float(similar[lag]))
 
 
