@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
 from pathlib import PurePosixPath
@@ -26,8 +26,10 @@ recording clip inshot lv capcut camera cam final file at am pm take trial walk w
 back left right day session date""".split()
 _ONE_PERSON = """Walkers {!r} and {!r} may be one person (pairs of this kind: {}): if so, give both one \
 name in a column 'walker', else one person may be in training and test."""
-_PERSON = re.compile(r"(actor|p|person|participant|proband|subject|subj?|walker)[\W_]*\d+")
-_NUMBERED = re.compile(rf"{_PERSON.pattern}|({'|'.join(_CAMERAS)})[\W_]*\d+|\d{{4}}([\W_]?\d\d){{2}}")
+_NUMBERED = re.compile(
+    rf"(actor|p|person|participant|proband|subject|subj?|walker|{'|'.join(_CAMERAS)})[\W_]*\d+"
+    r"|\d{4}([\W_]?\d\d){2}"
+)
 _COPY = re.compile(
     r"^(copy|kopie|copie|copia) (of|von|de|di) |[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.I
 )
@@ -133,46 +135,34 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
             f"own ({len(own)} in all, such as {show_name(own[0])!r}): name files WALKER_TAKE.mp4 or add a "
             "column 'walker', else the same person may end up in training and test."
         )
-    _doubt_names(stems, walkers, warnings)
+    takes = {stem.rpartition("_")[2] for stem in stems}
+    are_people = len(takes) > len(set(walkers)) and all(_words_of(take) - set(_CAMERAS) for take in takes)
+    if are_people and all(map(str.isdigit, walkers)):
+        warnings.append(
+            f"{show_name(stems[0])} was read as a video of walker {walkers[0]}: if that is the take, name "
+            "files WALKER_TAKE.mp4 or add a column 'walker'."
+        )
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]
 
 
-def _doubt_names(stems: Sequence[str], walkers: Sequence[str], warnings: list[str]) -> None:
-    """Warn where takes, views or sessions may be taken for people, or the take is named before the person."""
-    known = sorted({normal_name(walker) for walker in walkers if walker})
-    alike, heads = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-    for walker in known:
-        alike[_core(walker)].append(walker)
-        heads[walker.rpartition("_")[0]].append(walker)
-    tails = {walker.rpartition("_")[2] for walker in known}
-    is_crossed = min(len(heads), len(tails)) > 1 and len(known) > max(4, 0.8 * len(heads) * len(tails))
-    if is_crossed and len(alike) in (1, len(known)) and not all(map(_PERSON.fullmatch, tails)):
-        alike = heads  # nearly all in each session, or under each condition
-    several = [names[:2] for names in alike.values() if len(names) > 1]
-    if len(alike) > 1 and 2 * len(several) > len(alike):
-        warnings.append(_ONE_PERSON.format(*several[0], len(several)))
-    takes = [stem.rpartition("_")[2] for stem in stems]
-    is_name = [len(take) > 2 or take[:1] in ("p", "P") for take in takes]
-    are_people = all(is_name) and all(_words_of(take) - set(_CAMERAS) for take in takes)
-    if known and all(map(str.isdigit, known)) and are_people and len(set(takes)) > len(known):
-        warnings.append(
-            f"Is {show_name(stems[0])} a video of {known[0]} or of {show_name(takes[0])}? {known[0]} was "
-            "taken as the walker: if it is the take, name files WALKER_TAKE.mp4 or add a column 'walker'."
-        )
+def _doubt_people(walkers: Sequence[str]) -> list[str]:
+    """Return a sentence on names that may be one person's.
 
-
-def _doubt_people(walkers: Iterable[str]) -> list[str]:
-    """Return a sentence on names that are the same but for zeros or accents, or begin with another's name."""
-    pairs, named, first, base = list[Sequence[str]](), list[tuple[list[str], str]](), "", list[str]()
+    They are the same but for zeros or accents, or begin with another's name; or most names come several
+    times with other takes, views or sessions.
+    """
+    named = []
     for walker in walkers:
         plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", normal_name(walker)))
-        plain = unicodedata.normalize("NFC", plain)
         named.append((re.findall(r"[^\W\d_]+|(?!0\d)\d+", plain), walker))
-    for parts, walker in sorted(named):
-        if base and parts[: len(base)] == base:
-            pairs.append((first, walker))
-        else:
-            first, base = walker, parts
+    couples = combinations(sorted(named), 2)
+    pairs = [[one, other] for (base, one), (parts, other) in couples if base and parts[: len(base)] == base]
+    alike = defaultdict[str, list[str]](list)
+    for walker in walkers:
+        alike[_core(walker)].append(walker)
+    several = [names[:2] for names in alike.values() if len(names) > 1]
+    if len(alike) > 1 and 2 * len(several) > len(alike):
+        pairs += several
     return [_ONE_PERSON.format(*pairs[0], len(pairs))] if pairs else []
 
 
@@ -218,7 +208,7 @@ def inspect_labels(videos: pd.DataFrame) -> list[str]:
             f"Each walker shows one emotion only, such as {shown.index[0]!r}: if these are not the people, "
             "add a column 'walker', else one person may be in training and test."
         )
-    return doubts + _doubt_people(shown.index)
+    return doubts + _doubt_people(list(shown.index))
 
 
 def _are_near(one: str, other: str) -> bool:
