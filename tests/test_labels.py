@@ -134,7 +134,7 @@ def names_of(pattern, walkers=("ann1", "bob2", "cat3", "dan4"), takes=(1, 2)):
 @pytest.mark.parametrize(
     "pattern",
     ["{E}/{W}_{E}_{T}.mp4", "{E}/{E}_{W}_{T}.mp4", "{E}/{W}-{E}-{T}.mp4", "{E}/{W}_{T}_{E}.mp4"]
-    + ["{E}/{W}_{E}.mp4", "2_{E}/{W}_{E}_{T}.mp4"]
+    + ["{E}/{W}_{E}.mp4"]
     + ["{E}/{W}{Up}{T}.mp4", "{E}/{W}_{code}_{T}.mp4", "{E}/S{W}_{code}{T}.mp4", "{E}/{W} {E} ({T}).mp4"]
     + ["{E}/S1{W}_{letter}_T{T}.mp4"],
 )

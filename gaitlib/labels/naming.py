@@ -71,21 +71,13 @@ def _core(walker: str) -> str:
     return " ".join([first] * is_named + kept).strip() or walker
 
 
-def _unnumbered(folder: str) -> str:
-    """Return a folder's name without a number before it: 1_angry is angry."""
-    return re.sub(r"^\d+[\W_]+(?=[^\W\d_])", "", normal_name(folder))
-
-
 def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) -> pd.DataFrame:
     """Return ``video``, ``emotion`` and ``walker`` (None) of videos in folders, None where all lie in none.
 
     The emotion is the folder, of several the nearest that is an emotion elsewhere. Raises an `InputError`
     where folders look like train and test, people, or levels of which any may be the emotion.
     """
-    parents = {name: PurePosixPath(name).parts[-2::-1] for name in names}
-    plain = set(map(normal_name, set().union(*parents.values())))
-    spell = normal_name if len(set(map(_unnumbered, plain))) < len(plain) else _unnumbered
-    folders = {name: [*map(spell, each)] for name, each in parents.items()}
+    folders = {name: [*map(normal_name, PurePosixPath(name).parts[-2::-1])] for name in names}
     parts, inside = set().union(*folders.values()), [name for name in names if folders[name]]
     known = {folders[name][0] for name in inside if len(folders[name]) == 1} | set(_FAMILY)
     emotions = [next(filter(known.__contains__, folders[name]), None) for name in names]
@@ -116,7 +108,7 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     for path, emotion in zip(paths, emotions, strict=True):
         bare = _COPY.sub("", path.stem)  # "maria (2)" is a take of maria, "Happy (2)" is nobody's
         named.append(bare if _is_person(bare, emotion) else path.stem)
-        others = [one for one in path.parts[-2::-1] if emotion not in (normal_name(one), _unnumbered(one))]
+        others = [one for one in path.parts[-2::-1] if normal_name(one) != emotion]
         folders += [*filter(_is_person, others)][:1]
     stems = _cut_emotions(named, emotions, warnings)
     walkers = list(map(_walker_in, stems, emotions))
