@@ -376,12 +376,10 @@ def test_label_file_that_is_no_file(tmp_path):
             find_videos(make_files(tmp_path / "videos", "a_1.mp4"), tmp_path / name)
 
 
-def test_excel_cells_of_other_kinds_and_sheets(tmp_path):
+def test_excel_cells_of_other_kinds(tmp_path):
     rows = [["video", "emotion", "walker"], [12, "happy", 7.0], [1.5, "None", "007"], ["a", "sad", "?"]]
-    book = openpyxl.load_workbook(
-        write_sheet(tmp_path / "labels.xlsx", [[]], rows[:3], [["Notes"]], rows[::3])
-    )
-    book.worksheets[1]["XFD1048576"] = "stray"
+    book = openpyxl.load_workbook(write_sheet(tmp_path / "labels.xlsx", rows, [["Notes"]]))
+    book.worksheets[0]["XFD1048576"] = "stray"
     book.save(tmp_path / "labels.xlsx")
     table = read_labels(tmp_path / "labels.xlsx")
     assert table.to_numpy().tolist() == [["12", "happy", "7"], ["1.5", "none", "007"], ["a", "sad", None]]

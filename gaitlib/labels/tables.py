@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +52,10 @@ def read_table(path: Path) -> pd.DataFrame:
         raise InputError(f"Label file {name} is not there, or is no regular file: check its name.")
     try:
         content = path.read_bytes()
-        table = _read_excel(content) if content.startswith((b"PK", b"\xd0\xcf")) else _read_csv(content)
+        if content.startswith((b"PK", b"\xd0\xcf")):  # of Excel; a stray cell would make a million rows
+            table = pd.read_excel(path, header=None, dtype=str, keep_default_na=False, nrows=20_000)
+        else:
+            table = _read_csv(content)
     except Exception as error:  # openpyxl has no common class of errors for damaged files
         raise InputError(
             f"{name} cannot be read as a table ({show_name(error)}): save it as CSV (UTF-8) or a new .xlsx."
@@ -70,17 +72,6 @@ def _read_csv(content: bytes) -> pd.DataFrame:
     separator = max(",;\t", key=re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0]).count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     return pd.DataFrame(zip_longest(*rows, fillvalue="")).T  # pandas itself takes no rows of unequal length
-
-
-def _read_excel(content: bytes) -> pd.DataFrame:
-    # A stray cell in a far corner would make a sheet of a million rows.
-    options: Any = {"header": None, "dtype": str, "keep_default_na": False, "nrows": 20_000}
-    sheets = pd.read_excel(io.BytesIO(content), sheet_name=None, **options)
-    filled = [sheet for sheet in sheets.values() if (sheet != "").any(axis=None)]
-    if not filled or "video" not in map(normal_name, filled[0].iloc[0]):
-        return filled[0] if filled else pd.DataFrame()
-    # A list may be spread over sheets.
-    return pd.concat([filled[0], *(one[1:] for one in filled[1:] if one.iloc[0].equals(filled[0].iloc[0]))])
 
 
 def read_header(table: pd.DataFrame) -> list[str]:
