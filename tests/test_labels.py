@@ -127,7 +127,7 @@ def test_videos_without_labels_and_no_video(tmp_path):
 def names_of(pattern, walkers=("ann1", "bob2", "cat3", "dan4"), takes=(1, 2)):
     fill = {"W": walkers, "E": ACTED, "T": takes}
     for walker, emotion, take in itertools.product(*fill.values()):
-        forms = {"Up": emotion.title(), "code": emotion[:2].upper(), "letter": emotion[0].upper()}
+        forms = {"Up": emotion.title(), "code": emotion[:2].upper()}
         yield pattern.format(W=walker, E=emotion, T=take, **forms)
 
 
@@ -135,8 +135,7 @@ def names_of(pattern, walkers=("ann1", "bob2", "cat3", "dan4"), takes=(1, 2)):
     "pattern",
     ["{E}/{W}_{E}_{T}.mp4", "{E}/{E}_{W}_{T}.mp4", "{E}/{W}-{E}-{T}.mp4", "{E}/{W}_{T}_{E}.mp4"]
     + ["{E}/{W}_{E}.mp4"]
-    + ["{E}/{W}{Up}{T}.mp4", "{E}/{W}_{code}_{T}.mp4", "{E}/S{W}_{code}{T}.mp4", "{E}/{W} {E} ({T}).mp4"]
-    + ["{E}/S1{W}_{letter}_T{T}.mp4"],
+    + ["{E}/{W}{Up}{T}.mp4", "{E}/{W} {E} ({T}).mp4"],
 )
 def test_emotion_in_the_file_name_is_no_part_of_the_walker(tmp_path, pattern):
     found = find_videos(make_files(tmp_path, *names_of(pattern)))
@@ -185,8 +184,8 @@ def test_walkers_by_other_patterns(tmp_path, pattern, num_walkers, warning):
 
 
 def test_one_person_under_two_names_is_told():
-    names = ("ann", "ann_happy"), ("P1", "P01"), ("1", "1.0"), ("ann lee", "Ann_Lee"), ("ann", "ann_")
-    for pair in (*names, ("ann", "ann_take"), ("jörg", "jorg"), ("walker", "walker_001"), ("P01", "P-1")):
+    names = ("ann", "ann_happy"), ("P1", "P01"), ("ann lee", "Ann_Lee"), ("ann", "ann_"), ("ann", "ann_take")
+    for pair in (*names, ("jörg", "jorg"), ("P01", "P-1")):
         rows = [(emotion, walker) for emotion in ("happy", "sad") for walker in ("zoe", *pair)]
         (doubt,) = inspect_labels(pd.DataFrame(rows, columns=["emotion", "walker"]))
         assert "may be one person (pairs of this kind: 1)" in doubt

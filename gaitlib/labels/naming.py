@@ -30,15 +30,12 @@ _NUMBERED = re.compile(
     rf"(actor|p|person|participant|proband|subject|subj?|walker|{'|'.join(_CAMERAS)})[\W_]*\d+"
     r"|\d{4}([\W_]?\d\d){2}"
 )
+_BESIDE_NAMES = re.compile(
+    rf"(?<![^\W\d_])({'|'.join([*_CAMERAS, *_FAMILY, 's', 'ses', 'v'])})(?![^\W\d_])[\W_]*\d*"
+    r"|\d{4}([\W_]?\d\d){2}"
+)
 _COPY = re.compile(
     r"^(copy|kopie|copie|copia) (of|von|de|di) |[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.I
-)
-# How a name may hold its emotion: a word, part of a word, 1 to 3 letters by themselves or beside a number.
-_FORMS = (
-    r"(?<![^\W\d_])(?:{words})(?![^\W\d_])",
-    "{word}",
-    r"(?<![^\W_])(?:{codes})(?![^\W_])",
-    r"(?<![^\W\d_])(?:{codes})(?![^\W\d_])",
 )
 
 
@@ -59,16 +56,6 @@ def _walker_in(stem: str, emotion: str = "") -> str:
     """Return the part of a file's name before its last ``_``, nothing where that is nobody's name."""
     before = stem.rpartition("_")[0].strip()
     return before if _is_person(before, emotion) else ""
-
-
-def _core(walker: str) -> str:
-    """Return what is left of a walker's name without takes, views, sessions and dates: of P01_S2, p01."""
-    bare = re.sub(r"(?<=\d)([^\W\d_]|ses)\d*(?![^\W_])", "", normal_name(walker))
-    first, *others = [part for part in re.split(r"[\W_]+", bare) if not part.isdigit()] or [""]
-    dropped = {*_CAMERAS, *_FAMILY, "s", "ses", "v"}
-    kept = [part for part in others if part.rstrip("0123456789") not in dropped]
-    is_named = first in ("s", "v") or first.rstrip("0123456789") not in (dropped if kept else _CAMERAS)
-    return " ".join([first] * is_named + kept).strip() or walker
 
 
 def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) -> pd.DataFrame:
@@ -138,33 +125,30 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
 
 
 def _doubt_people(walkers: Sequence[str]) -> list[str]:
-    """Return a sentence on names that may be one person's.
-
-    They are the same but for zeros or accents, or begin with another's name; or most names come several
-    times with other takes, views or sessions.
-    """
-    named = []
-    for walker in walkers:
-        plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", normal_name(walker)))
-        named.append((re.findall(r"[^\W\d_]+|(?!0\d)\d+", plain), walker))
-    couples = combinations(sorted(named), 2)
-    pairs = [[one, other] for (base, one), (parts, other) in couples if base and parts[: len(base)] == base]
-    alike = defaultdict[str, list[str]](list)
-    for walker in walkers:
-        alike[_core(walker)].append(walker)
-    several = [names[:2] for names in alike.values() if len(names) > 1]
-    if len(alike) > 1 and 2 * len(several) > len(alike):
-        pairs += several
-    return [_ONE_PERSON.format(*pairs[0], len(pairs))] if pairs else []
+    """Return a sentence on names that are the same but for zeros, accents, emotions, sessions or takes."""
+    for take in ("$", r"[\W_]\d+$"):
+        alike = defaultdict(list)
+        for walker in walkers:
+            plain = unicodedata.normalize("NFKD", re.sub(take, "", normal_name(walker)))
+            plain = _BESIDE_NAMES.sub(" ", re.sub(r"[\u0300-\u036f]", "", plain))
+            alike[tuple(re.findall(r"[^\W\d_]+|(?!0\d)\d+", plain)) or walker].append(walker)
+        pairs = [names[:2] for names in alike.values() if len(names) > 1]
+        # A number may tell people of one group apart, but hardly most people from another of the same name.
+        if pairs and len(alike) > 1 and (take == "$" or 2 * len(pairs) > len(alike)):
+            return [_ONE_PERSON.format(*pairs[0], len(pairs))]
+    return []
 
 
 def _cut_emotions(stems: list[str], emotions: Sequence[str], warnings: list[str]) -> list[str]:
-    """Cut the emotion, or 1 to 3 letters of it, out of names if walkers then show several: ann_happy_2."""
-    for form in _FORMS:
-        cut = [_without_emotion(*pair, form) for pair in zip(stems, emotions, strict=True)]
-        names, shown = [name for name in cut if name is not None], defaultdict(set)
-        for name, emotion in zip(names, emotions, strict=False):
-            shown[_walker_in(name) or name].add(emotion)
+    """Cut the emotion, a word or part of one, out of names if walkers then show several: ann_happy_2."""
+    for is_word in (True, False):
+        names, shown = list[str](), defaultdict(set)
+        for stem, emotion in zip(stems, emotions, strict=True):
+            words = "|".join(map(re.escape, sorted(_names_of(emotion), key=len, reverse=True)))
+            pattern = rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])" if is_word else re.escape(emotion)
+            if found := re.fullmatch(f"(.*){pattern}(.*)", stem, re.IGNORECASE | re.DOTALL):
+                names.append("_".join(part.strip(" _-.()") for part in found.groups()).strip("_"))
+                shown[_walker_in(names[-1]) or names[-1]].add(emotion)
         if len(names) == len(stems) and sum(len(one) > 1 for one in shown.values()) > 1:
             warnings.append(
                 f"File names hold the emotion beside the walker: {show_name(stems[0])} was read as walker "
@@ -173,15 +157,6 @@ def _cut_emotions(stems: list[str], emotions: Sequence[str], warnings: list[str]
             )
             return names
     return stems
-
-
-def _without_emotion(stem: str, emotion: str, form: str) -> str | None:
-    """Return a name without its emotion, None where it holds none in that form."""
-    words = "|".join(map(re.escape, sorted(_names_of(emotion), key=len, reverse=True)))
-    codes = "|".join(re.escape(emotion[:length]) for length in (3, 2, 1))
-    pattern = form.format(words=words, word=re.escape(emotion), codes=codes)
-    found = re.fullmatch(f"(.*){pattern}(.*)", stem, re.IGNORECASE | re.DOTALL)
-    return "_".join(part.strip(" _-.()") for part in found.groups()).strip("_") if found else None
 
 
 def inspect_labels(videos: pd.DataFrame) -> list[str]:
