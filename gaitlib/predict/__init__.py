@@ -21,7 +21,7 @@ from gaitlib.models import ALONE, TrainedModel
 from gaitlib.senses import TOGETHER, measure_walk, recording_beside
 from gaitlib.senses.fusion import SensesModel
 
-# No step is longer, in leg lengths.
+# No step is longer, in leg lengths: two steps of a film that runs so fast were taken for one.
 _MAX_STEP_LEGS = 1.25
 # Steps per minute that people walk at; below, a step is too slow to be told from half a step. How many times
 # as many one of two bouts may have.
@@ -194,21 +194,20 @@ def _check_speed(verdict: Verdict, model: TrainedModel) -> None:
     if fast > _MAX_CHANGE * slow:
         verdict.warn(f"{slow:.0f} and {fast:.0f} steps per minute in one film: two takes, people or speeds?")
     cadence, length_legs = usual["cadence_steps_per_min"], usual["step_length_legs"]
-    if length_legs > _MAX_STEP_LEGS:  # so fast that two steps were taken for one
-        cadence, length_legs = 2 * cadence, length_legs / 2
-    ratio = length_legs / cadence
-    is_slow = cadence < _MIN_CADENCE or ratio > _MAX_WALK_RATIO
-    low, high = model.about.get("cadence_range_steps_per_min") or (0, math.inf)
+    ratio, (low, high) = (
+        length_legs / cadence,
+        model.about.get("cadence_range_steps_per_min") or (0, math.inf),
+    )
+    is_beyond = cadence < _MIN_CADENCE or cadence > _MAX_CADENCE or length_legs > _MAX_STEP_LEGS
     if math.isnan(cadence) and verdict.seconds_used >= _LONG_SECONDS:
         seconds = f"{verdict.seconds_used:.0f} s of walking"
         verdict.abstain(f"{seconds} show no regular steps: the film may be slowed down.")
     elif math.isnan(cadence):
         verdict.warn("No regular steps were found, so the speed of the film could not be checked.")
-    elif is_slow or cadence > _MAX_CADENCE or ratio < _MIN_WALK_RATIO:
-        how = "slowed down" if is_slow else "sped up, or slowed down to a fraction"
+    elif is_beyond or ratio < _MIN_WALK_RATIO or ratio > _MAX_WALK_RATIO:
         verdict.abstain(
-            f"The film seems to be {how}: {cadence:.0f} steps per minute are implausible for people or for "
-            "steps of this length. Give the video at its true speed."
+            f"The film seems to be slowed down or sped up: {cadence:.0f} steps per minute are implausible "
+            "for people or for steps of this length. Give the video at its true speed."
         )
     elif not 0.85 * low <= cadence <= 1.15 * high:
         usual_range = f"the range of the training walkers ({low:.0f} to {high:.0f})"
