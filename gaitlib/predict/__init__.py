@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,8 +50,7 @@ class Verdict:
 
     `status` is ``ok`` (read whole), ``warned`` (read, with a fault that a note names), ``abstained`` (read,
     but no verdict) or ``refused`` (not read). Probabilities and confidence are calibrated. `seconds_used`
-    counts the walking behind the verdict, what repeats once; `gait` has a row a walking bout; `senses` tells
-    what sound and a recording beside the video add, if anything.
+    counts the walking behind the verdict, what repeats once; `gait` has a row a walking bout.
     """
 
     path: Path
@@ -66,7 +64,6 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     timeline: list[Moment] = field(default_factory=list)
     gait: pd.DataFrame = field(default_factory=pd.DataFrame)
-    senses: dict[str, Any] = field(default_factory=dict)
     prepared: PreparedVideo | None = None
 
     @property
@@ -123,11 +120,8 @@ def add_senses(verdict: Verdict, senses: SensesModel, config: RunConfig) -> None
     said = senses.predict(pd.DataFrame([{"walker": "", **values}]))
     used = [sense for sense, shares in said.items() if sense != TOGETHER and np.isfinite(shares[0, 0])]
     if len(used) > 1:
-        shares = dict(zip(senses.emotions, said[TOGETHER][0].tolist(), strict=True))
-        word = max(shares, key=shares.__getitem__)
-        verdict.senses = {"used": used, "emotion": word, "probabilities": shares}
-        named = f"{', '.join(used[:-1])} and {used[-1]}"
-        verdict.notes.append(f"Together, {named} say {word} ({shares[word]:.0%}).")
+        share, word = max(zip(said[TOGETHER][0], senses.emotions, strict=True))
+        verdict.notes.append(f"Together, {', '.join(used)} say {word} ({share:.0%}).")
     verdict.notes += notes
 
 
