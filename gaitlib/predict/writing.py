@@ -130,15 +130,19 @@ def write_annotated(verdicts: Sequence[Verdict], folder: Path) -> None:
     """Write copies of the videos as mp4, with the stick figure or box and the word."""
     for verdict, video, target in _targets(verdicts, folder, ".mp4"):
         rate_hz = float(video.meta["frame_rate_hz"])
-        write_film(target, rate_hz, _annotated_frames(verdict, video, rate_hz))
+        reader = VideoReader(verdict.path, rate_hz, max_side_px=640, color=True, chunk_seconds=5.0)
+        rows = enumerate(frame for chunk in reader for frame in chunk.frames)
+        write_film(target, rate_hz, (_annotate(frame, verdict, video, row) for row, frame in rows))
 
 
-def _annotated_frames(verdict: Verdict, video: PreparedVideo, rate_hz: float) -> Iterator[np.ndarray]:
-    reader = VideoReader(verdict.path, rate_hz, max_side_px=640, color=True, chunk_seconds=5.0)
-    frames = (frame for chunk in reader for frame in chunk.frames)
-    for row, frame in enumerate(frames):
-        draw_walker(frame, video, row)
-        yield np.vstack([frame, _caption(verdict, frame.shape[1])])
+def _annotate(frame: np.ndarray, verdict: Verdict, video: PreparedVideo, row: int) -> np.ndarray:
+    """Return a frame with the walker drawn in, and below it the word or the reason why there is none."""
+    draw_walker(frame, video, row)
+    strip = np.full((_CAPTION_PX, frame.shape[1], 3), 255, np.uint8)
+    text = (verdict.word if verdict.emotion else verdict.notes[-1]).encode("ascii", "replace").decode()
+    text = textwrap.shorten(text, max(12, frame.shape[1] // 7), placeholder="...")
+    cv2.putText(strip, text, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
+    return np.vstack([frame, strip])
 
 
 def draw_walker(frame: np.ndarray, video: PreparedVideo, row: int) -> None:
@@ -154,11 +158,3 @@ def draw_walker(frame: np.ndarray, video: PreparedVideo, row: int) -> None:
     if np.isfinite(box).all():
         left, top, width, height = (box * scale).round().astype(int)
         cv2.rectangle(frame, (left, top), (left + width, top + height), _NEAR, 2, cv2.LINE_AA)
-
-
-def _caption(verdict: Verdict, width: int) -> np.ndarray:
-    """Return a white strip with the word, or the reason why there is none: (_CAPTION_PX, width, 3)."""
-    strip = np.full((_CAPTION_PX, width, 3), 255, np.uint8)
-    word = verdict.word if verdict.emotion else verdict.notes[-1]
-    word = textwrap.shorten(word.encode("ascii", "replace").decode(), max(12, width // 7), placeholder="...")
-    return cv2.putText(strip, word, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
