@@ -98,19 +98,19 @@ def judge_files(
 ) -> list[Verdict]:
     """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
     paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
-    model = _for_prediction(model)
-    is_comparing = model.config.relative_to != "none"
+    config = model.config.model_copy(update={"scheduler": ""})  # on this machine
+    is_comparing = config.relative_to != "none"
     if not is_comparing and model.name != ALONE and (references or same_walker):
         raise InputError("This model compares no walks: leave out --reference and --same-walker.")
-    if same_walker and model.config.relative_to == "reference":
+    if same_walker and config.relative_to == "reference":
         raise InputError("This model compares with one walk, not with all of them: name it with --reference.")
-    prepare_videos(paths, model.config, "Reading videos")  # on all cores; what fails is told below
+    prepare_videos(paths, config, "Reading videos")  # on all cores; what fails is told below
     others = list(paths if same_walker else references) if is_comparing else []
-    beside = prepare_videos(others, model.config, "Reading reference walks")
+    beside = prepare_videos(others, config, "Reading reference walks")
     verdicts = [judge_video(path, model, beside) for path in paths]
     for verdict in verdicts:
         if senses is not None and senses.relative_to == "none" and verdict.emotion:
-            add_senses(verdict, senses, model.config)
+            add_senses(verdict, senses, config)
     return verdicts
 
 
@@ -125,15 +125,10 @@ def add_senses(verdict: Verdict, senses: SensesModel, config: RunConfig) -> None
     verdict.notes += notes
 
 
-def _for_prediction(model: TrainedModel) -> TrainedModel:
-    """Return a model that reads every clip of a video, here."""
-    changes = {"max_clips_per_video": 100_000, "scheduler": ""}
-    return model.model_copy(update={"config": model.config.model_copy(update=changes)})
-
-
 def judge_video(path: Path, model: TrainedModel, beside: Sequence[PreparedVideo | str] = ()) -> Verdict:
     """Judge one video, `beside` walks of the same person (see `prepare_videos`); its faults become notes."""
-    verdict, model = Verdict(Path(path)), _for_prediction(model)
+    verdict, every_clip = Verdict(Path(path)), {"max_clips_per_video": 100_000, "scheduler": ""}
+    model = model.model_copy(update={"config": model.config.model_copy(update=every_clip)})
     try:
         video = prepare_video(Path(path), model.config)
     except InputError as error:
