@@ -8,7 +8,7 @@ from gaitlib.errors import InputError, UsageError
 
 Body = Literal["keypoints", "silhouette"]
 # Networks of frames, networks of keypoints, classifiers of gait parameters.
-NetworkName = Literal["cnn_lstm", "cnn_lstm_timedistributed", "cnn_gru", "cnn_tcn"]
+NetworkName = Literal["cnn_lstm", "cnn_lstm_timedistributed"]
 SkeletonName = Literal["skeleton_gru", "skeleton_tcn"]
 GaitName = Literal["gait_logistic", "gait_forest", "gait_ensemble", "gait_alone"]
 

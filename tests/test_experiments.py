@@ -30,8 +30,8 @@ def test_numbers_as_yaml_writes_them(tmp_path):
 def test_grid_lists_every_combination_and_settings_read_well():
     plan = make_plan({"name": "a", "search": {"batch_size": [2, 4], "augment": [True, False]}})
     assert len(list_candidates(plan)) == 4 and {"batch_size": 4, "augment": False} in list_candidates(plan)
-    settings = {"model": "cnn_gru", "l2_strength": 0.00012345}
-    assert describe_settings(settings) == "cnn_gru, l2_strength 0.000123"
+    settings = {"model": "skeleton_gru", "l2_strength": 0.00012345}
+    assert describe_settings(settings) == "skeleton_gru, l2_strength 0.000123"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ SEARCH |= {"search": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
 
 def answer_by_settings(fit) -> list[dict]:
     """Answer at once: the nearer the learning rate to 0.001, the more videos are right."""
-    if fit.config.model == "cnn_gru":
+    if fit.config.model == "skeleton_gru":
         raise InputError("These settings fit no video.")
     rows = fit.data.rows("test")
     share = 0.9 - abs(float(fit.config.learning_rate) - 0.001) * 50
@@ -253,7 +253,7 @@ def test_more_trials_go_on_and_make_a_new_choice(quick, tmp_path):
 
 
 def test_failed_trial_is_told(quick, tmp_path):
-    candidates = [*({"learning_rate": rate} for rate in (0.001, 0.01)), {"model": "cnn_gru"}]
+    candidates = [*({"learning_rate": rate} for rate in (0.001, 0.01)), {"model": "skeleton_gru"}]
     results = quick({**SEARCH, "method": "grid", "search": {}, "candidates": candidates}, tmp_path)
     assert [entry["settings"] for entry in results["ranking"]] == candidates
     assert [entry["reason"] for entry in results["ranking"]] == ["", "", "These settings fit no video."]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import keras
 
 PUBLISHED = "cnn_lstm"
-_PUBLISHED_LAYERING = "cnn_lstm_timedistributed"
 NETWORK_NAMES, SKELETON_NAMES, GAIT_NAMES = map(get_args, (NetworkName, SkeletonName, GaitName))
 
 # Numbers that describe the pose in one frame, and steps of the dilated convolutions, in frames.
@@ -99,7 +98,7 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
     keras, layers = load_keras(), load_keras().layers
     if name in SKELETON_NAMES:
         clip = keras.Input((config.num_frames, _NUM_KEYPOINTS, 3), name="keypoints")
-        values = layers.Reshape((config.num_frames, -1), name="joints")(clip)
+        values = _read_keypoints(name, layers.Reshape((config.num_frames, -1), name="joints")(clip))
     else:
         side = config.frame_size
         clip = keras.Input((config.num_frames, side, side, config.num_channels), name="clip")
@@ -107,7 +106,7 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
         # Each clip gets mean 0 and variance 1, so that exposure and contrast cancel out: one group is the
         # whole clip. (LayerNormalization over all axes comes back from an .h5 file with other axes.)
         values = layers.GroupNormalization(1, center=False, scale=False, name="normalise")(values)
-    values = _read_over_time(name, values, is_folded and name != _PUBLISHED_LAYERING)
+        values = _read_frames(values, is_folded and name == PUBLISHED)
     penalty = keras.regularizers.L2(config.l2_strength)
     values = layers.Dense(64, activation="relu", kernel_regularizer=penalty, name=_DENSE)(values)
     answer = layers.Dense(num_classes, activation="softmax", name=_ANSWER)
@@ -121,15 +120,11 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
     return keras.Model(clips, answer(difference), name=f"{name}_comparing")
 
 
-def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
-    """Turn a clip into one row of numbers: first each frame by itself, then the frames in order."""
+def _read_keypoints(name: str, values: Any) -> Any:
+    """Turn a sequence of keypoints into one row of numbers."""
     layers = load_keras().layers
-    if name in NETWORK_NAMES:
-        values = _each_frame(values, _frame_layers(name), is_folded)
-    if name in (PUBLISHED, _PUBLISHED_LAYERING):
-        return (_projected_lstm() if is_folded else layers.LSTM)(32, name=_FEATURES)(values)
     values = layers.Dense(_POSE_FEATURES, name="pose")(values)
-    if name.endswith("gru"):  # Cho et al. 2014, arXiv:1406.1078
+    if name == "skeleton_gru":  # Cho et al. 2014, arXiv:1406.1078
         return layers.GRU(48, name=_FEATURES)(values)
     for step in _DILATIONS:  # ever longer spans of time: Bai, Kolter & Koltun 2018, arXiv:1803.01271
         more = layers.LayerNormalization(name=f"normalise_{step}")(values)
@@ -140,32 +135,25 @@ def _read_over_time(name: str, values: Any, is_folded: bool) -> Any:
     return layers.GlobalAveragePooling1D(name=_FEATURES)(values)
 
 
-def _frame_layers(name: str) -> "list[keras.Layer]":
-    """Return the layers of one frame: the published ones, or cheaper ones with strides in place of pools."""
-    layers = load_keras().layers
-    if name in (PUBLISHED, _PUBLISHED_LAYERING):
-        return [
-            layers.Conv2D(16, 3, activation="relu", name="edges"),
-            layers.MaxPooling2D(2, name="pool_edges"),
-            layers.Conv2D(32, 3, activation="relu", name="shapes"),
-            layers.MaxPooling2D(2, name="pool_shapes"),
-            layers.Flatten(name="flatten"),
-        ]
-    sizes = ((16, 5, "edges"), (32, 3, "parts"), (32, 3, "shapes"))
-    options = {"strides": 2, "padding": "same", "activation": "relu"}
-    chain = [layers.Conv2D(number, side, name=part, **options) for number, side, part in sizes]
-    return [*chain, layers.MaxPooling2D(2, padding="same", name="pool"), layers.Flatten(name="flatten")]
-
-
-def _each_frame(values: Any, frame_layers: "list[keras.Layer]", is_folded: bool) -> Any:
-    """Apply layers to each frame: (batch, num_frames, height, width, channels) to (batch, num_frames, n)."""
-    keras, num_frames = load_keras(), values.shape[1]
-    if is_folded:
-        values = keras.ops.reshape(values, (-1, *values.shape[2:]))
+def _read_frames(values: Any, is_folded: bool) -> Any:
+    """Turn a clip into one row of numbers: first each frame by itself, then the frames in order."""
+    keras, layers, num_frames = load_keras(), load_keras().layers, values.shape[1]
+    frame_layers = [
+        layers.Conv2D(16, 3, activation="relu", name="edges"),
+        layers.MaxPooling2D(2, name="pool_edges"),
+        layers.Conv2D(32, 3, activation="relu", name="shapes"),
+        layers.MaxPooling2D(2, name="pool_shapes"),
+        layers.Flatten(name="flatten"),
+    ]
+    if not is_folded:
+        for layer in frame_layers:
+            values = layers.TimeDistributed(layer, name=f"each_{layer.name}")(values)
+        return layers.LSTM(32, name=_FEATURES)(values)
+    values = keras.ops.reshape(values, (-1, *values.shape[2:]))
     for layer in frame_layers:
-        each = layer if is_folded else keras.layers.TimeDistributed(layer, name=f"each_{layer.name}")
-        values = each(values)
-    return keras.ops.reshape(values, (-1, num_frames, values.shape[1])) if is_folded else values
+        values = layer(values)
+    values = keras.ops.reshape(values, (-1, num_frames, values.shape[1]))
+    return _projected_lstm()(32, name=_FEATURES)(values)
 
 
 @cache
