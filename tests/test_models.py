@@ -280,7 +280,7 @@ def test_pipeline_that_could_run_code_is_refused(tmp_path):
     skops.io.dump(make_pipeline(FunctionTransformer(shutil.rmtree)), tmp_path / "evil.skops")
     with zipfile.ZipFile(tmp_path / "evil.skops", "a") as archive:
         archive.writestr("gaitlib.json", card)
-    with pytest.raises(InputError, match=r"it holds shutil\.rmtree, which could run code"):
+    with pytest.raises(InputError, match=r"Untrusted types found.*shutil\.rmtree"):
         load_trained(tmp_path / "evil.skops")
 
 
@@ -306,8 +306,6 @@ def test_trees_that_lead_astray_are_refused(tmp_path, part, value):
 MISFITS = {
     "num_frames": {"config": {**walk_config().model_dump(), "num_frames": 9, "frame_size": 20}},
     "emotions": {"emotions": EMOTIONS[:2]},
-    "what it was trained on": {"emotions": ("sad", "sad", "angry")},
-    "is_demo": {"about": {"is_demo": "<b>"}},
     "config.evil": {"config": {"evil": 1}},
     "temperature": {"temperature": float("-1")},
     "cannot hold": {"name": "gait_forest"},
