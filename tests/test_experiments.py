@@ -57,8 +57,6 @@ def test_grid_lists_every_combination_and_settings_read_well():
         ({"outer_folds": "many"}, "Experiment outer_folds"),
         ({"name": "../up"}, "Experiment name"),
         ({"search": 3}, "Experiment search"),
-        ({"baseline": {"model": "cnn_lstm"}}, "The baseline .cnn_lstm. is no combination"),
-        ({"candidates": [{}], "search": {"epochs": [1]}}, "Give either search or candidates"),
     ],
 )
 def test_what_cannot_be_is_refused(content, message):
@@ -158,7 +156,7 @@ def test_settings_that_failed_somewhere_come_after_those_that_did_not():
         TrialRecord(2, 2, {"seed": 2}, fold_of("cd", 0.7)),
         TrialRecord(1, 3, {"seed": 3}, reason="No memory."),
     ]
-    plan = make_plan({"name": "a", "search": {"seed": [1, 2, 3]}, "outer_folds": 2, "baseline": {"seed": 3}})
+    plan = make_plan({"name": "a", "search": {"seed": [1, 2, 3]}, "outer_folds": 2})
     results = make_results(plan, records, [records[0]], make_data())
     assert [entry["settings"]["seed"] for entry in results["ranking"]] == [2, 1, 3]
     assert [entry["reason"] for entry in results["ranking"]] == ["", "No time.", "No memory."]
@@ -253,10 +251,10 @@ def test_more_trials_go_on_and_make_a_new_choice(quick, tmp_path):
 
 
 def test_failed_trial_is_told(quick, tmp_path):
-    candidates = [*({"learning_rate": rate} for rate in (0.001, 0.01)), {"model": "skeleton_gru"}]
-    results = quick({**SEARCH, "method": "grid", "search": {}, "candidates": candidates}, tmp_path)
-    assert [entry["settings"] for entry in results["ranking"]] == candidates
-    assert [entry["reason"] for entry in results["ranking"]] == ["", "", "These settings fit no video."]
+    search = {"model": ["skeleton_gru", "cnn_lstm"]}
+    results = quick({**SEARCH, "method": "grid", "search": search}, tmp_path)
+    assert [entry["settings"]["model"] for entry in results["ranking"]] == ["cnn_lstm", "skeleton_gru"]
+    assert [entry["reason"] for entry in results["ranking"]] == ["", "These settings fit no video."]
 
 
 def test_folder_of_another_run_is_left_alone(quick, tmp_path):
@@ -302,20 +300,19 @@ def test_killed_search_goes_on_here_or_elsewhere(quick, tmp_path, is_shared):
 
 def test_real_models_are_ranked_on_real_videos(demo_folders, tmp_path):
     """With a reference walk a walker's neutral one is judged by nobody: scores are of fewer classes."""
-    candidates = [{"model": "gait_logistic"}, {"model": "gait_forest"}]
-    candidates.append({"model": "gait_forest", "relative_to": "reference"})
-    content = {"name": "plain", "outer_folds": 2, "inner_folds": 0, "baseline": candidates[1]}
-    plan = make_plan({**content, "settings": TINY, "candidates": candidates})
+    search = {"model": ["gait_logistic", "gait_forest"], "relative_to": ["none", "reference"]}
+    content = {"name": "plain", "outer_folds": 2, "inner_folds": 0}
+    plan = make_plan({**content, "settings": TINY, "search": search})
     results = run_experiment(plan, *demo_folders, None, tmp_path / "out")
     scores = [entry["accuracy"] for entry in results["ranking"]]
-    assert len(scores) == 3 and scores == sorted(scores, reverse=True)
-    assert results["comparisons"]["against"] == "gait_forest" and "nested" not in results
+    assert len(scores) == 4 and scores == sorted(scores, reverse=True)
+    assert results["comparisons"]["against"] == results["ranking"][0]["label"] and "nested" not in results
     table = pd.read_csv(tmp_path / "out" / "predictions.csv")
     for entry in results["ranking"]:
         own = table[table["settings"] == entry["label"]]
         assert not entry["reason"] and entry["num_videos"] == len(own)
         assert entry["accuracy"] == pytest.approx((own["emotion"] == own["predicted"]).mean())
-        is_alone = "relative_to" not in entry["settings"]
+        is_alone = entry["settings"]["relative_to"] == "none"
         assert ("neutral" in set(own["emotion"])) == is_alone and entry["chance"] == 1 / (3 + is_alone)
 
 

@@ -40,8 +40,6 @@ class ExperimentPlan(BaseModel):
     inner_folds: int = Field(3, ge=0, le=50)  # parts of the rest that score a trial; 0: nothing is chosen
     settings: dict[str, Any] = {}  # the same in all trials
     search: dict[str, Range | Annotated[list[Any], Field(min_length=1)]] = {}  # settings to try
-    candidates: list[dict[str, Any]] = []  # instead of search: the combinations of a grid
-    baseline: dict[str, Any] | None = None  # the combination to compare with; None: the best one
     storage: str = ""  # database URL of the study; empty: a file in the run folder
 
     @model_validator(mode="after")
@@ -49,8 +47,6 @@ class ExperimentPlan(BaseModel):
         is_grid = self.method == "grid"
         if self.inner_folds == 1:
             raise ValueError("Setting 'inner_folds' is 1: expected 0 (nothing is chosen) or at least 2")
-        if self.candidates and (self.search or not is_grid):
-            raise ValueError("Give either search or candidates; candidates need method grid")
         if is_grid and not all(isinstance(one, list) for one in self.search.values()):
             raise ValueError("A grid needs lists of values; ranges are for tpe and random")
         if not is_grid and not (self.search and self.inner_folds):
@@ -99,18 +95,13 @@ def make_plan(content: Mapping[str, Any]) -> ExperimentPlan:
         place = ".".join(map(str, first["loc"]))
         problem = first["msg"].removeprefix("Value error, ").rstrip(".")
         raise InputError(f"Experiment {place}: {problem}.") from None
-    candidates = list_candidates(plan)
-    for chosen in ({}, *candidates):
+    for chosen in ({}, *list_candidates(plan)):
         plan.config_for(chosen)
-    if plan.baseline is not None and plan.baseline not in candidates:
-        raise InputError(f"The baseline ({describe_settings(plan.baseline)}) is no combination of a grid.")
     return plan
 
 
 def list_candidates(plan: ExperimentPlan) -> list[dict[str, Any]]:
     """Return every combination of a grid, in the order of the file; else the two ends of each search."""
-    if plan.candidates:
-        return plan.candidates
     values = [[one.low, one.high] if isinstance(one, Range) else one for one in plan.search.values()]
     ends = [[one[0] for one in values], [one[-1] for one in values]]
     combined = product(*values) if plan.method == "grid" else ends

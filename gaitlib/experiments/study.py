@@ -24,7 +24,7 @@ from gaitlib.models import load_keras
 from gaitlib.training import choose_model, train_model
 
 # What a plan says beyond the work itself: with another value the same trials go on.
-_NO_MATTER = {"name", "trials", "storage", "baseline"}
+_NO_MATTER = {"name", "trials", "storage"}
 # Settings that change nothing about the videos and their clips.
 _TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience", "augment"}
 _TRAINING_ONLY |= {"class_weights", "num_resamples", "label_form"}
@@ -212,7 +212,7 @@ def make_results(
         "num_trials": len(trials),
         "chance": ranking[0]["chance"],
         "ranking": ranking,
-        "comparisons": _compare(ranked, plan, config),
+        "comparisons": _compare(ranked, config),
         **({"nested": _nested(trials, tests, config)} if tests else {}),
     }
 
@@ -243,12 +243,11 @@ def _scores(one: TrialRecord, config: RunConfig) -> dict[str, Any]:
     return scores.model_dump(exclude={"per_class", "confusion_matrix"}) | counts
 
 
-def _compare(ranked: Sequence[TrialRecord], plan: ExperimentPlan, config: RunConfig) -> dict[str, Any]:
-    """Compare candidates with the plan's baseline, or else with the best one, video by video."""
-    found = [one for one in ranked if one.answers]
-    against = next((one for one in found if one.settings == plan.baseline), found[0])
+def _compare(ranked: Sequence[TrialRecord], config: RunConfig) -> dict[str, Any]:
+    """Compare candidates with the best one, video by video."""
+    against, *others = [one for one in ranked if one.answers]
     known = against.rights.index  # trials of two outer folds may have no video in common
-    others = [one for one in found if one is not against and one.rights.index.isin(known).any()]
+    others = [one for one in others if one.rights.index.isin(known).any()]
     rows = [asdict(compare_rights(against.rights, one.rights, config)) for one in others]
     for one, row, p in zip(others, rows, holm([row["p"] for row in rows]), strict=True):
         row |= {"label": one.label, "p_holm": p}
