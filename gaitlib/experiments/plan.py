@@ -37,22 +37,17 @@ class ExperimentPlan(BaseModel):
     method: Literal["grid", "tpe", "random"] = "grid"  # tpe: tree-structured Parzen estimator
     trials: int = Field(20, ge=1, le=10000)  # of each study; a grid has its own number
     outer_folds: int = Field(5, ge=2, le=50)  # parts of the walkers; each is tested once
-    inner_folds: int = Field(3, ge=0, le=50)  # parts of the rest that score a trial; 0: nothing is chosen
+    inner_folds: int = Field(3, ge=2, le=50)  # parts of the rest, which score a trial
     settings: dict[str, Any] = {}  # the same in all trials
-    search: dict[str, Range | Annotated[list[Any], Field(min_length=1)]] = {}  # settings to try
+    # Settings to try.
+    search: dict[str, Range | Annotated[list[Any], Field(min_length=1)]] = Field(min_length=1)
     storage: str = ""  # database URL of the study; empty: a file in the run folder
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        is_grid = self.method == "grid"
-        if self.inner_folds == 1:
-            raise ValueError("Setting 'inner_folds' is 1: expected 0 (nothing is chosen) or at least 2")
-        if is_grid and not all(isinstance(one, list) for one in self.search.values()):
+        if self.method == "grid" and any(isinstance(one, Range) for one in self.search.values()):
             raise ValueError("A grid needs lists of values; ranges are for tpe and random")
-        if not is_grid and not (self.search and self.inner_folds):
-            raise ValueError(f"Method {self.method} needs settings to search, and inner_folds to score them")
-        if not is_grid:
-            self.distributions()  # Optuna says what it cannot draw from
+        self.distributions()  # Optuna says what it cannot draw from
         return self
 
     def config_for(self, chosen: Mapping[str, Any]) -> RunConfig:

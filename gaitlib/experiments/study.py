@@ -36,7 +36,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 class TrialRecord:
     """What became of one trial, or of several with the same settings; `reason` says why it failed."""
 
-    outer: int  # fold whose walkers it has not seen; 0 where nothing is chosen
+    outer: int  # fold whose walkers it has not seen
     number: int
     settings: dict[str, Any]
     answers: Sequence[dict[str, Any]] = ()  # see `answer_fit`
@@ -58,20 +58,14 @@ class TrialRecord:
 class ExperimentFolds:
     """Videos prepared as each trial needs them, divided by the same walkers throughout.
 
-    These are the walkers of `first`, the videos as the first candidate needs them. Each of `outers` has a
-    study of its own: the outer folds, or 0 where nothing is chosen.
+    These are the walkers of `first`, the videos as the first candidate needs them.
     """
 
     def __init__(self, plan: ExperimentPlan, prepare: Callable[[RunConfig], RunData]):
         self._plan, self._prepare, first = plan, cache(prepare), plan.config_for(list_candidates(plan)[0])
         self.first = self._data(first)
-        self.outers = range(1, plan.outer_folds + 1) if plan.inner_folds else (0,)
-        for outer in self.outers:  # too few walkers are told before anything is trained
-            try:
-                self.fits(first, outer)
-            except InputError as error:
-                rest = f"Without the walkers of outer fold {outer}: " if outer else ""
-                raise InputError(f"{rest}{error}") from None
+        for outer in range(1, plan.outer_folds + 1):  # too few walkers are told before anything is trained
+            self.fits(first, outer)
 
     def _data(self, config: RunConfig) -> RunData:
         fixed = {"folds": self._plan.outer_folds, "seed": self._plan.config_for({}).seed}
@@ -109,13 +103,12 @@ def run_experiment(
         folds, trials, tests = ExperimentFolds(plan, prepare), list[TrialRecord](), list[TrialRecord]()
         work = plan.model_dump(exclude=_NO_MATTER), folds.first.fingerprint, versions()["gaitlib"]
         storage = plan.storage or f"sqlite:///{out / 'study.db'}"
-        for outer in folds.outers:
+        for outer in range(1, plan.outer_folds + 1):
             name = f"{plan.name} {joblib.hash(work)} {outer}"
             trials += _search(plan, folds, outer, study_name=name, storage=storage)
-            if outer:  # on all walkers of its study, tested on the held-out ones
-                best = _best(trials, outer)
-                fit = folds.fits(plan.config_for(best.settings))[outer - 1]
-                tests.append(replace(best, answers=answer_fit(fit)))
+            best = _best(trials, outer)  # on all walkers of its study, tested on the held-out ones
+            fit = folds.fits(plan.config_for(best.settings))[outer - 1]
+            tests.append(replace(best, answers=answer_fit(fit)))
         results = make_results(plan, trials, tests, folds.first)
         _write_tables(out, trials, tests)
         write_json(out / "results.json", results)
@@ -148,8 +141,7 @@ def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: A
 
 
 def _try(plan: ExperimentPlan, folds: ExperimentFolds, trial: TrialRecord) -> TrialRecord:
-    """Score one combination of settings by the inner folds, or by all folds where nothing is chosen."""
-    where = f"outer fold {trial.outer}, inner fold" if trial.outer else "fold"
+    """Score one combination of settings by the inner folds."""
     try:
         config = plan.config_for(trial.settings)
         fits = folds.fits(config, trial.outer)
@@ -157,7 +149,8 @@ def _try(plan: ExperimentPlan, folds: ExperimentFolds, trial: TrialRecord) -> Tr
         for fit, answers in zip(fits, run(answer_fit, fits), strict=True):
             trial = replace(trial, answers=[*trial.answers, *answers])
             share = f"{trial.rights.mean():.1%} so far"
-            print(f"{where} {fit.fold}/{len(fits)}: {share}, {trial.label}", flush=True)
+            where = f"outer fold {trial.outer}, inner fold {fit.fold}/{len(fits)}"
+            print(f"{where}: {share}, {trial.label}", flush=True)
     except StorageError:
         raise
     except Exception as error:  # these settings cannot be run; the others go on
@@ -213,7 +206,7 @@ def make_results(
         "chance": ranking[0]["chance"],
         "ranking": ranking,
         "comparisons": _compare(ranked, config),
-        **({"nested": _nested(trials, tests, config)} if tests else {}),
+        "nested": _nested(trials, tests, config),
     }
 
 
@@ -274,8 +267,8 @@ def _write_tables(out: Path, trials: Sequence[TrialRecord], tests: Sequence[Tria
     """Write ``trials.csv``, a row a trial, and ``predictions.csv``, a row an answer."""
     rows = []
     for one in trials:
-        known = {"outer_fold": one.outer or "", "trial": one.number, "accuracy": one.rights.mean()}
+        known = {"outer_fold": one.outer, "trial": one.number, "accuracy": one.rights.mean()}
         rows.append({**known, **one.settings, "reason": one.reason})
-    answers = [{**answer, "settings": one.label} for one in tests or trials for answer in one.answers]
+    answers = [{**answer, "settings": one.label} for one in tests for answer in one.answers]
     write_csv(out / "trials.csv", pd.DataFrame(rows))
     write_csv(out / "predictions.csv", pd.DataFrame(answers))
