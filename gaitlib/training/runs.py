@@ -49,16 +49,17 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[FitResul
         # The workers leave what they learn in the cache, from where it is taken below.
         list(run_many(_train_there, fits, config.scheduler, "Training"))
     for fit in fits:
-        results.append(_train_fit(fit))
+        results.append(train_fit(fit))
         _save(results[-1], fit_folder(run_dir, fit))
     return results
 
 
 def _train_there(fit: Fit) -> None:
-    _train_fit(fit)
+    train_fit(fit)
 
 
-def _train_fit(fit: Fit) -> FitResult:
+def train_fit(fit: Fit) -> FitResult:
+    """Train what one fold and seed is judged by, and the published network where the model is chosen."""
     train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
 
     def trained(name: str) -> TrainingResult:
