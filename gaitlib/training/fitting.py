@@ -29,13 +29,10 @@ from gaitlib.models.trained import Novelty, fit_temperature
 if TYPE_CHECKING:
     import keras
 
-# Settings that shape the training of a network beyond its clips, and a number to raise when the code of a
-# training changes.
-_SETTINGS = (
-    *("num_frames", "frame_size", "num_channels", "relative_to", "seed", "l2_strength", "learning_rate"),
-    *("epochs", "batch_size", "patience", "augment", "class_weights"),
-)
-_VERSION = 2
+# Settings that do not shape what a model learns.
+OTHER_SETTINGS = {"scheduler", "leak_lesson", "num_resamples", "seeds"}
+# To be raised when the code of a training changes.
+_VERSION = 3
 _NUM_INNER_FOLDS = 5
 # Clips that describe the training to the measure of novelty, at most; walks for a reference, for a range.
 _MAX_NOVELTY_CLIPS, _FEWEST_WALKS, _FEWEST_SEEN = 600, 3, 8
@@ -240,7 +237,7 @@ def _calibrate(model: TrainedModel, train: VideoSet, validation: VideoSet) -> Tr
 
 def training_key(model: TrainedModel, clip_sets: Sequence[ClipSet]) -> str:
     """Name a training by all that shapes its outcome."""
-    settings = {name: getattr(model.config, name) for name in _SETTINGS}
+    settings = model.config.model_dump(exclude=OTHER_SETTINGS | {"model", "folds"})
     parts = [_VERSION, model.name, settings, model.emotions, load_keras().__version__]
     for clips in clip_sets:
         for part in (clips, clips.references) if clips.references else (clips,):

@@ -14,11 +14,9 @@ from gaitlib.errors import InputError
 from gaitlib.files import read_json, write_csv, write_json
 from gaitlib.models import INDEX_NAME, PUBLISHED, TrainedModel, load_trained, save_model
 from gaitlib.training.choosing import Choice, choose_model
-from gaitlib.training.fitting import TrainingResult, train_model
+from gaitlib.training.fitting import OTHER_SETTINGS, TrainingResult, train_model
 
 Which = Literal["chosen", "published"]
-# Settings that do not shape what a model learns.
-_OTHER_SETTINGS = {"scheduler", "leak_lesson", "num_resamples", "seeds"}
 
 
 @dataclass(frozen=True)
@@ -123,4 +121,4 @@ def update_about(run_dir: Path, **entries: object) -> None:
 
 def _digest(fit: Fit) -> str:
     """Name what a fit learns from and how; a training that was stopped leaves older models behind."""
-    return joblib.hash([fit.data.fingerprint, fit.config.model_dump(exclude=_OTHER_SETTINGS)])
+    return joblib.hash([fit.data.fingerprint, fit.config.model_dump(exclude=OTHER_SETTINGS)])
