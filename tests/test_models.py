@@ -115,11 +115,9 @@ def test_one_step_moves_every_weight_matrix_and_lowers_the_loss(name):
         assert new.ndim < 2 or not np.array_equal(new, old), weight.path
 
 
-@pytest.mark.parametrize(
-    ("name", "said"), [("cnn", "'cnn': expected"), ("gait_forest", "fitted by training")]
-)
-def test_unknown_network_lists_the_known(name, said):
-    with pytest.raises(InputError, match=rf"{said}.*cnn_lstm, cnn_lstm_timedistributed, skeleton_gru"):
+@pytest.mark.parametrize("name", ["cnn", "gait_forest"])
+def test_unknown_network_lists_the_known(name):
+    with pytest.raises(InputError, match=rf"'{name}': expected.*cnn_lstm, .*, skeleton_gru"):
         build_model(name, 5, 22, 1, 4)
 
 

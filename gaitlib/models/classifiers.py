@@ -1,8 +1,4 @@
-"""Gait classifiers and baselines, and what they read: scikit-learn models of numbers, fitted in a second.
-
-Where a run compares walks, so do both: what the comparison is worth by itself must not pass for the model's
-merit.
-"""
+"""Gait classifiers and baselines, and what they read; where a run compares walks, so do both."""
 
 import warnings
 from collections.abc import Callable
@@ -114,19 +110,15 @@ def bout_features(video: PreparedVideo) -> np.ndarray:
 
 def gait_inputs(videos: VideoSet, name: str) -> np.ndarray:
     """Return what a gait classifier reads, shape (num_videos, num_features); NaN where unknown."""
-    return compare(_as_seen(videos, name), gait_features)
-
-
-def _as_seen(videos: VideoSet, name: str) -> VideoSet:
-    return replace(videos, references=()) if name == ALONE else videos
+    return compare(replace(videos, references=()) if name == ALONE else videos, gait_features)
 
 
 def bout_inputs(videos: VideoSet, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the same for each walking bout, and the number of its video, of shape (num_bouts,), int."""
     tables = [bout_features(video) for video in videos.videos]
     numbers = np.repeat(np.arange(len(videos)), [len(table) for table in tables])
-    means = _reference_means(_as_seen(videos, name), gait_features)
-    return np.concatenate(tables) - means[numbers], numbers
+    means = 0.0 if name == ALONE else _reference_means(videos, gait_features)[numbers]
+    return np.concatenate(tables) - means, numbers
 
 
 def compare(videos: VideoSet, describe: Callable[[PreparedVideo], np.ndarray]) -> np.ndarray:

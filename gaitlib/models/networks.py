@@ -73,11 +73,6 @@ def build_model(
     """Build a network with fresh weights, not compiled; an `InputError` if its name is unknown.
 
     Networks of keypoints use `num_frames` alone; `l2_strength` penalises the weights of Dense 64.
-
-    Examples
-    --------
-    >>> build_model("cnn_lstm", 30, 64, 1, 4).output_shape
-    (None, 4)
     """
     # Any size will do, whatever the limits of a run's settings.
     config = RunConfig.model_construct(
@@ -93,8 +88,7 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
     """
     known = (*NETWORK_NAMES, *SKELETON_NAMES)
     if name not in known:
-        gait = " (gait classifiers are fitted by training)" if name in GAIT_NAMES else ""
-        raise InputError(f"Unknown network {name!r}{gait}: expected one of {', '.join(known)}.")
+        raise InputError(f"Unknown network {name!r}: expected one of {', '.join(known)}.")
     keras, layers = load_keras(), load_keras().layers
     if name in SKELETON_NAMES:
         clip = keras.Input((config.num_frames, _NUM_KEYPOINTS, 3), name="keypoints")

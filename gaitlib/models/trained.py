@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import keras
 
 _FALSE_ALARM_SHARE = 0.05
-_TEMPERATURES = (0.1, 10.0)
 # Strength of the belief that the temperature is near 1, in videos: a handful cannot say much else.
 _PRIOR_VIDEOS = 4.0
 _TINY = 1e-7
@@ -33,8 +32,7 @@ _TINY = 1e-7
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Find the temperature that makes probabilities fit labels best, above 1 for a model that was too sure.
 
-    The log loss is minimised (Guo et al. 2017, "On calibration of modern neural networks") with a weak pull
-    towards 1, because few videos would ask for extremes.
+    The log loss is minimised (Guo et al. 2017, arXiv:1706.04599), with a weak pull towards 1.
     """
 
     def loss(log_temperature: float) -> float:
@@ -42,7 +40,7 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
         pull = _PRIOR_VIDEOS * log_temperature**2 / 2
         return float(pull - np.log(cooled[np.arange(len(labels)), labels] + _TINY).sum())
 
-    return math.exp(minimize_scalar(loss, bounds=np.log(_TEMPERATURES), method="bounded").x)
+    return math.exp(minimize_scalar(loss, bounds=np.log((0.1, 10)), method="bounded").x)
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
@@ -53,9 +51,8 @@ def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray
 class Novelty(BaseModel):
     """How far from the training videos a video may lie before the model's answer means nothing.
 
-    The Mahalanobis distance of features to those of the training (Lee et al. 2018, "A simple unified
-    framework for detecting out-of-distribution samples"; covariance after Ledoit & Wolf 2004). The limit is
-    a conformal one (Vovk et al. 2005), from `num_videos` videos of unseen walkers; None for fewer than 19.
+    The Mahalanobis distance of features to those of the training (Lee et al. 2018, arXiv:1807.03888). The
+    limit is a conformal one (Vovk et al. 2005), from `num_videos` unseen walkers' videos; None below 19.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
