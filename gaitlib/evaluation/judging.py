@@ -115,8 +115,7 @@ def _predictions(fit: Fit, shares: np.ndarray, temperature: float = 1.0) -> Pred
 def with_baselines(answers: Predictions, model: str, fit: Fit, network: TrainedModel | None) -> pd.DataFrame:
     """Return the videos of `answers` with what baselines say in columns ``said_<baseline>``.
 
-    They learn from the same walkers: simple ones, the published `network`, the gait classifiers. Where one is
-    the `model` itself, its answers are taken.
+    They learn from the same walkers; where one is the `model` itself, its answers are taken.
     """
     known, emotions, seed = learnt_from(fit), np.array(answers.emotions, object), fit.config.seed
     train, test = known.video_set("train", fit.config), fit.data.video_set("test", fit.config)

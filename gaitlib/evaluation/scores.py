@@ -193,9 +193,9 @@ def walker_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a statistic of sums over walkers, shape (num_values,), and its 95 % interval, (2, num_values).
 
-    Whole walkers are drawn with replacement (percentile bootstrap; Field & Welsh 2007, "Bootstrapping
-    clustered data"). Where no resample differs, it would claim certainty: then the interval reaches as far as
-    the share of other walkers that so few could have missed (Clopper & Pearson 1934).
+    Whole walkers are drawn with replacement (percentile bootstrap; Field & Welsh 2007). Where no resample
+    differs, the interval reaches as far as the share of other walkers that so few could have missed (Clopper
+    & Pearson 1934).
 
     `parts`, of shape (num_walkers, ...), is what each walker adds to the sums; `statistic` takes sums of
     shape (num, ...) and returns values of shape (num, num_values), NaN where unknown; `lowest` is the least
@@ -219,10 +219,8 @@ def mean_with_interval(
 ) -> tuple[float, Interval]:
     """Return the mean of a value per video, shape (num_videos,), and its interval; see `walker_interval`."""
     parts = pd.Series(np.asarray(values, float)).groupby(np.asarray(walkers)).agg(["sum", "size"]).to_numpy()
-    (mean,), ((low,), (high,)) = walker_interval(
-        parts, lambda sums: sums[:, :1] / sums[:, 1:], config, lowest
-    )
-    return float(mean), (float(low), float(high))
+    values, limits = walker_interval(parts, lambda sums: sums[:, :1] / sums[:, 1:], config, lowest)
+    return values.item(), (limits[0].item(), limits[1].item())
 
 
 def compare_rights(first: pd.Series, second: pd.Series, config: RunConfig) -> Difference:

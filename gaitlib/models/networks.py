@@ -97,8 +97,7 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
         side = config.frame_size
         clip = keras.Input((config.num_frames, side, side, config.num_channels), name="clip")
         values = layers.Rescaling(1 / 255, name="scale")(clip)
-        # Each clip gets mean 0 and variance 1, so that exposure and contrast cancel out: one group is the
-        # whole clip. (LayerNormalization over all axes comes back from an .h5 file with other axes.)
+        # Mean 0 and variance 1 in each clip. (LayerNormalization comes back from .h5 with other axes.)
         values = layers.GroupNormalization(1, center=False, scale=False, name="normalise")(values)
         values = _read_frames(values, is_folded and name == PUBLISHED)
     penalty = keras.regularizers.L2(config.l2_strength)
@@ -106,8 +105,7 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
     answer = layers.Dense(num_classes, activation="softmax", name=_ANSWER)
     if config.relative_to == "none":
         return keras.Model(clip, answer(values), name=name)
-    # One encoder looks at both (Bromley et al. 1993, siamese networks); only the difference reaches the
-    # answer, so that what all walks of a person share cancels out.
+    # One encoder looks at both; what all walks of a person share cancels out (Bromley et al. 1993).
     encoder = keras.Model(clip, values, name=_ENCODER)
     clips = [keras.Input(clip.shape[1:], name=part) for part in ("clip", "reference")]
     difference = layers.Subtract(name="difference")([encoder(one) for one in clips])

@@ -97,9 +97,8 @@ class ClipAnswers:
 class TrainedModel(BaseModel):
     """A model with all that is needed to use it.
 
-    `emotions` are its classes in order; `config` holds the settings of its training, `body` and `crop`
-    decided; `predictor` is a network or a scikit-learn pipeline; `about` tells what it was trained on and how
-    it scored (`is_demo`, `num_walkers`, `num_videos`, `gait_reference` and more).
+    `predictor` is a network or a scikit-learn pipeline; `about` tells what it was trained on and how it
+    scored (`is_demo`, `num_walkers`, `num_videos`, `gait_reference` and more).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -39,10 +39,8 @@ class Choice:
 def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) -> Choice:
     """Choose the model with the highest accuracy on inner folds, plain plus balanced.
 
-    Candidates are the gait classifiers, where walks are compared also one that reads each by itself, and from
-    40 videos on the published network and, with keypoints, a network that reads them. An ensemble is chosen
-    unless another leads by a standard error. `train` holds all walkers who train or choose the epoch, and
-    nobody of the test.
+    Candidates are the gait classifiers and, from 40 videos on, the networks. An ensemble is chosen unless
+    another leads by a standard error. `train` holds all walkers who train or choose the epoch.
     """
     num_walkers = len(set(train.walkers))
     if num_walkers < _FEWEST_WALKERS:

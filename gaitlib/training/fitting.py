@@ -199,10 +199,7 @@ def _clock() -> "keras.callbacks.Callback":
 
 
 def patience(config: RunConfig, earlier: pd.DataFrame) -> "list[keras.callbacks.Callback]":
-    """Return callbacks that lower the learning rate and that stop, and a last one for after a kill.
-
-    The two forget everything when a training begins; the third tells them again of the `earlier` epochs.
-    """
+    """Return callbacks that lower the learning rate and stop, and one that tells them of `earlier` epochs."""
     callbacks = load_keras().callbacks
     plateau = callbacks.ReduceLROnPlateau(patience=max(2, config.patience // 2), factor=0.5)
     stopping = callbacks.EarlyStopping(patience=config.patience)
@@ -249,9 +246,8 @@ def training_key(model: TrainedModel, clip_sets: Sequence[ClipSet]) -> str:
 def _describe(videos: VideoSet, emotions: Sequence[str], config: RunConfig) -> dict[str, Any]:
     """Return the range of the cadence, that of `proportions`, and what a walk is held against.
 
-    By gait parameter: `mean`, `sd` and `num_walks` of neutral walks, if any, and by `emotions` the mean.
-    Median and scaled median absolute deviation stand for mean and SD: a walk that was measured badly does not
-    count (Rousseeuw & Croux 1993).
+    By gait parameter: `mean`, `sd` and `num_walks` of neutral walks, if any, and by `emotions` the mean, all
+    by medians: a walk that was measured badly does not count (Rousseeuw & Croux 1993).
     """
     every = pd.DataFrame([gait_parameters(video) for video in videos.videos], dtype=float)
     shown, cadence = np.array(emotions)[videos.labels], every["cadence_steps_per_min"].dropna()

@@ -37,9 +37,8 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[FitResul
     """Train and save the models of a run: for each fold and seed the published network and the chosen model.
 
     The choice is made anew in every fold, by its training walkers; a `model` other than ``"auto"`` is trained
-    alone. Finished trainings come from the cache: a run that was stopped goes on with the fold, and there
-    with the epoch, that it had reached. The models of the first fold and seed are saved in `run_dir`, others
-    in ``fits/foldF_seedS/``.
+    alone. A run that was stopped goes on with the epoch that it had reached. The models of the first fold and
+    seed are saved in `run_dir`, others in ``fits/foldF_seedS/``.
     """
     fits, results = list(list_fits(data, config)), []
     (run_dir / "results.json").unlink(missing_ok=True)  # of other models
