@@ -204,7 +204,6 @@ def leak_lesson(data: RunData, evaluation: Evaluation, config: RunConfig) -> sco
     held_out, walkers = evaluation.predictions.rights().loc[known.index], known.index.get_level_values(0)
     return scores.LeakScores(
         **vars(compare_rights(held_out, known, config)),
-        model=evaluation.chosen,
         held_out=BaselineScore(*mean_with_interval(held_out, walkers, config)),
         leaking=BaselineScore(*mean_with_interval(known, walkers, config)),
     )

@@ -136,7 +136,6 @@ class Difference:
 class LeakScores(Difference):
     """One model on the same videos, their walkers held out or known from other videos in training."""
 
-    model: str
     held_out: BaselineScore
     leaking: BaselineScore
 

@@ -89,7 +89,7 @@ def leak_sentence(evaluation: Evaluation) -> str:
         return "This was left out of this run."
     points = f"{100 * leak.difference:+.1f} points ({interval(leak.difference_ci95, '')})"
     return (
-        f"On {leak.num_videos} of the test videos {spelled(leak.model)} reaches "
+        f"On {leak.num_videos} of the test videos {spelled(evaluation.chosen)} reaches "
         f"{percent(leak.held_out.accuracy)} with the walkers held out, and {percent(leak.leaking.accuracy)} "
         f"where other videos of theirs are in training: {points}."
     )
