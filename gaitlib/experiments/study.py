@@ -167,15 +167,13 @@ def _best(trials: Sequence[TrialRecord], outer: int) -> TrialRecord:
 def answer_fit(fit: Fit) -> list[dict[Any, Any]]:
     """Train one model and let it judge the test walkers of its fold.
 
-    Returns `video`, `walker`, `emotion`, `predicted` and its share of the `training_seconds` by video.
+    Returns `video`, `walker`, `emotion` and `predicted` by video.
     """
     model = train_fit(fit).chosen.model
     table = judge_model(model, fit).to_table()
     if model.kind != "gait":  # layers of finished models would pile up over hundreds of trainings
         load_keras().utils.clear_session()
-    # A training that comes from the cache remembers what it took.
-    table["training_seconds"] = result.history["seconds"].sum() / len(table)
-    return table[["video", "walker", "emotion", "predicted", "training_seconds"]].to_dict("records")
+    return table[["video", "walker", "emotion", "predicted"]].to_dict("records")
 
 
 def make_results(
@@ -229,7 +227,6 @@ def _scores(one: TrialRecord, config: RunConfig) -> dict[str, Any]:
     said = {f"p_{emotion}": table["predicted"] == emotion for emotion in emotions}
     scores = score(Predictions(table.assign(**said), emotions), config)
     counts = {"num_videos": table["video"].nunique(), "chance": 1 / len(emotions)}
-    counts["training_seconds"] = table["training_seconds"].sum()
     return scores.model_dump(exclude={"per_class", "confusion_matrix"}) | counts
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -46,14 +45,12 @@ class TrainingResult:
     """A trained model, with the weights of the best epoch, and how it came about.
 
     `history` has a row an epoch: `epoch` (from 1), `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-    `learning_rate`, `seconds`; a gait classifier has one row, its validation is by inner folds.
-    `resumed_epoch` is the number of epochs that an earlier process had done.
+    `learning_rate`; a gait classifier has one row, its validation is by inner folds.
     """
 
     model: TrainedModel
     history: pd.DataFrame
     best_epoch: int = 1
-    resumed_epoch: int = 0
 
 
 def train_model(
@@ -77,7 +74,7 @@ def train_model(
 
 def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     """Fit a gait classifier; inner folds of the same walkers say how sure it may be."""
-    start, config, num_classes = time.perf_counter(), model.config, len(model.emotions)
+    config, num_classes = model.config, len(model.emotions)
     features = classifiers.gait_inputs(videos, model.name)
     shares = classifiers.label_shares(videos, num_classes)
     pipeline = classifiers.fit_classifier(model.name, features, shares, config.seed)
@@ -86,7 +83,7 @@ def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     for known, held in inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed):
         distances[held] = Novelty.fit(values[known]).distances(values[held])
     novelty = Novelty.fit(values).with_limit(distances)
-    row = {"epoch": 1, "learning_rate": np.nan, "seconds": time.perf_counter() - start}
+    row = {"epoch": 1, "learning_rate": np.nan}
     says_fitted = classifiers.predict_classes(pipeline, features, num_classes)
     for prefix, probabilities in (("", says_fitted), ("val_", says)):
         row[f"{prefix}loss"] = log_loss(videos.labels, probabilities, labels=range(num_classes))
@@ -119,9 +116,8 @@ def _train_network(model: TrainedModel, train: VideoSet, validation: VideoSet) -
     make_folder(folder)
     notice = "Another process trains the same model on the same videos: waiting for it to end."
     with hold_lock(folder, notice, wait=True):
-        if is_new := not (folder / "model.keras").exists():
-            earlier = resume(folder)
-            network = _fit_network(model, clip_sets, earlier, folder)
+        if not (folder / "model.keras").exists():
+            network = _fit_network(model, clip_sets, resume(folder), folder)
             described = train.chosen(np.arange(0, len(train), -(-len(clip_sets[0]) // _MAX_NOVELTY_CLIPS)))
             trained = model.model_copy(update={"predictor": network, "about": {"is_demo": False}})
             save_model(_calibrate(trained, described, validation), folder)
@@ -129,7 +125,7 @@ def _train_network(model: TrainedModel, train: VideoSet, validation: VideoSet) -
     history["epoch"] = history["epoch"].astype(int) + 1
     best = int(history["epoch"].iloc[history["val_loss"].to_numpy().argmin()])
     trained = load_trained(folder / "model.keras").model_copy(update={"about": model.about})
-    return TrainingResult(trained, history, best, len(earlier) if is_new else len(history))
+    return TrainingResult(trained, history, best)
 
 
 def resume(folder: Path) -> pd.DataFrame:
@@ -169,7 +165,6 @@ def _fit_network(
         steps_per_epoch=-(-len(train) // config.batch_size),
         class_weight=_class_weights(train) if config.class_weights else None,
         callbacks=[
-            _clock(),
             TqdmCallback(verbose=0, tqdm_class=tqdm, desc=model.name, bar_format=layout),
             keras.callbacks.TerminateOnNaN(),
             plateau,
@@ -187,15 +182,6 @@ def _fit_network(
     trained = network_for(model.name, config, len(model.emotions))
     trained.load_weights(best)
     return trained
-
-
-def _clock() -> "keras.callbacks.Callback":
-    """Return a callback that notes the seconds of each epoch in its logs."""
-    begin: list[float] = []
-    return load_keras().callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: begin.append(time.perf_counter()),
-        on_epoch_end=lambda epoch, logs: logs.update(seconds=time.perf_counter() - begin.pop()),
-    )
 
 
 def patience(config: RunConfig, earlier: pd.DataFrame) -> "list[keras.callbacks.Callback]":
