@@ -167,10 +167,10 @@ def beside_mediapipe(footage: Sequence[Path] = ()) -> str:
 def _films(paths: Sequence[Path]) -> list[tuple[str, np.ndarray]]:
     """Return name and RGB frames of the films to compare: those named, else a drawn walker."""
     from gaitlib.demo import paint_frames, sample_truth
-    from gaitlib.video import read_video
+    from gaitlib.video import VideoReader
 
     if paths:
-        return [(path.stem, read_video(path, 15.0, 960)[0].frames[:120]) for path in paths]
+        return [(path.stem, next(iter(VideoReader(path))).frames[:120]) for path in paths]
     row = sample_truth(range(1, 2), 1, seconds=(3.0, 3.0)).to_dict("records")[0]
     return [("drawn walker", np.stack(list(paint_frames(row))))]
 

@@ -22,7 +22,7 @@ from gaitlib.models import load_keras, load_trained
 from gaitlib.predict import Verdict, _check_speed, judge_files, judge_video, walks_backwards
 from gaitlib.predict.writing import write_annotated, write_keypoints, write_page, write_verdicts
 from gaitlib.senses import find_walks, fit_senses, measure_walks, senses_of
-from gaitlib.video import read_video, write_film
+from gaitlib.video import VideoReader, write_film
 
 STATUSES = {"ok", "warned", "abstained", "refused"}
 
@@ -70,7 +70,7 @@ def test_verdict_of_a_walk_holds_together(model, demo_video):
 
 
 def test_mirror_image_gets_the_same_word(model, demo_video, tmp_path):
-    chunk, _ = read_video(demo_video, 30.0, color=True)
+    (chunk,) = VideoReader(demo_video, 30.0)
     write_film(path := tmp_path / "mirrored.mp4", 30.0, chunk.frames[:, :, ::-1])
     one, other = (judge_video(each, model) for each in (demo_video, path))
     assert one.emotion == other.emotion
@@ -107,7 +107,7 @@ def test_a_film_slowed_down_to_a_quarter_gets_no_verdict(model, tmp_path):
 def test_films_played_backwards_or_squeezed_are_recognised(model, demo_folders, tmp_path):
     for emotion in ("happy", "angry"):
         path = demo_folders[0] / emotion / "walker01_1.mp4"
-        forth, back = read_video(path, 30.0)[0].frames, tmp_path / f"{emotion}.mp4"
+        forth, back = next(iter(VideoReader(path, 30.0))).frames, tmp_path / f"{emotion}.mp4"
         write_film(back, 30.0, forth[::-1])
         verdict = judge_video(back, model)
         assert (verdict.status, verdict.emotion) == ("abstained", None)
@@ -121,7 +121,7 @@ def test_films_played_backwards_or_squeezed_are_recognised(model, demo_folders, 
 
 def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp_path):
     paths = [demo_folders[0] / name for name in ("happy/walker01_1.mp4", "sad/walker02_1.mp4")]
-    films = [read_video(path, 30.0)[0].frames for path in paths]
+    films = [next(iter(VideoReader(path, 30.0))).frames for path in paths]
     write_film(tmp_path / "joined.mp4", 30.0, np.concatenate(films))
     verdict = judge_video(tmp_path / "joined.mp4", model)
     cut, bouts = len(films[0]) / 30, verdict.prepared.bouts
@@ -206,8 +206,8 @@ def test_annotated_copy_shows_the_walker_and_keypoints_load(model, demo_video, t
     write_annotated(verdicts, tmp_path / "annotated")
     write_keypoints(verdicts, tmp_path / "keypoints")
     (copy,) = (tmp_path / "annotated").glob("*.mp4")
-    chunk, _ = read_video(copy, 15.0, color=True)
-    original, _ = read_video(demo_video, 15.0, max_side_px=640, color=True)
+    (chunk,) = VideoReader(copy)
+    (original,) = VideoReader(demo_video, max_side_px=640)
     height = original.frames.shape[1] // 2 * 2
     middle = len(original.frames) // 2
     changed = (

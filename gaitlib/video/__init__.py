@@ -1,4 +1,4 @@
 """Read any video by its time stamps, at a steady rate, in memory that does not grow with its length."""
 
-from gaitlib.video.decoding import ReadReport, open_regular
-from gaitlib.video.reading import FrameChunk, VideoReader, read_video, write_film
+from gaitlib.video.decoding import ReadReport
+from gaitlib.video.reading import FrameChunk, VideoReader, write_film

@@ -117,15 +117,6 @@ class VideoReader:
             del frames  # the chunk is the caller's, to keep or to drop
 
 
-def read_video(
-    path: str | Path, frame_rate_hz: float = 15.0, max_side_px: int = 960, color: bool = True
-) -> tuple[FrameChunk, ReadReport]:
-    """Read a whole video, which must fit into memory, as one chunk; see `VideoReader`."""
-    reader = VideoReader(path, frame_rate_hz, max_side_px, color, chunk_seconds=1e6)  # no film lasts so long
-    (chunk,) = reader
-    return chunk, reader.report
-
-
 def _display_axes(frame: av.VideoFrame) -> np.ndarray:
     """Return where right and down of a stored frame point, unit vectors (x, y), from its display matrix."""
     side_data: Any = frame.side_data
