@@ -174,7 +174,7 @@ def test_every_container_and_codec_is_read_without_a_note(tmp_path, kind, color)
 
 @pytest.mark.parametrize(
     ("captured", "stretch", "word"),
-    [("120.000000", 4, "Slow motion: its tag says that 120"), ("15", 0.5, "Time lapse"), ("30.0", 1, "")]
+    [("120.000000", 4, "Slow motion"), ("15", 0.5, "Slow motion or time lapse: 15 frames"), ("30.0", 1, "")]
     + [("60", 2, "Slow motion"), ("24", 1, ""), ("fast", 1, ""), ("0", 1, "")],
 )
 def test_slow_motion_is_read_at_its_true_pace(tmp_path, captured, stretch, word):

@@ -179,15 +179,12 @@ class Decoder:
             is_rate = re.search(r"(?i)capture[._-]?(fps|frame[._-]?rate)$", key)
             if is_rate and re.fullmatch(r"\d{1,4}(\.\d*)?", value):
                 captured_hz = float(value) or shown_hz
-            elif key.endswith("full-frame-rate-playback-intent"):  # Apple's originals have true times
-                captured_hz = shown_hz
         # Phones note 30 for usual films too, of which little light leaves fewer.
-        is_slow = captured_hz >= max(48, 1.5 * shown_hz)
-        if not shown_hz or not (is_slow or captured_hz * 1.5 <= shown_hz):
+        if not shown_hz or shown_hz / 1.5 < captured_hz < max(48, 1.5 * shown_hz):
             return 1.0
         self.report.notes.append(
-            f"{'Slow motion' if is_slow else 'Time lapse'}: its tag says that {captured_hz:g} frames a "
-            f"second were captured, it shows {shown_hz:.3g}; read at the true pace."
+            f"Slow motion or time lapse: {captured_hz:g} frames a second were captured, says the tag, "
+            f"and {shown_hz:.3g} are shown; read at the true pace."
         )
         return shown_hz / captured_hz
 
