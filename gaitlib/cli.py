@@ -127,6 +127,9 @@ def predict(
 
     if annotated and annotated.resolve() in [file.resolve() for file in files]:
         raise UsageError(f"{annotated} is read: name another folder for the copies.")
+    for path, suffix in ((json, ".json"), (html, ".html")):  # nobody's video is written over
+        if path and path.suffix.lower() != suffix:
+            raise UsageError(f"{path} would become a {suffix} file: give it a name that ends so.")
     trained = load_trained(model)
     kept = (model if model.is_dir() else model.parent) / SENSES_NAME
     senses = load_senses(kept) if kept.is_file() else None

@@ -73,6 +73,11 @@ def build_model(
     """Build a network with fresh weights, not compiled; an `InputError` if its name is unknown.
 
     Networks of keypoints use `num_frames` alone; `l2_strength` penalises the weights of Dense 64.
+
+    Examples
+    --------
+    >>> build_model("cnn_lstm", 30, 64, 1, 4).output_shape
+    (None, 4)
     """
     # Any size will do, whatever the limits of a run's settings.
     config = RunConfig.model_construct(

@@ -12,7 +12,7 @@ from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet, hold_out_walkers, inner_folds
 from gaitlib.errors import InputError
 from gaitlib.files import remember
-from gaitlib.models import ALONE, GAIT_NAMES, PUBLISHED, SKELETON_NAMES, TrainedModel, make_clips
+from gaitlib.models import ALONE, GAIT_NAMES, PUBLISHED, TrainedModel, make_clips
 from gaitlib.training.fitting import gait_out_of_fold, train_model, training_key
 
 # With fewer walkers, what inner folds say is chance.
@@ -48,7 +48,7 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
         return Choice(PUBLISHED, pd.DataFrame({"model": []}), reason)
     classifiers = [name for name in GAIT_NAMES if name != ALONE or config.relative_to != "none"]
     says = {name: gait_out_of_fold(name, train, config, len(emotions)) for name in classifiers}
-    networks = [PUBLISHED, *(SKELETON_NAMES if config.body == "keypoints" else ())]
+    networks = [PUBLISHED, *(["skeleton_gru"] if config.body == "keypoints" else [])]
     for name in networks if len(train) >= _FEWEST_VIDEOS else ():
         model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
         with suppress(InputError):  # too few walkers show an emotion to choose the epoch by some of them
