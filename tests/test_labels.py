@@ -167,6 +167,7 @@ def test_emotion_in_the_file_name_is_no_part_of_the_walker(tmp_path, pattern):
         ("{E}/2024-05-0{T}_{W}_1.mp4", 8, "may be one person (pairs of this kind: 4)"),
         ("{E}/dev/{W}_{T}.mp4", 4, ""),
         ("{E}/P{W}1_S{T}_1.mp4", 8, "may be one person (pairs of this kind: 4)"),
+        ("{E}/{W}_with{T}hat_1.mp4", 8, "may be one person (pairs of this kind: 4)"),
         ("{E}/{W}9S{T}_1.mp4", 8, "'ann9S1' and 'ann9S2' may be one person (pairs of this kind: 4)"),
         ("{E}/S{T}_{W}_1.mp4", 8, "'S1_ann' and 'S2_ann' may be one person (pairs of this kind: 4)"),
         ("{E}/Copy of {W}_{T}.mp4", 4, ""),

@@ -126,15 +126,19 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
 
 def _doubt_people(walkers: Sequence[str]) -> list[str]:
     """Return a sentence on names that are the same but for zeros, accents, emotions, sessions or takes."""
-    for take in ("$", r"[\W_]\d+$"):
+    lasts = {re.split(r"[\W_]", normal_name(walker))[-1] for walker in walkers}
+    for take in ("$", r"[\W_]\d+$", r"[\W_][^\W_]+$"):
         alike = defaultdict(list)
         for walker in walkers:
             plain = unicodedata.normalize("NFKD", re.sub(take, "", normal_name(walker)))
             plain = _BESIDE_NAMES.sub(" ", re.sub(r"[\u0300-\u036f]", "", plain))
             alike[tuple(re.findall(r"[^\W\d_]+|(?!0\d)\d+", plain)) or walker].append(walker)
         pairs = [names[:2] for names in alike.values() if len(names) > 1]
-        # A number may tell people of one group apart, but hardly most people from another of the same name.
-        if pairs and len(alike) > 1 and (take == "$" or 2 * len(pairs) > len(alike)):
+        # A number may tell people of one group apart, but hardly most people from another of the same name;
+        # other words are conditions where nearly all people have each.
+        is_crossed = len(walkers) > max(4, 0.8 * len(alike) * len(lasts))
+        is_likely = take == "$" or (2 * len(pairs) > len(alike) and (r"\d" in take or is_crossed))
+        if pairs and len(alike) > 1 and is_likely:
             return [_ONE_PERSON.format(*pairs[0], len(pairs))]
     return []
 
