@@ -183,17 +183,15 @@ def _check_speed(verdict: Verdict, model: TrainedModel) -> None:
     if fast > _MAX_CHANGE * slow:
         verdict.warn(f"{slow:.0f} and {fast:.0f} steps per minute in one film: two takes, people or speeds?")
     cadence, length_legs = usual["cadence_steps_per_min"], usual["step_length_legs"]
-    ratio, (low, high) = (
-        length_legs / cadence,
-        model.about.get("cadence_range_steps_per_min") or (0, math.inf),
-    )
+    low, high = model.about.get("cadence_range_steps_per_min") or (0, math.inf)
+    ratio = length_legs / cadence
     is_beyond = cadence < _MIN_CADENCE or cadence > _MAX_CADENCE or length_legs > _MAX_STEP_LEGS
     if math.isnan(cadence) and verdict.seconds_used >= _LONG_SECONDS:
         seconds = f"{verdict.seconds_used:.0f} s of walking"
         verdict.abstain(f"{seconds} show no regular steps: the film may be slowed down.")
     elif math.isnan(cadence):
         verdict.warn("No regular steps were found, so the speed of the film could not be checked.")
-    elif is_beyond or ratio < _MIN_WALK_RATIO or ratio > _MAX_WALK_RATIO:
+    elif is_beyond or not _MIN_WALK_RATIO <= ratio <= _MAX_WALK_RATIO:
         verdict.abstain(
             f"The film seems to be slowed down or sped up: {cadence:.0f} steps per minute are implausible "
             "for people or for steps of this length. Give the video at its true speed."

@@ -27,7 +27,7 @@ for _x in "xyz":
 _NO_SIGNAL = r"(^|_)(conf|confidence|max(?!_\d)|min|zone|resting|quality|mg|mdps)(_|$)"
 _PER_MINUTE = r"(beats|counts?|1|per)_min(_|$)"
 _TIME = r"(^|_)(time|timestamp|seconds|t|date|datetime|epoch|unix|zeit|temps|tiempo)(_|$)"
-_CLOCK_UNITS = {"ms": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "ns": 1e-9, "s": 1.0, "seconds": 1.0}
+_CLOCK_UNITS = {"ms": 1e-3, "millis": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "ns": 1e-9}
 # The unit that each kind is mistaken for, its factor, and what no walking reaches in the right one.
 _OTHER_UNITS = {"acc": ("g", 9.80665, 100), "gyro": ("radians a second", 180 / np.pi, 2000)}
 # What changes slowly, and values of it that a living person can give; others count as missing.
@@ -151,15 +151,16 @@ def _numbers(texts: pd.Series) -> pd.Series:
 def _seconds_of(times: pd.Series, header: str) -> pd.Series:
     """Read dates, or numbers in the unit that the header or their size tells."""
     times = times.str.replace(r"^\s*(\d+:\d\d[.,]\d+)\s*$", r"0:\1", regex=True)  # minutes and seconds
-    numbers = _numbers(times)
+    numbers, words = _numbers(times), header.split("_")
     if numbers.notna().mean() < 0.5:
         dates = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
         return (dates - dates.min()).dt.total_seconds()
     largest, span, units = numbers.max(), numbers.max() - numbers.min(), (1.0, 1e-3, 1e-6, 1e-9)
-    named = [unit for word, unit in _CLOCK_UNITS.items() if word in header.split("_")]
+    named = [unit for word, unit in _CLOCK_UNITS.items() if word in words]
     # Unix times of 2000 to 2050 tell their unit; others are in the largest that makes an hour at most.
     of_epoch = [unit for unit in units if 0.95e9 < largest * unit < 2.5e9 and span * unit < 86_400]
-    possible = [unit for unit in units if span * unit <= 3600]
+    is_long = {"s", "sec", "seconds"}.intersection(words) and numbers.diff().median() < 1
+    possible = [unit for unit in units if span * unit <= 3600 or (is_long and unit == 1)]
     return numbers * [*named, *of_epoch, *possible, 1.0][0]
 
 
