@@ -10,6 +10,20 @@ from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData
 from gaitlib.evaluation import Evaluation
 from gaitlib.files import spelled
+from gaitlib.models import ALONE, GAIT_NAMES, SKELETON_NAMES
+
+_WHAT_IT_READS = {
+    **dict.fromkeys(SKELETON_NAMES, "keypoints over time"),
+    **dict.fromkeys(GAIT_NAMES, "gait parameters of the whole walk"),
+    ALONE: "gait parameters of the whole walk, compared with no other",
+    "chance": "nothing: a random guess",
+    "majority": "nothing: always the most frequent emotion",
+    "speed_only": "how fast the walker moves",
+    "box_forest": "13 features of the box around the walker",
+    "background_only": "the scene with the walker painted out",
+    "rater_ceiling": "reference: one rater against the others",
+    "oracle": "reference: the true parameters of the synthetic walks",
+}
 
 
 def percent(value: float) -> str:
@@ -109,6 +123,7 @@ def ladder_table(evaluation: Evaluation) -> pd.DataFrame:
     leads = signed["lead"] + " (" + signed["lead_low"] + " to " + signed["lead_high"] + ")"
     columns = {
         "classifier": table["name"].map(spelled) + np.where(numbers["lead"].isna(), " (chosen)", ""),
+        "what it reads": table["name"].map(_WHAT_IT_READS).fillna("the frames of each clip"),
         "accuracy, %": plain["accuracy"],
         "95 % interval": plain["low"] + " to " + plain["high"],
         "model's lead, points": leads.where(numbers["lead"].notna(), ""),
@@ -138,6 +153,6 @@ def console_text(evaluation: Evaluation, data: RunData, config: RunConfig) -> st
     means = f"Balanced accuracy {percent(test.balanced_accuracy)}, macro F-score {test.macro_f1:.2f}."
     lines += ["", headline(evaluation, config), f"{means} {permutation(evaluation)}", "", "Baselines:"]
     scores = score_table(evaluation).to_string(index=False, float_format="{:.2f}".format, na_rep="")
-    lines += [ladder_table(evaluation).to_string(index=False), "", scores]
+    lines += [ladder_table(evaluation).drop(columns="what it reads").to_string(index=False), "", scores]
     matrix = pd.DataFrame(test.confusion_matrix, test.labels, test.labels)
     return "\n".join([*lines, "", "Confusion matrix (rows: true, columns: predicted):", matrix.to_string()])

@@ -118,7 +118,7 @@ def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_d
     texts = data_sentence(data, config), caution(evaluation, data), what_it_reads(evaluation)
     things = zip(("Data", "Caution", "What differs"), texts, strict=True)
     items = "".join(f"<li><strong>{name}.</strong> {escape(text)}</li>" for name, text in things)
-    ladder = ladder_table(evaluation)
+    ladder = ladder_table(evaluation).drop(columns="what it reads")
     ladder["model's lead, points"] = ladder["model's lead, points"].str.partition(" ")[0]
     table = _table_html(ladder, "Model and baselines on the same held-out walkers")
     return HTML(
