@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from gaitlib.config import make_config
 from gaitlib.errors import UsageError, sentence_of
 
 app = typer.Typer(
@@ -78,6 +77,7 @@ def make_run(
     parameters: Annotated[list[str] | None, Option("-p", metavar="NAME=VALUE", help="A setting.")] = None,
 ) -> None:
     """Make a run, with or without notebooks."""
+    from gaitlib.config import make_config
     from gaitlib.report import RunRequest
 
     options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
@@ -103,6 +103,7 @@ def evaluate(
     scheduler: Scheduler = "",
 ) -> None:
     """Test a trained model on labelled videos and print the scores."""
+    from gaitlib.config import make_config
     from gaitlib.report.direct import RunRequest, evaluate_run
 
     config = make_config(scheduler=scheduler)
@@ -155,6 +156,7 @@ def experiment(
     storage: Annotated[str, Option(help="Database URL, so that another machine can go on.")] = "",
 ) -> None:
     """Try models and settings on held-out walkers, rank them, and test the choice on others."""
+    from gaitlib.config import make_config
     from gaitlib.report import RunRequest, make_experiment
 
     request = RunRequest(videos, videos_test, make_config(), out, labels)

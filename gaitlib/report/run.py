@@ -90,7 +90,8 @@ def _announce(request: RunRequest) -> list[float]:
 
 
 def _minutes(estimates: Sequence[float]) -> str:
-    return f"{max(sum(estimates) / 60, 0.2):.1f} minutes"
+    seconds = sum(estimates)
+    return f"{max(10, round(seconds, -1)):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
 
 
 def make_experiment(file: Path, request: RunRequest, storage: str = "") -> str:
