@@ -32,8 +32,7 @@ _PIP_DOWNLOAD = (
     *("-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.12", "--quiet"),
     *("--platform", "manylinux_2_28_x86_64", "--disable-pip-version-check", "mediapipe==0.10.21"),
 )
-_REMEDY = "walkers are found by silhouettes until 'python -m gaitlib weights' succeeds"
-_NAMED_REMEDY = "let GAITLIB_WEIGHTS name a folder with both files, or unset it"
+_REMEDY = "silhouettes serve until 'python -m gaitlib weights' succeeds, or GAITLIB_WEIGHTS names its folder"
 
 MIN_SCORE = 0.5
 _DETECTOR_PX, _LANDMARK_PX, _HEAT_PX = 224, 256, 64
@@ -55,13 +54,12 @@ def weights_problem() -> str:
     """Return in one sentence why keypoints are not available; empty where they are."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         return f"The package ai-edge-litert is missing (not every system has a wheel of it): {_REMEDY}."
-    remedy = _NAMED_REMEDY if os.environ.get("GAITLIB_WEIGHTS") else _REMEDY
     for name, digest in _DIGESTS.items():
         path = weights_dir() / name
         if not path.is_file():
-            return f"The body model {path} is missing: {remedy}."
+            return f"The body model {path} is missing: {_REMEDY}."
         if file_digest(path) != digest:
-            return f"The body model {path} is damaged (wrong sha256): {remedy}."
+            return f"The body model {path} is damaged (wrong sha256): {_REMEDY}."
     return ""
 
 
