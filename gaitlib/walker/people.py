@@ -1,6 +1,5 @@
 """Follows several people through the frames of a video: one track a person, never jumping between them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -73,20 +72,17 @@ class PeopleTracker:
 
     def _look(self, row: int) -> None:
         """Ask the detector for people who are not followed yet."""
-        for square in self._detections(row):
+        # In the frame, and in three squares of it, in which people far away are larger.
+        frame, half = self._frames[row], min(self._frames.shape[1:3]) / 2
+        places = np.linspace((half, half), np.array(frame.shape[1::-1]) - half, 3)
+        parts = [None, *(BodySquare(x, y, 2 * half, 0.0) for x, y in places)]
+        for square in (square for part in parts for square in self._estimator.detect(frame, part)):
             near = [_distance(square, pose.next_square) for pose in self._seen(row)]
             if len(near) >= _MAX_PEOPLE or min(near, default=1.0) < _SAME_HIPS:
                 continue
-            pose = self._estimator.estimate(self._frames[row], square)
+            pose = self._estimator.estimate(frame, square)
             if _is_body([pose]) and self._is_free(row, pose):
                 self._trace_back(self._recognise(row, pose), row, pose)
-
-    def _detections(self, row: int) -> Iterator[BodySquare]:
-        """Yield who is seen in the frame and in three squares of it, in which people far away are larger."""
-        frame, half = self._frames[row], min(self._frames.shape[1:3]) / 2
-        yield from self._estimator.detect(frame)
-        for x, y in np.linspace((half, half), np.array(frame.shape[1::-1]) - half, 3):
-            yield from self._estimator.detect(frame, BodySquare(x, y, 2 * half, 0.0))
 
     def _recognise(self, row: int, pose: Pose) -> _Person:
         """Return the person who was lost near here a moment ago or wears the same, else a new one."""
