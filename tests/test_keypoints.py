@@ -86,11 +86,6 @@ class TestKeypoints:
         left, right = KEYPOINT_NAMES.index("left_ankle"), KEYPOINT_NAMES.index("right_ankle")
         np.testing.assert_allclose(mirrored.world_m[:, left, 0], -walk_by_numbers().world_m[:, right, 0])
 
-    def test_damaged_files_are_told(self, tmp_path):
-        (tmp_path / "walk.npz").write_bytes(b"PK\x03\x04 half a file")
-        with pytest.raises(InputError, match="holds no keypoints"):
-            Keypoints.load(tmp_path / "walk.npz")
-
     def test_table_has_the_header_of_deeplabcut(self):
         table = walk_by_numbers().to_dlc_table()
         assert table.columns.names == ["scorer", "bodyparts", "coords"] and table.shape == (60, 99)
@@ -143,7 +138,7 @@ class TestWeights:
             self.make_wheel(empty_place, contents)
         said = []
         assert not ensure_weights(said.append)
-        assert len(said) == 2 and problem in said[1] and said[1].endswith("succeeds.")
+        assert len(said) == 2 and problem in said[1] and "until" in said[1]
         assert not list(weights_dir().glob("*.tflite")) and weights_problem()
 
     def test_a_damaged_file_is_fetched_again(self, empty_place):

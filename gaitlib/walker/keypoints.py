@@ -10,7 +10,6 @@ import pandas as pd
 from scipy.ndimage import median_filter
 from scipy.signal import butter, sosfiltfilt
 
-from gaitlib.errors import InputError
 from gaitlib.files import write_aside
 
 # The order of BlazePose (Bazarevsky et al. 2020).
@@ -97,14 +96,10 @@ class Keypoints:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote; `InputError` if the file is missing, damaged or holds something else."""
-        try:
-            with np.load(path) as archive:
-                arrays = {name: archive[name] for name in _ARRAYS}
-                width, height = archive["frame_size_px"].tolist()
-            return cls(**arrays, frame_size_px=(width, height))
-        except Exception as error:  # zip, zlib and NumPy each raise their own
-            raise InputError(f"{path} holds no keypoints ({error}): delete it and run again.") from error
+        """Read what `save` wrote."""
+        with np.load(path) as archive:
+            arrays = {name: archive[name] for name in _ARRAYS}
+            return cls(**arrays, frame_size_px=tuple(archive["frame_size_px"].tolist()))
 
     def to_dlc_table(self) -> pd.DataFrame:
         """Return the image keypoints as DeepLabCut lays them out: columns (scorer, keypoint, coordinate)."""
