@@ -50,7 +50,6 @@ def test_grid_lists_every_combination_and_settings_read_well():
         ({"search": {"epochs": {"low": 1, "high": 3}}}, "A grid needs lists of values"),
         ({"search": {}}, "Experiment search: Dictionary should have at least 1 item"),
         ({"method": "tpe", "search": {"epochs": {"low": 3, "hihg": 1}}}, "Experiment search.epochs"),
-        ({"method": "tpe", "search": {"augment": {"low": False, "high": True}}}, "Setting 'augment' is 0"),
         ({"settings": {"folds": 3}}, "is decided by the experiment"),
         ({"method": "tpe", "search": {"epochs": {"low": 3, "high": 1}}}, "low <= high. must hold"),
         ({"inner_folds": 1}, "Experiment inner_folds: Input should be greater than or equal to 2"),
