@@ -59,7 +59,8 @@ class WalkerTrack:
         self.boxes[rows], self.squares[rows] = walk.boxes[rows], walk.squares[rows]
         self.person[rows] = walk.number
         if self.keypoints and walk.keypoints:
-            self.keypoints.put(rows, walk.keypoints.part(rows))
+            for name in ("image_px", "world_m", "visibility"):
+                getattr(self.keypoints, name)[rows] = getattr(walk.keypoints, name)[rows]
         if self.masks is not None:
             for row in rows:
                 self.masks[row] = walk.silhouette(row)

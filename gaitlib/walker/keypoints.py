@@ -71,11 +71,6 @@ class Keypoints:
         """Return the frames `rows` alone (a slice, places or a mask)."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
 
-    def put(self, rows: np.ndarray, part: "Keypoints") -> None:
-        """Take the keypoints of `part` for the frames `rows`."""
-        self.image_px[rows], self.world_m[rows] = part.image_px, part.world_m
-        self.visibility[rows] = part.visibility
-
     def mirrored(self) -> Self:
         """Return the same walk seen in a mirror: left and right change places and names."""
         image_px, world_m = self.image_px[:, MIRRORED], self.world_m[:, MIRRORED]
