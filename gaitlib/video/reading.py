@@ -42,11 +42,9 @@ class VideoReader:
     """Read a video of any length at a steady rate, chunk by chunk, by iterating over it.
 
     At each tick ``k / frame_rate_hz`` the frame on screen is taken, by time stamps alone, so that a slower
-    video repeats frames. Slow motion that a phone has tagged is read at the true pace. No other file and no
-    host is ever opened. `report` is complete after the last chunk.
-
-    Frames are shrunk to `max_side_px`, and grey, which is faster, unless `color`. A chunk of `chunk_seconds`
-    is held in memory whole. Iterating raises an `InputError` if no frame can be decoded.
+    video repeats frames. Slow motion that a phone has tagged is read at the true pace. Frames are shrunk to
+    `max_side_px`, and grey, which is faster, unless `color`. `report` is complete after the last chunk.
+    Iterating raises an `InputError` if no frame can be decoded.
     """
 
     path: str | Path

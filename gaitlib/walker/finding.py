@@ -28,14 +28,13 @@ _BARS_NOTE = "The picture has bars or a frame: a body that they cut off counts a
 
 @dataclass(frozen=True)
 class WalkerTrack:
-    """One chunk of a video, a row a frame; boxes and squares in pixels of the working frames.
+    """One chunk of a video, a row a frame, in pixels of the working frames; NaN or -1 where nobody is found.
 
-    `boxes` (left, top, width, height of the body) and `squares` (centre x, centre y, side of the steady
-    square around the walker) are NaN where nobody is found. `bouts` numbers the walking bouts of this chunk,
-    `person` who is followed; -1 for none. `num_people` are seen at the same time at most. `method` is
-    "keypoints", "background" or "nobody"; `reason` says why nobody walks in full view, empty where somebody
-    does. `masks` (num_frames, height, width), uint8, are the walker's silhouettes, 0 to 255, and `thumbs`
-    (num_frames, 32, 32), uint8, the whole frames in small, grey. `is_cut` tells where another shot begins.
+    `boxes` are left, top, width, height of the body, `squares` centre x, centre y, side of the steady square
+    around it. `bouts` numbers the walking bouts of this chunk, `person` is who is followed, `num_people` are
+    seen at once at most. `method` is "keypoints", "background" or "nobody"; `reason` says why nobody walks
+    in full view, else it is empty. `masks` (num_frames, height, width), uint8, are silhouettes, 0 to 255,
+    `thumbs` (num_frames, 32, 32), uint8, the whole frames, grey. `is_cut` tells where another shot begins.
     """
 
     boxes: np.ndarray
@@ -69,8 +68,8 @@ class WalkerTrack:
 class WalkerFinder:
     """Follows the main walker through a video; people keep their numbers from chunk to chunk.
 
-    `full_size_px` is width and height of the upright video, in whose pixels keypoints are given; `with_masks`
-    asks for silhouettes beside keypoints. Raises an `InputError` where keypoints are not available.
+    `full_size_px` is the upright video's; `with_masks` asks for silhouettes beside keypoints. Raises an
+    `InputError` where keypoints are not available.
     """
 
     def __init__(

@@ -31,8 +31,7 @@ _ASPECT = 1.15, 7.0
 _MAX_GAP_SECONDS, _MAX_JUMP_HEIGHTS, _OTHER = 0.7, 0.5, 1e3
 # Smoothing over about two steps keeps the way and drops the swing.
 _PATH_SECONDS, _SIZE_SECONDS = 1.2, 2.0
-# Pixels and square pixels of the working frame: area of the silhouette and of its convex hull; top of the
-# head; centre of mass; median column of the mass in four bands of the body; width of three.
+# Pixels: areas of silhouette and convex hull; top of the head; centre of mass; median column of four bands.
 SHAPE_NAMES = (
     *("area", "hull_area", "top", "centre_x", "centre_y", "head_x", "shoulders_x", "hips_x", "legs_x"),
     *("shoulders_width", "hips_width", "legs_width"),
