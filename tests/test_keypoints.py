@@ -314,6 +314,10 @@ class TestFinding:
         frames = np.concatenate([people[0][:14], np.where(masks > 9, people[0][14:], other).astype(np.uint8)])
         track = find(frames)
         assert set(track.person[12:18]) == {0} and not {*track.bouts[:14]} & {*track.bouts[14:]} - {-1}
+        finder = WalkerFinder("keypoints", RATE, (640, 240))
+        for part, is_cut in ((frames[:14], False), (frames[14:], True)):  # where a chunk ends, too
+            track = finder.find(SimpleNamespace(frames=part, times_seconds=np.arange(len(part))))
+            assert track.is_cut[0] == is_cut
 
     def test_two_people_together_are_counted_and_not_mixed(self, people):
         num_frames = min(map(len, people))

@@ -145,6 +145,13 @@ def test_emotion_in_the_file_name_is_no_part_of_the_walker(tmp_path, pattern):
     assert inspect_labels(found.videos) == []
 
 
+def test_numbers_of_up_to_five_digits_are_walkers(tmp_path):
+    for walker in ("7", "0123", "10234"):
+        names = [f"{emotion}/{walker}_{take}.mp4" for emotion in ACTED for take in (1, 2)]
+        found = find_videos(make_files(tmp_path / walker, *names))
+        assert (set(found.videos["walker"]), found.warnings) == ({walker}, [])
+
+
 @pytest.mark.parametrize(
     ("pattern", "num_walkers", "warning"),
     [
