@@ -6,6 +6,7 @@ in one run, and medians are given.
 
 import argparse
 import inspect
+import itertools
 import json
 import os
 import platform
@@ -214,24 +215,29 @@ def _compare_keypoints(frames: np.ndarray, python: Path, stored: Path) -> list[s
 
 
 def reading_speed() -> str:
-    """Seconds to prepare a drawn video from file to cache, by body, against its length."""
+    """Seconds to prepare a drawn video from file to cache, as drawn and enlarged, against its length."""
+    import cv2
+
     from gaitlib.clips import prepare_video
     from gaitlib.config import make_config, resolve_body
-    from gaitlib.demo import sample_truth, write_video
+    from gaitlib.demo import paint_frames, sample_truth
+    from gaitlib.video import write_film
 
     row = sample_truth(range(1, 2), 1, seconds=(6.0, 6.0)).to_dict("records")[0]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "walk.mp4"
-        write_video(row, path)
-        for body in ("keypoints", "silhouette"):
+        films = {name: Path(folder) / f"{name}.mp4" for name in ("as drawn", "1080p")}
+        write_film(films["as drawn"], row["frame_rate_hz"], paint_frames(row))
+        large = (cv2.resize(frame, (1920, 1080)) for frame in paint_frames(row))
+        write_film(films["1080p"], row["frame_rate_hz"], large)
+        for (size, path), body in itertools.product(films.items(), ("keypoints", "silhouette")):
             os.environ["GAITLIB_CACHE"] = str(Path(folder) / body)
             config = resolve_body(make_config(), body)
             start = time.perf_counter()
             prepare_video(path, config)
             first = time.perf_counter() - start
-            again = medians_in_turns({"again": lambda config=config: prepare_video(path, config)}, 3)["again"]
-            rows.append([body, f"{first:.1f}", f"{6 / first:.1f}", f"{again:.3f}"])
+            again = medians_in_turns({"again": partial(prepare_video, path, config)}, 3)["again"]
+            rows.append([f"{body}, {size}", f"{first:.1f}", f"{6 / first:.1f}", f"{again:.3f}"])
     return table(["6 s of video", "seconds", "times real time", "again, seconds"], rows)
 
 
