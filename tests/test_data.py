@@ -301,6 +301,19 @@ def test_one_label_file_tells_both_folders_apart(undecoded, tmp_path):
     assert "No label: gaitlib predict reads unlabelled videos." in set(found.skipped["reason"])
 
 
+def test_a_test_folder_that_is_not_read_is_told(undecoded, tmp_path, monkeypatch):
+    write(undecoded[0], *NAMES)
+    for path in (undecoded[0] / NAMES[0], undecoded[1].with_name("gone")):
+        warnings = find_data(undecoded[0], path, make_config()).warnings
+        assert f"{path} is no folder: is its name right?" in warnings
+    monkeypatch.setattr(preparation, "make_demo_folders", lambda _: undecoded)
+    monkeypatch.setattr(preparation, "_with_body", lambda data: pytest.fail(data.warnings[0]))
+    write(undecoded[1], "happy/zoe_1.mp4")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(pytest.fail.Exception, match="holds no video, .* is not read"):
+        prepare_data(tmp_path / "empty", undecoded[1], make_config())
+
+
 def test_unlabelled_test_videos_are_skipped_with_a_hint(undecoded):
     write(undecoded[0], *NAMES)
     write(undecoded[1], "a.mp4")

@@ -33,9 +33,13 @@ def prepare_data(
     rating sheet) holds for the test too where it has rows for it. Raises an `InputError` if there are too
     few usable videos, emotions or walkers, or a walker, a file or its footage is on both sides.
     """
+    unread = list[str]()
     if labels_path is None and videos_dir.is_dir() and not list_videos(videos_dir):
+        if videos_test_dir.is_dir() and list_videos(videos_test_dir):
+            unread.append(f"As {videos_dir} holds no video, {videos_test_dir} is not read.")
         videos_dir, videos_test_dir = make_demo_folders(config)
-    return _finish(_decode(_with_body(find_data(videos_dir, videos_test_dir, config, labels_path))))
+    found = find_data(videos_dir, videos_test_dir, config, labels_path)
+    return _finish(_decode(_with_body(replace(found, warnings=[*unread, *found.warnings]))))
 
 
 def find_data(
@@ -46,6 +50,8 @@ def find_data(
     Raises an `InputError` where labels, emotions, walkers or folds make the run impossible.
     """
     train = _find_labelled(videos_dir, labels_path)
+    if not videos_test_dir.is_dir() and videos_test_dir.name != "videosTest":
+        train.warnings.append(f"{videos_test_dir} is no folder: is its name right?")
     data = RunData(train.videos.assign(split="train"), train.skipped, config, train.warnings)
     if videos_test_dir.is_dir() and list_videos(videos_test_dir):
         test = _find_test(videos_test_dir, labels_path, train)
