@@ -294,11 +294,9 @@ def test_one_label_file_tells_both_folders_apart(undecoded, tmp_path):
     found = find_data(*undecoded, make_config(), tmp_path / "all.csv")
     assert set(found.rows("test")["walker"]) == {f"{folders[1]}{number}" for number in range(1, 7)}
     assert found.skipped["video"].tolist() == ["07.mp4"]
-    rows = [f"0{number}.mp4,{emotion}" for number, emotion in enumerate([*emotions, "sad"], 1)]
-    (tmp_path / "all.csv").write_text("\n".join(["video,emotion", *rows]))
-    found = find_data(*undecoded, make_config(), tmp_path / "all.csv")
-    assert found.rows("test").empty
-    assert "No label: gaitlib predict reads unlabelled videos." in set(found.skipped["reason"])
+    (tmp_path / "all.csv").write_text("video,emotion\n01.mp4,sad\n02.mp4,happy\n07.mp4,sad\n")
+    with pytest.raises(InputError, match="01.mp4 is the name of a video in both folders"):
+        find_data(*undecoded, make_config(), tmp_path / "all.csv")
 
 
 def test_a_test_folder_that_is_not_read_is_told(undecoded, tmp_path, monkeypatch):
