@@ -12,7 +12,7 @@ from gaitlib.demo import paint_frames, sample_truth
 from gaitlib.errors import InputError
 from gaitlib.walker import WalkerFinder
 from gaitlib.walker.blazepose import PoseEstimator, ensure_weights, weights_dir, weights_problem
-from gaitlib.walker.finding import find_cuts, find_view, make_thumbs
+from gaitlib.walker.finding import find_cuts, find_still, find_view, make_thumbs
 from gaitlib.walker.keypoints import KEYPOINT_NAMES, MIRRORED, Keypoints, smooth, unbroken_runs
 from gaitlib.walker.walking import State, find_bouts, judge_frames, level
 
@@ -324,6 +324,15 @@ class TestFinding:
         both = np.concatenate([frames[:num_frames] for frames in people], axis=1)
         track = find(both)
         assert track.num_people == 2 and len(set(track.person)) == 1
+
+    def test_a_film_that_stops_is_no_walk_meanwhile(self, people):
+        parts = people[0][:14], np.repeat(people[0][13:14], 12, axis=0), people[0][14:]
+        track = find(np.concatenate(parts))
+        assert any("freezes for a while" in note for note in track.notes)
+        assert (track.bouts[14:26] == -1).all() and set(track.bouts) == {-1, 0, 1}
+        assert find_still(people[0][:4], 1.0).tolist() == [False] * 4
+        slow = find(np.repeat(people[0][::3], 3, axis=0))  # five frames a second
+        assert (slow.bouts == 0).mean() > 0.85 and not slow.notes
 
     def test_numbers_go_on_from_chunk_to_chunk(self, people):
         finder = WalkerFinder("keypoints", RATE, (640, 240))

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import cv2
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import binary_opening, median_filter
 
 from gaitlib.config import Body
 from gaitlib.video import FrameChunk
@@ -22,7 +22,10 @@ _THUMB_SIZE, _MIN_LIKENESS, _MIN_CHANGE = (32, 32), 0.65, 6.0
 # Bars: darkest grey levels; their edge is straight: share of its length, grey levels. Coding blurs a block.
 _BLACK, _MIN_EDGE_SHARE, _MIN_STEP, _MIN_BAR = 28.0, 0.2, 5.0, 0.02
 _MAX_STIR, _BLOCK_PX = 6.0, 8
+# A film that stops repeats a frame, but for traces of coding (grey levels); slow ones do so for a moment.
+_MAX_TRACE, _MIN_STILL_SECONDS = 12, 0.4
 _CUT_NOTE = "The film cuts from one shot to another: each walking bout lies within one."
+_STILL_NOTE = "The film freezes for a while: that part is left out."
 _BARS_NOTE = "The picture has bars or a frame: a body that they cut off counts as cut off."
 
 
@@ -89,9 +92,11 @@ class WalkerFinder:
             walks, reason = find_silhouettes(_grey(frames), self._rate, view)
         else:
             keypoints = Keypoints.empty(chunk.times_seconds, self._size_px)
-            people, size = self._tracker.follow(frames, is_cut).items(), frames.shape[2:0:-1]
-            walks = [judge_person(*person, keypoints, view, size) for person in people]
+            is_still, size = find_still(frames, self._rate), frames.shape[2:0:-1]
+            people = self._tracker.follow(frames, is_cut).items()
+            walks = [judge_person(*person, keypoints, view, is_still, size) for person in people]
             reason = ""
+            notes += [_STILL_NOTE] if any(np.isfinite(walk.boxes[is_still]).any() for walk in walks) else []
             notes += [_BARS_NOTE] if view != (0, 0, *size) else []
         for walk in walks:
             self._walked[walk.number] += walk.amount
@@ -152,6 +157,12 @@ def find_cuts(thumbs: Sequence[np.ndarray]) -> np.ndarray:
     # A camera that swings round changes every frame.
     is_sudden = change > _MIN_CHANGE + 2 * median_filter(change, 9, mode="mirror")
     return np.append(False, (likeness < _MIN_LIKENESS) & is_sudden)
+
+
+def find_still(frames: np.ndarray, frame_rate_hz: float) -> np.ndarray:
+    """Tell in which frames a film has stopped, (num_frames,), bool: each repeats the one before."""
+    is_same = [cv2.absdiff(one, other).max() <= _MAX_TRACE for one, other in pairwise(frames)]
+    return binary_opening([False, *is_same], np.ones(max(2, round(_MIN_STILL_SECONDS * frame_rate_hz))))
 
 
 def find_view(frames: np.ndarray) -> View:

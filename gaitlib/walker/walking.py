@@ -65,7 +65,9 @@ class Walk:
         return float(sum(self.squares[rows, 2].sum() for rows in self.bouts))
 
 
-def judge_person(number: int, poses: dict[int, Pose], nobody: Keypoints, view: View, size: tuple) -> Walk:
+def judge_person(
+    number: int, poses: dict[int, Pose], nobody: Keypoints, view: View, is_still: np.ndarray, size: tuple
+) -> Walk:
     """Return what somebody does whose poses are known, in frames of this `size` (width, height)."""
     keypoints, scale = nobody.part(np.arange(len(nobody))), nobody.frame_size_px[0] / size[0]
     for row, pose in poses.items():
@@ -73,6 +75,7 @@ def judge_person(number: int, poses: dict[int, Pose], nobody: Keypoints, view: V
         keypoints.visibility[row] = pose.visibility
     keypoints = smooth(keypoints)
     states = judge_frames(keypoints, tuple(edge * scale for edge in view))
+    states[is_still & (states == State.WALKING)] = State.STANDING
     bouts = find_bouts(states, runs := unbroken_runs(keypoints), keypoints.frame_rate_hz)
     low, high = keypoints.image_px.min(axis=1) / scale, keypoints.image_px.max(axis=1) / scale
     low[:, 1] -= _CROWN_HEIGHTS * (high - low)[:, 1]
