@@ -18,7 +18,7 @@ from gaitlib.evaluation import scores
 from gaitlib.evaluation.scores import BaselineScore, Predictions, compare_rights, mean_with_interval
 from gaitlib.files import read_json
 from gaitlib.models import ALONE, BASELINES, TrainedModel, classifiers
-from gaitlib.training import fit_folder, load_fit, read_history, train_fit
+from gaitlib.training import fit_folder, load_fit, read_history, train_model
 
 # The moment at which a walk begins says nothing about how the person walks.
 _TRUTH = [part.name for part in fields(WalkParameters) if part.name != "start_cycle"]
@@ -198,9 +198,10 @@ def leak_lesson(data: RunData, evaluation: Evaluation, config: RunConfig) -> sco
     """Train the chosen model on a split by video, and score it on the same videos as the held-out one."""
     if config.relative_to == "walker-mean":  # a leaking split would divide the mean too
         return None
-    named = config.model_copy(update={"model": evaluation.chosen})
-    leaking = Fit(1, config.seed, leaking_split(data, config), named)
-    known = judge_model(train_fit(leaking).chosen.model, leaking).rights()
+    leaking = leaking_split(data, config)
+    train, validation = (leaking.video_set(split, config) for split in ("train", "validation"))
+    model = train_model(evaluation.chosen, train, validation, config, data.emotions).model
+    known = judge_model(model, Fit(1, config.seed, leaking, config)).rights()
     held_out, walkers = evaluation.predictions.rights().loc[known.index], known.index.get_level_values(0)
     return scores.LeakScores(
         **vars(compare_rights(held_out, known, config)),

@@ -21,7 +21,7 @@ from gaitlib.evaluation import Predictions, compare_rights, git_commit, holm, ju
 from gaitlib.experiments.plan import ExperimentPlan, describe_settings, list_candidates
 from gaitlib.files import hold_lock, make_folder, read_json, write_csv, write_json
 from gaitlib.models import load_keras
-from gaitlib.training import train_fit
+from gaitlib.training import choose_model, train_model
 
 # What a plan says beyond the work itself: with another value the same trials go on.
 _NO_MATTER = {"name", "trials", "storage"}
@@ -169,9 +169,12 @@ def answer_fit(fit: Fit) -> list[dict[Any, Any]]:
 
     Returns `video`, `walker`, `emotion` and `predicted` by video.
     """
-    model = train_fit(fit).chosen.model
-    table = judge_model(model, fit).to_table()
-    if model.kind != "gait":  # layers of finished models would pile up over hundreds of trainings
+    train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
+    emotions, is_open = fit.data.emotions, fit.config.model == "auto"
+    name = choose_model(train, fit.config, emotions).name if is_open else fit.config.model
+    result = train_model(name, train, validation, fit.config, emotions)
+    table = judge_model(result.model, fit).to_table()
+    if result.model.kind != "gait":  # layers of finished models would pile up over hundreds of trainings
         load_keras().utils.clear_session()
     return table[["video", "walker", "emotion", "predicted"]].to_dict("records")
 

@@ -46,17 +46,16 @@ def train_fits(data: RunData, config: RunConfig, run_dir: Path) -> list[FitResul
         # The workers leave what they learn in the cache, from where it is taken below.
         list(run_many(_train_there, fits, config.scheduler, "Training"))
     for fit in fits:
-        results.append(train_fit(fit))
+        results.append(_train_fit(fit))
         _save(results[-1], fit_folder(run_dir, fit))
     return results
 
 
 def _train_there(fit: Fit) -> None:
-    train_fit(fit)
+    _train_fit(fit)
 
 
-def train_fit(fit: Fit) -> FitResult:
-    """Train what one fold and seed is judged by, and the published network where the model is chosen."""
+def _train_fit(fit: Fit) -> FitResult:
     train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
 
     def trained(name: str) -> TrainingResult:
