@@ -91,26 +91,29 @@ class Timeline:
     """Give each frame its time, in seconds from the first frame, whatever the faults of the stamps.
 
     A frame without a stamp, or with one that runs back, stands still or jumps by more than 10 s, is placed
-    one step after the one before; later stamps go on from there.
+    one step after the one before; later stamps go on from there, or from where they were if only that one
+    was astray.
     """
 
     def __init__(self, nominal_rate_hz: float) -> None:
         self._step = 1 / (nominal_rate_hz if 1 <= nominal_rate_hz <= 1000 else 25.0)
-        self._steps, self._time, self.num_astray = array("d"), 0.0, 0
-        self._last: float | None = None
+        self._steps, self._time, self.left_out_seconds, self.num_astray = array("d"), 0.0, 0.0, 0
+        self._anchors: list[float] = []  # the last stamp; where it is astray also what it should have been
 
     def place(self, stamp: float | None) -> float:
         """Return the seconds from the first frame at which the next one is shown; None is no stamp."""
-        if self._last is None:
-            self._last = stamp or 0.0
+        if not self._anchors:
+            self._anchors = [stamp or 0.0]
             return 0.0
-        stamp = self._last + self._step if stamp is None else stamp
-        step = stamp - self._last
+        expected = self._anchors[-1] + self._step
+        stamp = expected if stamp is None else stamp
+        steps = [stamp - anchor for anchor in self._anchors]
+        step = min(steps, key=lambda one: (one <= 0, abs(one - self._step)))
+        self._anchors = [stamp]
         if not _MIN_STEP_SECONDS < step <= _MAX_GAP_SECONDS:
             self.num_astray += 1
-            stamp = stamp if abs(step) > _MAX_GAP_SECONDS else self._last + self._step  # a jump stays
-            step = self._step
-        self._last = stamp
+            self.left_out_seconds += max(0.0, step - self._step)
+            self._anchors, step = [stamp, expected], self._step
         self._steps.append(step)
         self._step = median_low(self._steps[-8:])
         self._time += step
@@ -259,7 +262,7 @@ class Decoder:
             notes.append(f"Claims {report.frame_rate_hz:.3g} frames a second: are the times right?")
         if timeline.num_astray:
             notes.append(f"Time stamps that run back or jump, put after the last: {timeline.num_astray}.")
-        promised, read_seconds = self._promised_seconds(), timeline.end_seconds()
+        promised, read_seconds = self._promised_seconds(), timeline.end_seconds() + timeline.left_out_seconds
         num_promised = min(self.stream.frames, round(promised * report.frame_rate_hz))
         if promised - read_seconds > max(0.25, 2.5 / report.frame_rate_hz):
             notes.append(f"Cut off: it promises {promised:.1f} s, the frames end after {read_seconds:.1f} s.")
