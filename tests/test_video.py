@@ -370,7 +370,7 @@ def test_damage_is_said_and_the_rest_read(tmp_path, kind, capfd):
             assert str(error).startswith(str(path)) and str(error).isprintable()
         else:
             num_silent += not reader.report.notes
-    assert num_silent <= (0 if kind in ("webm", "mp4 av1") else 3)  # strict decoders tell of flips in these
+    assert num_silent <= (0 if kind in ("webm", "mp4 av1") else 3)  # a second decoder tells of flips in these
     assert capfd.readouterr() == ("", "")
 
 

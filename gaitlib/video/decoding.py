@@ -5,6 +5,7 @@ import logging
 import re
 from array import array
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median_low
@@ -28,6 +29,8 @@ _MAX_ERRORS_IN_A_ROW, _MAX_READINGS = 100, 50
 # Cameras leave out a frame or two in little light; headers and indexes are a small part of a file.
 _MIN_GAP_STEPS, _MIN_GAP_SECONDS, _MAX_UNREAD_SHARE = 3.5, 0.1, 0.05
 _MAX_GAP_SECONDS, _MIN_STEP_SECONDS = 10.0, 0.9e-3  # of more than 1000 frames a second none is believed
+# Decoders that pass over flipped bits in silence, and others that tell, but give hardly a frame after them.
+_CHECKERS = {"vp9": ("libvpx-vp9", {}), "libdav1d": ("libdav1d", {"strict": "strict"})}
 _ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1", "libdav1d"}
 # FFmpeg's errors come to `_call`, none to the terminal.
 av.logging.set_level(av.logging.ERROR)
@@ -164,7 +167,7 @@ class Decoder:
         self._timeline = Timeline(float(self.stream.average_rate or 0))
         self._stretch = self._find_stretch()
         self._num_due = self._num_failed = self._num_torn = 0
-        self._faults, self._is_interlaced = list[str](), False
+        self._faults, self._doubts, self._is_interlaced = list[str](), list[str](), False
 
     def _main_stream(self) -> VideoStream:
         """Return the largest stream of moving pictures, no cover; `InputError` without one."""
@@ -193,7 +196,9 @@ class Decoder:
 
     def frames(self) -> Generator[tuple[av.VideoFrame, float], None, None]:
         """Yield each frame, and when it leaves the screen in seconds from the first frame."""
-        base, shown = float(self.stream.time_base or 0), None
+        context, base, shown = self.stream.codec_context, float(self.stream.time_base or 0), None
+        context.options = _OPTIONS
+        context.thread_count = 1  # what other threads log cannot be caught
         for frame in self._decode():
             self._is_interlaced |= bool(frame.interlaced_frame)
             self.report.frames_read += 1
@@ -210,17 +215,28 @@ class Decoder:
         self._complete()
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        context = self.stream.codec_context
-        if context.name == "vp9" and context.pix_fmt == "yuv420p":  # FFmpeg's own is silent on flipped bits
-            strict = av.CodecContext.create("libvpx-vp9", "r")
-            strict.extradata, context = context.extradata, strict
-        context.thread_count = 1  # what other threads log cannot be caught
-        context.options = _OPTIONS | {"strict": "strict" if context.name == "libdav1d" else "normal"}
+        checker = self._make_checker()
         for packet in self._packets():
             try:
-                yield from _call(self._faults, context.decode, packet)
+                frames = _call(self._faults, self.stream.decode, packet)
             except av.error.FFmpegError:
                 self._num_failed += 1
+                continue
+            if checker:
+                with suppress(av.error.FFmpegError):
+                    _call(self._doubts, checker.decode, packet)
+            yield from frames
+
+    def _make_checker(self) -> Any:
+        context = self.stream.codec_context
+        name, options = _CHECKERS.get(context.name, ("", {}))
+        # libvpx is built for 8 bits.
+        is_deep = not context.pix_fmt or av.VideoFormat(context.pix_fmt).components[0].bits > 8
+        if name not in av.codecs_available or (is_deep and context.name == "vp9"):
+            return None
+        checker = av.CodecContext.create(name, "r")
+        checker.extradata, checker.thread_count, checker.options = context.extradata, 1, _OPTIONS | options
+        return checker
 
     def _packets(self) -> Iterator[av.Packet | None]:
         """Yield the stream's packets as far as the file goes, then None, which ends decoding."""
@@ -272,6 +288,8 @@ class Decoder:
             notes.append(f"The header counts {self.stream.frames} frames, {report.frames_read} are there.")
         elif (missing := timeline.missing_seconds()) > 0:
             notes.append(f"Frames are missing midway: {missing:.1f} s in all.")
+        elif self._doubts:
+            notes.append(f"Damaged, says a stricter decoder: {self._doubts[0]}.")
         if (share := self._file.unread_share) > _MAX_UNREAD_SHARE:
             notes.append(f"{share:.0%} of the file are no part of the film: damage, or a second film?")
 
