@@ -68,7 +68,7 @@ class VideoReader:
 
     def _pictures(self, decoded: Iterator[tuple[av.VideoFrame, float]], stream: VideoStream) -> Iterator:
         """Yield the picture on screen at each tick; a frame that stays there is converted once."""
-        convert, num_shown = None, 0
+        convert, picture, num_shown = None, None, 0
         for frame, until_seconds in decoded:
             convert = convert or self._converter(frame, stream)
             num_due = max(1, ceil((until_seconds - _EPSILON_SECONDS) * self.frame_rate_hz))
@@ -77,13 +77,19 @@ class VideoReader:
             try:
                 picture = convert(frame)
             except av.error.FFmpegError as error:  # damage can make up a format
-                raise InputError(f"{show_name(self.path)} cannot be shown ({error.strerror}).") from None
+                self.report.corrupt_frames += 1
+                if picture is None:
+                    name = show_name(self.path)
+                    raise InputError(f"{name} cannot be shown ({error.strerror}): convert it.") from None
             yield from repeat(picture, num_due - num_shown)
             num_shown = num_due
 
     def _converter(self, first: av.VideoFrame, stream: VideoStream) -> Callable[[av.VideoFrame], np.ndarray]:
         """Return what turns stored frames into displayed ones: small, upright, in square pixels."""
         ratio = float(stream.sample_aspect_ratio or 1)
+        if not 0.25 <= ratio <= 4:
+            self.report.notes.append(f"Claims pixels {ratio:g} times as wide as high: taken as square.")
+            ratio = 1.0
         axes, width, height = _display_axes(first), max(1, round(first.width * ratio)), first.height
         self.report.width, self.report.height = (width, height) if axes[0, 0] else (height, width)
         scale = min(1.0, self.max_side_px / max(width, height))
