@@ -68,13 +68,13 @@ class TestRecordings:
         [
             ("sep=;\n", ["x", "y", "z"], ("timestamp", 1000), {"sep": ";", "decimal": ","}),
             ("", ["gFx", "gFy", "gFz"], ("time", 1), {}),
-            ("", ["acc x", "acc y", "acc z"], ("t", 1_000_000), {"encoding": "utf-16"}),
+            ("", ["X [mg]", "Y [mg]", "Z [mg]"], ("t", 1_000_000), {"encoding": "utf-16"}),
             ("Device,A watch\nAt 10, room 3\n# ", ["ax", "ay", "az"], ("Elapsed time (s)", 1), {"sep": "\t"}),
         ],
-        ids=["sep line, ms without a unit", "g force", "utf-16", "lines before"],
+        ids=["sep line, ms without a unit", "g force", "mg, utf-16", "lines before"],
     )
     def test_other_exports_of_phones_and_watches(self, tmp_path, before, names, clock, how):
-        scale = 1 / 9.80665 if names[0] == "gFx" else 1
+        scale = {"g": 1 / 9.80665, "X": 1000 / 9.80665}.get(names[0][0], 1)
         axes = [scale * walk_signals()[f"acc_{axis}_m_s2"] for axis in "xyz"]
         table = pd.DataFrame({clock[0]: clock[1] * TIMES, **dict(zip(names, axes, strict=True))})
         encoding, path = how.pop("encoding", "utf-8"), tmp_path / "a.csv"
@@ -107,10 +107,14 @@ class TestRecordings:
         assert set(recording.signals) == {"heart_rate_bpm"} and "raw counts" in recording.notes[-1]
 
     def test_axes_of_other_sensors_are_no_acceleration(self, tmp_path):
-        kinds = ("mag", "pos", "acc_mg", "gyro_mdps")
-        axes = {f"{axis}_{kind}": walk_signals()["acc_x_m_s2"] for axis in "xyz" for kind in kinds}
+        axes = {f"{axis}_{kind}": walk_signals()["acc_x_m_s2"] for axis in "xyz" for kind in ("mag", "pos")}
         with pytest.raises(InputError, match="no signal that could be used"):
             read_recording(write(tmp_path / "a.csv", {"time": TIMES, **axes}))
+
+    def test_small_accelerations_in_mg_by_their_header(self, tmp_path):
+        shaken = {f"acc_{axis}_mg": 150 * np.sin(9 * TIMES + place) for place, axis in enumerate("xyz")}
+        recording = read_recording(write(tmp_path / "a.csv", {"time": TIMES, **shaken}))
+        assert recording.signals["acc_x_m_s2"].max() == pytest.approx(0.15 * 9.80665, rel=0.01)
 
     @pytest.mark.parametrize(
         "name, factor, words",
@@ -119,6 +123,7 @@ class TestRecordings:
             ("acc_x_m_s2", 1 / 9.80665, "taken for g"),
             ("gyroRotationX(rad/s)", np.pi / 180, "radians"),
             ("gyro_x_deg_s", np.pi / 180, "radians"),
+            ("gyro_x_mdps", 1000, "taken for mdps"),
         ],
     )
     def test_units_are_told_by_header_or_range(self, tmp_path, name, factor, words):

@@ -22,14 +22,13 @@ _SIGNALS = {
     "ppg": r"(^|_)(ppg|bvp)(_|$)",
 }
 for _x in "xyz":
-    _SIGNALS[f"acc_{_x}_m_s2"] = rf"(acc|beschl)[a-z_]*?_?{_x}(_|$)|^(a|g_f)?_?{_x}(_axis)?(_g|_m_s_?2)?$"
+    _SIGNALS[f"acc_{_x}_m_s2"] = rf"(acc|beschl)[a-z_]*?_?{_x}(_|$)|^(a|g_f)?_?{_x}(_axis)?(_m?g|_m_s_?2)?$"
     _SIGNALS[f"gyro_{_x}_deg_s"] = rf"(gyr|rotat)[a-z_]*?_?{_x}(_|$)|^w_?{_x}$|^w?_?{_x}(_axis)?_(rad|deg)_s$"
-_NO_SIGNAL = r"(^|_)(conf|confidence|max(?!_\d)|min|zone|resting|quality|mg|mdps)(_|$)"
+_NO_SIGNAL = r"(^|_)(conf|confidence|max(?!_\d)|min|zone|resting|quality)(_|$)"
 _PER_MINUTE = r"(beats|counts?|1|per)_min(_|$)"
 _TIME = r"(^|_)(time|timestamp|seconds|t|date|datetime|epoch|unix|zeit|temps|tiempo)(_|$)"
 _CLOCK_UNITS = {"ms": 1e-3, "millis": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "ns": 1e-9}
-# The unit that each kind is mistaken for, its factor, and what no walking reaches in the right one.
-_OTHER_UNITS = {"acc": ("g", 9.80665, 100), "gyro": ("radians a second", 180 / np.pi, 2000)}
+_UNITS = {"mg": 9.80665e-3, "g": 9.80665, "radians a second": 180 / np.pi, "mdps": 1e-3}
 # What changes slowly, and values of it that a living person can give; others count as missing.
 _RANGES = {"heart_rate_bpm": (25.0, 240.0), "eda_us": (0.01, 100.0)}
 _MIN_RATE_HZ = 8.0  # of all others: the fastest steps still show
@@ -61,8 +60,8 @@ def read_recording(path: Path | str) -> Recording:
     """Read a CSV file of signals: one row a moment, a column of times, and any of the signals of `Recording`.
 
     Comma, semicolon or tab; seconds, Unix times to the nanosecond or ISO dates; sensors in columns (empty
-    cells where one has no sample) or in rows (columns ``sensor``, ``x``, ``y``, ``z``, ``value``). g and
-    radians are told by their range, and converted. Raises an `InputError` if it is no table, has
+    cells where one has no sample) or in rows (columns ``sensor``, ``x``, ``y``, ``z``, ``value``). g, mg and
+    radians are told by the header or the range, and converted. Raises an `InputError` if it is no table, has
     no times or no signal that could be used.
     """
     name, table, notes = show_name(path), _read_csv(Path(path)), list[str]()
@@ -166,26 +165,22 @@ def _seconds_of(times: pd.Series, header: str) -> pd.Series:
 
 def _find_signals(columns: dict[str, pd.Series], notes: list[str]) -> dict[str, pd.Series]:
     """Return what can be used of columns of text over seconds, in the units of the names."""
-    signals = dict[str, pd.Series]()
+    signals, headers = dict[str, pd.Series](), dict[str, str]()
     for header, texts in columns.items():
         name = _signal_of(header)
         if name and name not in signals:
             if header == "x":
                 notes.append("Columns x, y and z are taken for acceleration.")
             if (signal := _clean(texts, name, notes)) is not None:
-                signals[name] = signal
-    for kind, (unit, factor, largest) in _OTHER_UNITS.items():
-        own = {name: signal for name, signal in signals.items() if name.startswith(kind)}
-        size = np.linalg.norm([np.sqrt(signal.pow(2).mean()) for signal in own.values()])
-        steady = np.linalg.norm([signal.mean() for signal in own.values()])
-        # Walking shakes a wrist or a pocket by more than 1 m/s2; gravity is one g.
-        is_still = size < 0.7 or (size < 1.5 and steady > 0.6 * size)
-        if size > largest:
-            notes.append(f"{kind} was left out: too large for its unit (raw counts of the sensor?).")
-            signals = {name: signal for name, signal in signals.items() if name not in own}
-        elif own and (is_still if kind == "acc" else size < 8):
-            notes.append(f"{kind}: taken for {unit} and converted.")
-            signals |= {name: factor * signal for name, signal in own.items()}
+                signals[name], headers[name] = signal, header
+    for kind in ("acc", "gyro"):
+        own = [name for name in signals if name.startswith(kind)]
+        said = " ".join(headers[name] for name in own)
+        if own and (unit := _other_unit(kind, said, [signals[name] for name in own])):
+            is_known = unit in _UNITS
+            notes.append(f"{kind}: {f'taken for {unit} and converted' if is_known else unit}.")
+            scaled = {name: signals.pop(name) * _UNITS.get(unit, 1) for name in own}
+            signals |= scaled if is_known else {}
     return signals
 
 
@@ -209,3 +204,18 @@ def _clean(texts: pd.Series, name: str, notes: list[str]) -> pd.Series | None:
             notes.append(f"{name} has {gaps.sum()} gaps: the longest part without one is used.")
         return longest
     return None
+
+
+def _other_unit(kind: str, headers: str, signals: list[pd.Series]) -> str:
+    """Return the unit of an acceleration or rotation, by header or range, if not that of the names."""
+    size = np.linalg.norm([np.sqrt(signal.pow(2).mean()) for signal in signals])
+    steady = np.linalg.norm([signal.mean() for signal in signals])
+    if kind == "gyro":
+        is_rad = size < 8 or "rad" in headers
+        return "mdps" if "mdps" in headers else "radians a second" if is_rad else ""
+    # Walking shakes a wrist or a pocket by more than 1 m/s2, nobody by 100 on average; gravity is one g.
+    if size > 100 or "_mg" in headers:
+        is_mg = "_mg" in headers or (500 < size < 1800 if steady > 0.6 * size else size < 4000)
+        return "mg" if is_mg else "neither m/s2 nor g, left out (raw counts of the sensor?)"
+    is_still = size < 0.7 or (size < 1.5 and steady > 0.6 * size)
+    return "g" if is_still or re.search(r"_g\b", headers) else ""
