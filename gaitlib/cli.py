@@ -170,6 +170,10 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         app([argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="gaitlib")
+    except SystemExit as end:
+        if end.code == 130:  # Ctrl-C
+            sys.exit("gaitlib: stopped; the same command goes on from what is finished.")
+        raise
     except Exception as error:
         if "--debug" in sys.argv:
             raise

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 
-_FREE_SPACE = "Free some space or choose another folder (GAITLIB_CACHE moves the cache)."
+_FREE_SPACE = "Free some space (or raise ulimit -f), then run the same command again."
 # What the system says where there is no room to write; NumPy's own words are the last.
 _FULL = "|".join([*map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)), "requested and"])
 # Names or words of exceptions: of those in notebook kernels and workers only one arrives.
@@ -29,7 +29,8 @@ class StorageError(OSError):
 def storage_error(path: object, error: Exception) -> StorageError:
     """Return the error that says why `path` could not be written, and what to do."""
     cause = getattr(error, "strerror", None) or " ".join(str(error).split())
-    return StorageError(f"Cannot write {path}: {cause}. {_FREE_SPACE}")
+    remedy = _FREE_SPACE if is_full(error) else "Choose another folder (GAITLIB_CACHE moves the cache)."
+    return StorageError(f"Cannot write {path}: {cause}. {remedy}")
 
 
 def is_full(error: Exception) -> bool:
@@ -50,5 +51,8 @@ def known_sentence(name: str, text: str) -> str | None:
 def sentence_of(error: BaseException) -> str:
     """Return an exception as one sentence for people."""
     name, text = type(error).__name__, " ".join(str(error).split())
-    unexpected = f"unexpected {name}: {text[:300]} (gaitlib --debug COMMAND shows where)."
-    return known_sentence(name, text) or unexpected
+    if known := known_sentence(name, text):
+        return known
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    return f"unexpected {name}: {text[:300]} (gaitlib --debug COMMAND shows where)."

@@ -368,8 +368,18 @@ def test_folds_are_trained_on_workers_as_here(run, scheduler, workers, tmp_path)
 
 def test_task_that_kills_every_worker_is_one_sentence(scheduler, workers):
     workers(4)
-    with pytest.raises(InputError, match="a task brought down every worker that tried it"):
+    with pytest.raises(InputError, match="a task brought down all that tried it"):
         list(run_many(os._exit, [1], scheduler))
+
+
+def test_run_without_a_worker_left_ends_with_one_sentence(scheduler, workers, monkeypatch):
+    monkeypatch.setattr(cluster, "NO_WORKER_SECONDS", 2)
+    (only,) = workers(1)
+    results = run_many(time.sleep, [0.1] * 20, scheduler)
+    assert next(results) is None
+    only.kill()
+    with pytest.raises(InputError, match="its workers are gone"):
+        list(results)
 
 
 @pytest.mark.parametrize("address", ["", "tcp://127.0.0.1:9"])

@@ -6,6 +6,7 @@ Workers share the videos and the cache with this machine, under the same paths, 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any
 
 import joblib
@@ -14,6 +15,8 @@ from tqdm import tqdm
 from gaitlib.errors import InputError
 
 _CONNECT_SECONDS = 10.0
+# How long to go on without any worker: a new one may be on its way.
+NO_WORKER_SECONDS = 60.0
 
 
 def run_many(
@@ -52,9 +55,13 @@ def _run_on_workers(function: Callable[[Any], Any], items: Sequence[Any], schedu
     with client:
         try:
             for future in client.map(function, items, pure=False):
+                while not future.done():
+                    client.wait_for_workers(1, timeout=NO_WORKER_SECONDS)
+                    with suppress(TimeoutError):
+                        future.exception(timeout=1)
                 yield future.result()
-        except (KilledWorker, CancelledError) as error:
+        except (KilledWorker, CancelledError, TimeoutError) as error:
             raise InputError(
-                "The Dask scheduler is gone, or a task brought down every worker that tried it (a crash "
-                "or lack of memory): start both again, then the same command; what is finished is kept."
+                "The Dask scheduler or its workers are gone, or a task brought down all that tried it (a "
+                "crash, or lack of memory): start them, then the same command; what is finished is kept."
             ) from error

@@ -66,8 +66,10 @@ def make_demo(
     """
     folders = [Path(videos_dir).resolve(), Path(videos_test_dir).resolve()]
     for folder in folders:
-        if held := {path.name for path in folder.glob("*")} - {"README.md"}:
+        if held := {path.name for path in folder.glob("*")} - {"README.md", ".gitkeep"}:
             raise InputError(f"{folder} already holds {min(held)}: give an empty folder for the walkers.")
+    if folders[0] == folders[1]:
+        raise InputError(f"{folders[0]} cannot hold both sets of walkers: give two folders.")
     first_test = num_walkers + 1
     groups = range(1, first_test), range(first_test, first_test + max(2, round(num_walkers / 2)))
     training, test = (sample_truth(walkers, num_takes, seconds=clip_seconds, seed=seed) for walkers in groups)

@@ -121,13 +121,17 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
             f"{show_name(stems[0])} was read as a video of walker {walkers[0]}: if that is the take, name "
             "files WALKER_TAKE.mp4 or add a column 'walker'."
         )
+    warnings += _doubt_people(sorted(set(walkers) - {""}), is_given=False)
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]
 
 
-def _doubt_people(walkers: Sequence[str]) -> list[str]:
-    """Return a sentence on names that are the same but for zeros, accents, emotions, sessions or takes."""
+def _doubt_people(walkers: Sequence[str], is_given: bool = True) -> list[str]:
+    """Return a sentence on names that are the same but for zeros, accents, emotions and sessions.
+
+    Of names that are not given but read from files: but for a take or a condition as the last word, too.
+    """
     lasts = {re.split(r"[\W_]", normal_name(walker))[-1] for walker in walkers}
-    for take in ("$", r"[\W_]\d+$", r"[\W_][^\W_]+$"):
+    for take in ("$",) if is_given else (r"[\W_]\d+$", r"[\W_][^\W_]+$"):
         alike = defaultdict(list)
         for walker in walkers:
             plain = unicodedata.normalize("NFKD", re.sub(take, "", normal_name(walker)))

@@ -99,6 +99,8 @@ def load_trained(path: str | Path) -> TrainedModel:
 def _read(path: Path, _digest: str) -> TrainedModel:
     card, architecture = _read_texts(path)
     model = TrainedModel.model_validate_json(card)
+    if len(set(model.emotions)) < len(model.emotions) or not isinstance(model.about.get("is_demo"), bool):
+        raise ValueError("its card does not say what it was trained on")
     if model.kind != "gait":
         return model.model_copy(update={"predictor": _read_network(path, model, architecture)})
     predictor = skops.io.load(path, trusted=sorted(_TRUSTED_TYPES))

@@ -20,7 +20,7 @@ from gaitlib.models import ALONE, TrainedModel
 from gaitlib.senses import TOGETHER, measure_walk, recording_beside
 from gaitlib.senses.fusion import SensesModel
 
-# No step is longer, in leg lengths: two steps of a film that runs so fast were taken for one.
+# No step is longer, in leg lengths.
 _MAX_STEP_LEGS = 1.25
 # Steps per minute that people walk at; below, a step is too slow to be told from half a step. How many times
 # as many one of two bouts may have.

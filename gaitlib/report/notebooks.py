@@ -187,7 +187,7 @@ def _describe(folder: Path) -> dict[str, Any]:
     """Return what the list tells of a run or an experiment, and what two of them are compared by."""
     results, rights = read_json(folder / "results.json"), {}
     data, chosen, settings = results["data"], results.get("chosen", ""), results.get("config", {})
-    test = results["test"] if chosen else results.get("nested") or results["ranking"][0]
+    test = results["test"] if chosen else results["nested"]
     if chosen:
         table = read_csv(folder / "predictions.csv")
         is_right = (table["emotion"] == table["predicted"]).astype(int)

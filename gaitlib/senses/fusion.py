@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from gaitlib.config import RunConfig
 from gaitlib.data import inner_folds
+from gaitlib.errors import InputError
 from gaitlib.evaluation import Difference, Predictions, compare_rights, permutation_p
 from gaitlib.files import write_aside
 from gaitlib.models.classifiers import fit_classifier
@@ -64,8 +65,12 @@ class SensesModel:
 
 
 def load_senses(path: Path) -> SensesModel:
-    """Read back what `SensesModel.save` wrote; skops raises an error for what could run code."""
-    return SensesModel(**skops.io.load(path, trusted=["numpy.dtype"]))
+    """Read back what `SensesModel.save` wrote; raises `InputError` for anything else."""
+    try:
+        return SensesModel(**skops.io.load(path, trusted=["numpy.dtype"]))
+    except Exception as error:  # skops has no common class of errors for damaged or foreign files
+        cause = type(error).__name__
+        raise InputError(f"{path} is no model of the senses ({cause}): run notebook 08 again.") from error
 
 
 def sense_features(walks: pd.DataFrame, columns: list[str], relative_to: str) -> np.ndarray:

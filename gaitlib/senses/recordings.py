@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import av
@@ -13,7 +14,7 @@ from gaitlib.errors import InputError
 from gaitlib.files import decode_text, show_name
 
 SOUND_RATE_HZ = 16_000
-_MIN_SECONDS = 2.0
+_MIN_SECONDS, _MAX_SOUND_SECONDS = 2.0, 600
 # What columns of exports are called, in lower case with underscores.
 _SIGNALS = {
     "heart_rate_bpm": r"heart_?rate|beats_per_min|(^|_)(hr|bpm)(_|$)|(^|_)pulse(_rate)?$",
@@ -82,7 +83,8 @@ def read_recording(path: Path | str) -> Recording:
     columns = {
         _plain_name(f"{kind}_{column}"): texts.set_axis(seconds[texts.index])
         for kind, rows in table.drop(columns=counts.index).loc[seconds.index].groupby(kinds)
-        for column, texts in rows.dropna(axis=1, how="all").items()
+        for column, texts in rows.items()
+        if not (sensor and texts.isna().all())
     }
     if not (signals := _find_signals(columns, notes)):
         reason = f" ({' '.join(notes)})" if notes else ": expected columns such as acc_x_m_s2, heart_rate_bpm"
@@ -93,14 +95,15 @@ def read_recording(path: Path | str) -> Recording:
 def read_sound(path: Path | str) -> np.ndarray:
     """Return the sound of a video as one channel at `SOUND_RATE_HZ`: (num_samples,), float32, -1 to 1.
 
-    Raises an `InputError` where there is none, or where it is silent or damaged.
+    It ends after ten minutes. Raises an `InputError` where there is none, or it is silent or damaged.
     """
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise InputError("The video has no sound.")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE_HZ)
-            frames = container.decode(audio=0)
+            decoded = container.decode(audio=0)
+            frames = takewhile(lambda frame: (frame.time or 0) <= _MAX_SOUND_SECONDS, decoded)
             parts = [part.to_ndarray()[0] for frame in frames for part in resampler.resample(frame)]
     except (av.error.FFmpegError, OSError) as error:
         raise InputError("The sound is damaged.") from error
@@ -193,12 +196,15 @@ def _clean(texts: pd.Series, name: str, notes: list[str]) -> pd.Series | None:
     gaps = np.diff(values.index, prepend=values.index[:1]) > (20 if is_slow else 1)
     parts = [part for _, part in values.groupby(gaps.cumsum())]
     longest = max(parts, key=lambda part: np.ptp(part.index), default=values)
+    ends = longest.min(), longest.max()
     if len(longest) < 2 or np.ptp(longest.index) < _MIN_SECONDS:
         notes.append(f"{name} is missing: less than {_MIN_SECONDS:g} s of physiologically plausible values.")
     elif not is_slow and len(longest) < _MIN_RATE_HZ * np.ptp(longest.index):
         notes.append(f"{name} has fewer than {_MIN_RATE_HZ:g} samples a second and was left out.")
-    elif not is_slow and longest.isin([longest.min(), longest.max()]).sum() > 2 + 0.05 * len(longest):
-        notes.append(f"{name} never changes or is saturated at the ends of its range, and was left out.")
+    elif not is_slow and longest.nunique() < 2:
+        notes.append(f"{name} never changes and was left out.")
+    elif name[:3] in ("acc", "gyr") and longest.isin(ends).sum() > len(ends) + 0.05 * len(longest):
+        notes.append(f"{name} is saturated at the end of its range and was left out.")
     else:
         if gaps.any():
             notes.append(f"{name} has {gaps.sum()} gaps: the longest part without one is used.")
