@@ -189,7 +189,7 @@ class TestRecordings:
         "change, words",
         [
             (lambda table: table.assign(acc_x_m_s2=0.3), "acc_x_m_s2 never changes"),
-            (lambda table: table.assign(acc_x_m_s2=table["acc_x_m_s2"].clip(-1, 1)), "or is saturated"),
+            (lambda table: table.assign(acc_x_m_s2=table["acc_x_m_s2"].clip(-1, 1)), "is saturated"),
             (lambda table: table.assign(heart_rate_bpm=0), "heart_rate_bpm is missing"),
             (
                 lambda table: table.assign(
