@@ -57,8 +57,8 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     table = pd.DataFrame(scores, index=pd.Index(says, name="model"))
     merit = -table["accuracy"] - table["balanced_accuracy"]
     table = table.iloc[np.lexsort([table["log_loss"], merit])]
-    steady = str(table.loc[table.index.isin(_STEADY), "log_loss"].idxmin())
-    best, right = str(table.index[0]), (table["accuracy"] * 100).map("{:.0f} %".format)
+    steady = table.loc[table.index.isin(_STEADY), "log_loss"].idxmin()
+    best, right = table.index[0], (table["accuracy"] * 100).map("{:.0f} %".format)
     walkers = f"on inner folds of {num_walkers} training and validation walkers"
     reason = f"{best} was best of {len(table)} {walkers}, right in {right[best]} of their videos."
     if best != steady and _leads_by(says[best], says[steady], train.labels) <= 1:
@@ -67,7 +67,7 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
             f"{best} ({right[best]}) leads by less than a standard error."
         )
         best = steady
-    return Choice(best, table.reset_index(), reason)
+    return Choice(str(best), table.reset_index(), reason)
 
 
 def network_out_of_fold(model: TrainedModel, videos: VideoSet) -> np.ndarray:
