@@ -181,7 +181,10 @@ def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, 
     assert len(fitted) == 5 * 3 + 1
 
 
-def test_networks_are_judged_without_their_walkers(sets, monkeypatch):
+@pytest.mark.parametrize("is_good", [True, False])
+def test_networks_are_judged_without_their_walkers_and_given_up_where_they_are_hopeless(
+    sets, monkeypatch, is_good
+):
     both, config, seen = sets[0].joined(sets[1]), walk_config(seed=6), []
 
     def train_network(name, train, validation, config, emotions):
@@ -191,23 +194,30 @@ def test_networks_are_judged_without_their_walkers(sets, monkeypatch):
         def predict(videos):
             assert not set(videos.walkers) & walkers
             seen.append(len(videos))
-            return np.eye(len(EMOTIONS))[videos.labels]
+            return np.eye(len(EMOTIONS))[(videos.labels + (not is_good)) % len(EMOTIONS)]
 
         return SimpleNamespace(model=SimpleNamespace(predict=predict))
 
     assert len(choose_model(both, config, EMOTIONS).table) == 3  # so few videos feed no network
     monkeypatch.setattr(choosing, "_FEWEST_VIDEOS", len(both))
     monkeypatch.setattr(choosing, "train_model", train_network)
-    choice = choose_model(both, config.model_copy(update={"epochs": 7}), EMOTIONS)
-    assert choice.name in ("cnn_lstm", "skeleton_gru") and len(choice.table) == 5
-    assert sum(seen) == 2 * len(both)
+    choice = choose_model(both, config.model_copy(update={"epochs": 7 + is_good}), EMOTIONS)
+    num_videos = choice.table.set_index("model")["num_videos"][["cnn_lstm", "skeleton_gru"]]
+    if is_good:
+        assert choice.name in ("cnn_lstm", "skeleton_gru") and (num_videos == len(both)).all()
+        assert sum(seen) == 2 * len(both)
+    else:
+        assert choice.name == "gait_ensemble" and (num_videos < len(both) / 2).all()
+        assert seen == num_videos.tolist() and set(choice.table["model"][-2:]) == set(num_videos.index)
 
 
-def test_a_network_is_trained_in_inner_folds(sets):
+def test_a_network_is_trained_in_inner_folds_until_it_is_hopeless(sets):
     both, config = sets[0].joined(sets[1]), walk_config(seed=6, epochs=1)
     model = TrainedModel(name="skeleton_gru", emotions=EMOTIONS, config=config)
-    says = choosing.network_out_of_fold(model, both)
-    assert says.shape == (len(both), len(EMOTIONS)) and np.allclose(says.sum(axis=1), 1, atol=1e-3)
+    says = choosing.network_out_of_fold(model, both, rival=np.eye(len(EMOTIONS))[both.labels])
+    known = np.isfinite(says).all(axis=1)
+    assert np.allclose(says[known].sum(axis=1), 1, atol=1e-3) and 0 < known.sum() < len(both)
+    assert not set(both.walkers[known]) & set(both.walkers[~known])
 
 
 def test_comparing_must_be_better_than_the_ensemble_that_reads_each_walk_alone(sets):

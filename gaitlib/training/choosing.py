@@ -19,16 +19,19 @@ from gaitlib.training.fitting import gait_out_of_fold, train_model, training_key
 _FEWEST_WALKERS = 4
 # Of models that inner folds cannot tell apart, one that errs in two ways holds best for other people.
 _STEADY = ("gait_ensemble", ALONE)
-# Fewer videos feed no network; networks take longer, so fewer folds.
-_FEWEST_VIDEOS, _NUM_NETWORK_FOLDS = 40, 3
+# Fewer videos feed no network. Of the networks of keypoints, the one that is trained in half the time.
+_FEWEST_VIDEOS, _KEYPOINT_NETWORK = 40, "skeleton_gru"
+# Networks take longer: fewer folds, and none after one that leaves a network so many standard errors behind.
+_NUM_NETWORK_FOLDS, _HOPELESS = 3, 2.0
 
 
 @dataclass(frozen=True)
 class Choice:
     """The chosen model, a table of all candidates and the reason as a sentence.
 
-    The table has the columns `model`, `accuracy`, `balanced_accuracy` and `log_loss`, on inner folds, the
-    best first; it is empty where there were too few walkers to choose by.
+    The table has the columns `model`, `num_videos`, `accuracy`, `balanced_accuracy` and `log_loss`, on inner
+    folds, the best first; a network that was given up has judged fewer videos. It is empty where there were
+    too few walkers to choose by.
     """
 
     name: str
@@ -42,22 +45,24 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     Candidates are the gait classifiers and, from 40 videos on, the networks. An ensemble is chosen unless
     another leads by a standard error. `train` holds all walkers who train or choose the epoch.
     """
+    columns = ["num_videos", "accuracy", "balanced_accuracy", "log_loss"]
     num_walkers = len(set(train.walkers))
     if num_walkers < _FEWEST_WALKERS:
         reason = f"{num_walkers} training walkers are too few to choose by: the published network is used."
-        return Choice(PUBLISHED, pd.DataFrame({"model": []}), reason)
+        return Choice(PUBLISHED, pd.DataFrame(columns=["model", *columns]), reason)
     classifiers = [name for name in GAIT_NAMES if name != ALONE or config.relative_to != "none"]
     says = {name: gait_out_of_fold(name, train, config, len(emotions)) for name in classifiers}
-    networks = [PUBLISHED, *(["skeleton_gru"] if config.body == "keypoints" else [])]
+    losses = {name: _score(says[name], train.labels)["log_loss"] for name in _STEADY if name in says}
+    steady = min(losses, key=losses.__getitem__)
+    networks = [PUBLISHED, *([_KEYPOINT_NETWORK] if config.body == "keypoints" else [])]
     for name in networks if len(train) >= _FEWEST_VIDEOS else ():
         model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
         with suppress(InputError):  # too few walkers show an emotion to choose the epoch by some of them
-            says[name] = network_out_of_fold(model, train)
+            says[name] = network_out_of_fold(model, train, says[steady])
     scores = [_score(one, train.labels) for one in says.values()]
-    table = pd.DataFrame(scores, index=pd.Index(says, name="model"))
-    merit = -table["accuracy"] - table["balanced_accuracy"]
-    table = table.iloc[np.lexsort([table["log_loss"], merit])]
-    steady = table.loc[table.index.isin(_STEADY), "log_loss"].idxmin()
+    table = pd.DataFrame(scores, columns=columns, index=pd.Index(says, name="model"))
+    merit = [-table["num_videos"], -table["accuracy"] - table["balanced_accuracy"], table["log_loss"]]
+    table = table.iloc[np.lexsort(merit[::-1])]
     best, right = table.index[0], (table["accuracy"] * 100).map("{:.0f} %".format)
     walkers = f"on inner folds of {num_walkers} training and validation walkers"
     reason = f"{best} was best of {len(table)} {walkers}, right in {right[best]} of their videos."
@@ -70,17 +75,18 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     return Choice(str(best), table.reset_index(), reason)
 
 
-def network_out_of_fold(model: TrainedModel, videos: VideoSet) -> np.ndarray:
+def network_out_of_fold(model: TrainedModel, videos: VideoSet, rival: np.ndarray) -> np.ndarray:
     """Return what a network says of videos when trained without their walkers, (num_videos, num_classes).
 
+    One that after a fold is clearly behind a `rival`, who says as much, is given up: NaN for the other folds.
     Raises an `InputError` where too few walkers show an emotion to choose the epoch by others.
     """
     key = training_key(model, [make_clips(videos, model)])
-    return remember(_network_out_of_fold, ["videos"])(model, videos, key)
+    return remember(_network_out_of_fold, ["videos"])(model, videos, rival, key)
 
 
-def _network_out_of_fold(model: TrainedModel, videos: VideoSet, key: str) -> np.ndarray:
-    says, config = np.zeros((len(videos), len(model.emotions))), model.config
+def _network_out_of_fold(model: TrainedModel, videos: VideoSet, rival: np.ndarray, key: str) -> np.ndarray:
+    says, config = np.full((len(videos), len(model.emotions)), np.nan), model.config
     for known, held in inner_folds(videos.labels, videos.walkers, _NUM_NETWORK_FOLDS, config.seed):
         rest = videos.chosen(known)
         table = pd.DataFrame({"emotion": rest.labels, "walker": rest.walkers})
@@ -88,20 +94,25 @@ def _network_out_of_fold(model: TrainedModel, videos: VideoSet, key: str) -> np.
         parts = rest.chosen(~is_held), rest.chosen(is_held)
         trained = train_model(model.name, *parts, config, model.emotions).model
         says[held] = trained.predict(videos.chosen(held))
+        if _leads_by(rival, says, videos.labels) > _HOPELESS:
+            break
     return says
 
 
 def _leads_by(says: np.ndarray, others: np.ndarray, labels: np.ndarray) -> float:
-    """Return by how many standard errors one set of answers leads, video by video."""
-    one, other = (each.argmax(axis=1) == labels for each in (says, others))
+    """Return by how many standard errors one set of answers leads, video by video, where both are known."""
+    known = np.isfinite(says + others).all(axis=1)
+    one, other = (each[known].argmax(axis=1) == labels[known] for each in (says, others))
     lead = one.astype(float) - other
     return float(lead.mean() / max(lead.std() / len(lead) ** 0.5, 1e-9))
 
 
 def _score(says: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return the row of a candidate."""
-    says = says / says.sum(axis=1, keepdims=True)
+    """Return the row of a candidate; where it was given up, NaN stands for its answers."""
+    known = np.isfinite(says).all(axis=1)
+    says, labels = says[known] / says[known].sum(axis=1, keepdims=True), labels[known]
     return {
+        "num_videos": len(says),
         "accuracy": (says.argmax(axis=1) == labels).mean(),
         "balanced_accuracy": balanced_accuracy_score(labels, says.argmax(axis=1)),
         "log_loss": log_loss(labels, says, labels=range(says.shape[1])),
