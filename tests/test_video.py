@@ -246,6 +246,16 @@ def test_chunks_join_to_the_whole_in_flat_memory(tmp_path):
     assert peak < 150 * 96 * 160
 
 
+@pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "libvpx-vp9"])
+def test_films_of_other_codecs_are_turned_too(tmp_path, codec):
+    if codec not in av.codecs_available:
+        pytest.skip(f"no {codec} in this build of PyAV")
+    path = write_video(tmp_path / "a.mp4", codec=codec)
+    plain = read_grey(path)[0].frames[5]
+    turned = read_grey(turn(path, (0, 1, -1, 0)))[0].frames[5]
+    np.testing.assert_array_equal(turned, np.rot90(plain, -1))
+
+
 @pytest.mark.parametrize("is_mirrored", [False, True])
 @pytest.mark.parametrize("quarter_turns", range(4))
 def test_every_turn_with_and_without_mirror(tmp_path, quarter_turns, is_mirrored):

@@ -15,8 +15,7 @@ from tqdm import tqdm
 from gaitlib.errors import InputError
 
 _CONNECT_SECONDS = 10.0
-# How long to go on without any worker: a new one may be on its way.
-NO_WORKER_SECONDS = 60.0
+NO_WORKER_SECONDS = 60.0  # a new one may be on its way
 
 
 def run_many(

@@ -34,6 +34,7 @@ _BESIDE_NAMES = re.compile(
     rf"(?<![^\W\d_])({'|'.join([*_CAMERAS, *_FAMILY, 's', 'ses', 'v'])})(?![^\W\d_])[\W_]*\d*"
     r"|\d{4}([\W_]?\d\d){2}"
 )
+_LAST_NUMBER, _LAST_WORD = r"[\W_]\d+$", r"[\W_][^\W_]+$"
 _COPY = re.compile(
     r"^(copy|kopie|copie|copia) (of|von|de|di) |[\s_]*(\(\d+\)|-?\s*(copy|kopie|copie|copia)\s*\d*)$", re.I
 )
@@ -131,18 +132,18 @@ def _doubt_people(walkers: Sequence[str], is_given: bool = True) -> list[str]:
     Of names that are not given but read from files: but for a take or a condition as the last word, too.
     """
     lasts = {re.split(r"[\W_]", normal_name(walker))[-1] for walker in walkers}
-    for take in ("$",) if is_given else (r"[\W_]\d+$", r"[\W_][^\W_]+$"):
+    for end in ("$",) if is_given else (_LAST_NUMBER, _LAST_WORD):
         alike = defaultdict(list)
         for walker in walkers:
-            plain = unicodedata.normalize("NFKD", re.sub(take, "", normal_name(walker)))
+            plain = unicodedata.normalize("NFKD", re.sub(end, "", normal_name(walker)))
             plain = _BESIDE_NAMES.sub(" ", re.sub(r"[\u0300-\u036f]", "", plain))
             alike[tuple(re.findall(r"[^\W\d_]+|(?!0\d)\d+", plain)) or walker].append(walker)
         pairs = [names[:2] for names in alike.values() if len(names) > 1]
         # A number may tell people of one group apart, but hardly most people from another of the same name;
         # other words are conditions where nearly all people have each.
         is_crossed = len(walkers) > max(4, 0.8 * len(alike) * len(lasts))
-        is_likely = take == "$" or (2 * len(pairs) > len(alike) and (r"\d" in take or is_crossed))
-        if pairs and len(alike) > 1 and is_likely:
+        is_likely = is_given or 2 * len(pairs) > len(alike)
+        if pairs and len(alike) > 1 and is_likely and (is_crossed or end != _LAST_WORD):
             return [_ONE_PERSON.format(*pairs[0], len(pairs))]
     return []
 
