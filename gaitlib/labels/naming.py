@@ -119,8 +119,8 @@ def read_walkers(videos: pd.DataFrame, warnings: list[str]) -> list[str]:
     are_people = len(takes) > len(set(walkers)) and all(_words_of(take) - set(_CAMERAS) for take in takes)
     if are_people and all(map(str.isdigit, walkers)):
         warnings.append(
-            f"{show_name(stems[0])} was read as a video of walker {walkers[0]}: if that is the take, name "
-            "files WALKER_TAKE.mp4 or add a column 'walker'."
+            f"{show_name(stems[0])} was read as a video of walker {walkers[0]}: if that number is the "
+            "take, name files WALKER_TAKE.mp4 or add a column 'walker'."
         )
     warnings += _doubt_people(sorted(set(walkers) - {""}), is_given=False)
     return [walker or stem for walker, stem in zip(walkers, stems, strict=True)]

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 # Settings that do not shape what a model learns.
 OTHER_SETTINGS = {"scheduler", "leak_lesson", "num_resamples", "seeds"}
-# To be raised when the code of a training changes.
-_VERSION = 3
+_VERSION = 3  # to be raised when the code of a training changes
 _NUM_INNER_FOLDS = 5
 # Clips that describe the training to the measure of novelty, at most; walks for a reference, for a range.
 _MAX_NOVELTY_CLIPS, _FEWEST_WALKS, _FEWEST_SEEN = 600, 3, 8

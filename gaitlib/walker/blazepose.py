@@ -32,7 +32,8 @@ _PIP_DOWNLOAD = (
     *("-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.12", "--quiet"),
     *("--platform", "manylinux_2_28_x86_64", "--disable-pip-version-check", "mediapipe==0.10.21"),
 )
-_REMEDY = "silhouettes serve until 'python -m gaitlib weights' succeeds, or GAITLIB_WEIGHTS names its folder"
+_BY_OUTLINES = "walkers are found by silhouettes"
+_REMEDY = f"{_BY_OUTLINES} until 'python -m gaitlib weights' succeeds, or GAITLIB_WEIGHTS names its folder"
 
 MIN_SCORE = 0.5
 _DETECTOR_PX, _LANDMARK_PX, _HEAT_PX = 224, 256, 64
@@ -53,7 +54,7 @@ def weights_dir() -> Path:
 def weights_problem() -> str:
     """Return in one sentence why keypoints are not available; empty where they are."""
     if importlib.util.find_spec("ai_edge_litert") is None:
-        return f"The package ai-edge-litert is missing (not every system has a wheel of it): {_REMEDY}."
+        return f"The package ai-edge-litert is missing (not every system has a wheel of it): {_BY_OUTLINES}."
     for name, digest in _DIGESTS.items():
         path = weights_dir() / name
         if not path.is_file():
