@@ -88,23 +88,19 @@ def _find_labelled(folder: Path, labels_path: Path | None) -> LabelledVideos:
 
 
 def _find_test(folder: Path, labels_path: Path | None, train: LabelledVideos) -> LabelledVideos:
-    """Label the test by the file of the training where that has rows of its own for it."""
-    listed, own = None, None
-    with suppress(InputError):  # its folders are no emotions
-        own = find_videos(folder)
-    try:
-        listed = find_videos(folder, labels_path) if labels_path else None
-    except InputError as error:  # the file lists the training alone
-        if "lists no video" not in str(error):
-            raise
-    both = set(train.videos["listed"]).intersection(listed.videos["listed"]) if listed else set()
-    is_labelled = own is not None and own.videos["emotion"].notna().all()
-    if listed and both and len(both) < len(listed.videos) and not is_labelled:
+    """Label the test by the label file where its rows name test videos alone, else by the folder itself."""
+    both = set[str]()
+    if labels_path:
+        with suppress(InputError):  # the file lists the training alone
+            listed = find_videos(folder, labels_path)
+            both = set(train.videos["listed"]).intersection(listed.videos["listed"])
+            if not both:
+                return listed
+    own = find_videos(folder)
+    if both and own.videos["emotion"].isna().any():
         where = "is the name of a video in both folders"
         raise InputError(f"{labels_path}: {min(both)} {where}: write the folders before the names.")
-    if listed is None or both:
-        return own or find_videos(folder)
-    return own if own and len(listed.videos) < own.videos["emotion"].count() else listed
+    return own
 
 
 def _without_copies(data: RunData) -> RunData:
