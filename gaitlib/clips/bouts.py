@@ -5,6 +5,7 @@ those of a loop are the same but for the codec's noise, those of two steps of a 
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
@@ -58,10 +59,10 @@ def find_bouts(
     `runs` numbers in each row the unbroken run of one person's walking, -1 for none; see `find_repeats` for
     the rest. A frame that repeats an earlier one is in no bout: of a loop, the round with most walking is.
     """
-    is_new = (runs >= 0) & ~repeats
+    is_new = ~repeats
     if period:
         rounds = (np.arange(len(runs)) / period).astype(int)
-        is_new = (runs >= 0) & (rounds == np.bincount(rounds, runs >= 0).argmax())
+        is_new = rounds == np.bincount(rounds, runs >= 0).argmax()
     key = np.where(is_new, runs, -1)
     parts = np.split(np.arange(len(key)), np.flatnonzero(np.diff(key)) + 1)
     shortest = round(MIN_BOUT_SECONDS * frame_rate_hz)
@@ -78,8 +79,7 @@ def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, 
     shortest, first = round(_MIN_REPEAT_SECONDS * frame_rate_hz), round(_MIN_PERIOD_SECONDS * frame_rate_hz)
     if len(thumbs) < 2 * shortest:
         return repeats, loop
-    sharp = thumbs[:_MAX_ROWS].astype(np.float32)
-    frames = np.stack([cv2.GaussianBlur(frame, (0, 0), 0.6) for frame in sharp])
+    frames = np.stack([cv2.GaussianBlur(one, (0, 0), 0.6) for one in thumbs[:_MAX_ROWS].astype(np.float32)])
     step = _change(frames, 1)
     step = np.maximum(median_filter(np.concatenate([step[:1], step]), 9, mode="nearest"), 1e-6)
     coarse = frames[:, ::4, ::4].reshape(len(frames), -1)
@@ -90,25 +90,18 @@ def find_repeats(thumbs: np.ndarray, frame_rate_hz: float) -> tuple[np.ndarray, 
         same = binary_opening((step[period:] > _MIN_STEP_POWER) & (ratio < _MAX_RATIO), np.ones(shortest))
         repeats[period : len(frames)] |= same
         if not loop and same.mean() > 0.8:
-            fractions = (part for part in (period / 3, period / 2) if _fits(frames, step, part))
-            loop = next(fractions, float(period))
-            repeats[int(np.ceil(loop)) : len(frames)] = True
+            ratios = {part: _change(frames, part) / step[ceil(part) :] for part in (period / 3, period / 2)}
+            fits = (part for part in ratios if part % 1 and np.median(ratios[part]) < _MAX_RATIO_BETWEEN)
+            loop = float(next(fits, period))
+            repeats[ceil(loop) : len(frames)] = True
     return repeats, loop
-
-
-def _fits(frames: np.ndarray, step: np.ndarray, period: float) -> bool:
-    """Tell whether a loop may last so long, a fraction of a frame included."""
-    change = _change(frames, period)
-    return bool(period % 1 and np.median(change / step[-len(change) :]) < _MAX_RATIO_BETWEEN)
 
 
 def _change(frames: np.ndarray, period: float) -> np.ndarray:
     """Return the mean square change from each frame to the one `period` later, without noise."""
-    whole, part = int(period), period % 1
-    earlier = frames[: len(frames) - whole - (part > 0)]
-    if part:
-        earlier = (1 - part) * frames[1 : 1 + len(earlier)] + part * earlier
-    change = frames[len(frames) - len(earlier) :] - earlier
+    back = ceil(period)
+    ahead = back - float(period)
+    change = frames[back:] - (1 - ahead) * frames[:-back] - ahead * frames[1 : len(frames) + 1 - back]
     change -= np.median(change, axis=(1, 2), keepdims=True)
     noise = 1.4826 * np.median(np.abs(change), axis=(1, 2), keepdims=True)
     return (np.maximum(np.abs(change) - 3 * noise - 0.3, 0) ** 2).mean(axis=(1, 2))
