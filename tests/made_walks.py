@@ -52,7 +52,7 @@ def make_walk(folder: Path, row: dict) -> PreparedVideo:
     found = np.ones((len(times), 33), np.float32)
     keypoints = Keypoints(times, image.astype(np.float32), world.astype(np.float32), found, (1200, 400))
     folder.mkdir(parents=True)
-    keypoints.save(folder / "keypoints.npz")
+    save_keypoints(keypoints, folder)
     np.save(folder / "sequence.npy", keypoint_sequence(keypoints))
     _write_track(folder, times, image, row["speed_m_per_s"] / row["height_m"])
     seconds = len(times) / RATE_HZ
@@ -63,6 +63,11 @@ def make_walk(folder: Path, row: dict) -> PreparedVideo:
     meta |= {"frame_rate_hz": RATE_HZ, "main_person": 0, "bouts": [bout]}
     (folder / "meta.json").write_text(json.dumps(meta))
     return PreparedVideo(folder, folder.name)
+
+
+def save_keypoints(keypoints: Keypoints, folder: Path) -> None:
+    for name in ("times_seconds", "image_px", "world_m", "visibility"):
+        np.save(folder / f"{name}.npy", getattr(keypoints, name))
 
 
 def world_of(joints: dict[str, np.ndarray]) -> np.ndarray:

@@ -160,7 +160,7 @@ def test_refusal_is_cached_and_told_without_the_name(tmp_path, fresh_cache, monk
     assert recognises_person(path, config_of()) is None
     (tmp_path / "film.mp4").mkdir()
     missing = prepare_videos([tmp_path / "none.mp4", tmp_path / "film.mp4"], config_of())
-    assert missing == ["Does not exist, or is not a readable file.", "Is a folder without a video."]
+    assert missing == ["Is not there, or is a folder or a file that cannot be read."] * 2
     assert recognises_person(tmp_path / "none.mp4", config_of()) is None
 
 

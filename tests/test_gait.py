@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_walks import save_keypoints
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.gait import GAIT_PARAMETERS, gait_parameters, measure_gait, step_events
@@ -327,7 +328,7 @@ def make_video(folder: Path, track: pd.DataFrame, keypoints: Keypoints | None = 
     folder.mkdir()
     np.save(folder / "track.npy", track.assign(is_repeat=False).to_records(index=False))
     if keypoints is not None:
-        keypoints.save(folder / "keypoints.npz")
+        save_keypoints(keypoints, folder)
     last = len(track) - 1
     bout = {"number": 0, "first_row": 0, "last_row": last, "start_seconds": 0.0, "period_frames": 0}
     bout |= {"end_seconds": len(track) / RATE_HZ, "distinct_seconds": len(track) / RATE_HZ}

@@ -129,10 +129,10 @@ def test_a_verdict_is_of_one_person_and_the_cut_is_told(model, demo_folders, tmp
     assert len(sides) >= 2 and all(len(side) == 1 for side in sides)
     assert len({bout.person for bout in verdict.prepared.own_bouts}) == 1
     notes = " ".join(verdict.notes)
-    assert "cuts from one shot to another" in notes and "people walk one after another" in notes
+    assert "cuts from one shot to another" in notes and " people are seen: only the one" in notes
     write_film(tmp_path / "beside.mp4", 30.0, np.concatenate([film[:60] for film in films], axis=1))
     beside = judge_video(tmp_path / "beside.mp4", model)
-    assert "2 people are seen at once: only the one who walks most is read." in beside.notes
+    assert "2 people are seen: only the one who walks most is read." in beside.notes
 
 
 def test_a_cache_that_cannot_be_written_to_hinders_nothing(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -31,9 +31,10 @@ from gaitlib.walker import SHAPE_NAMES, Keypoints, measure_shapes, path_speed, w
 from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
 
 # Raise when entries would come out differently for the same file and settings.
-FORMAT_VERSION = 15
+FORMAT_VERSION = 16
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
+_KEYPOINTS = ("times_seconds", "image_px", "world_m", "visibility")
 _BOX, _SQUARE = ["left", "top", "width", "height"], ["square_x", "square_y", "square_side"]
 
 
@@ -47,7 +48,7 @@ class PreparedVideo:
     @cached_property
     def meta(self) -> dict[str, Any]:
         """How the video was read and the walker found; `why_empty` says why there is no bout."""
-        return json.loads(self._open("meta.json", Path.read_bytes))
+        return self._open("meta.json")
 
     @cached_property
     def track(self) -> pd.DataFrame:
@@ -57,22 +58,25 @@ class PreparedVideo:
         `square_side` in pixels of the upright video; `bout`, `person` and `picture` (among the stored
         frames; -1: none); `is_repeat`; `speed_heights_per_s`; `shape_*` (`SHAPE_NAMES`, of silhouettes).
         """
-        return pd.DataFrame(self._load("track"))
+        return pd.DataFrame(self._open("track.npy"))
 
     @cached_property
     def keypoints(self) -> Keypoints | None:
         """The walker's keypoints in each row, None where silhouettes were read."""
-        return self._open("keypoints.npz", Keypoints.load) if self.meta["body"] == "keypoints" else None
+        if self.meta["body"] != "keypoints":
+            return None
+        arrays = {name: np.array(self._open(f"{name}.npy")) for name in _KEYPOINTS}
+        return Keypoints(**arrays, frame_size_px=(self.meta["width"], self.meta["height"]))
 
     @property
     def sequence(self) -> np.ndarray:
         """The keypoints of walks as `keypoint_sequence` gives them, (num_rows, 33, 3), float32."""
-        return self._load("sequence")
+        return self._open("sequence.npy")
 
     @property
     def thumbs(self) -> np.ndarray:
         """The whole frame in small, of shape (num_rows, 32, 32), uint8, grey."""
-        return self._load("thumbs")
+        return self._open("thumbs.npy")
 
     @cached_property
     def bouts(self) -> tuple[Bout, ...]:
@@ -91,15 +95,12 @@ class PreparedVideo:
         """
         if self.meta["crop"] == "skeleton":
             return draw_sequence(self.sequence[rows], frame_size, num_channels)
-        return self._load("pictures")[self.track["picture"].to_numpy()[rows]]
+        return self._open("pictures.npy")[self.track["picture"].to_numpy()[rows]]
 
-    def _load(self, name: str) -> np.ndarray:
-        # Only what is asked for is read.
-        return self._open(f"{name}.npy", partial(np.load, mmap_mode="r"))
-
-    def _open(self, name: str, read: Callable[[Path], Any]) -> Any:
-        try:
-            return read(self.folder / name)
+    def _open(self, name: str) -> Any:
+        path = self.folder / name
+        try:  # only what is asked for is read
+            return json.loads(path.read_bytes()) if name == "meta.json" else np.load(path, mmap_mode="r")
         except FileNotFoundError:  # some tool has tidied up
             shutil.rmtree(self.folder, ignore_errors=True)
             raise InputError(f"{self.folder} lacked a file: run again, from 01_preprocessing on.") from None
@@ -113,8 +114,7 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
     """
     name = show_name(path.name)
     if not _is_readable(path):
-        why = "is a folder without a video" if path.is_dir() else "does not exist, or is not a readable file"
-        raise InputError(f"{name} {why}.")
+        raise InputError(f"{name} is not there, or is a folder or a file that cannot be read.")
     video = _find_entry(path, config)
     if not video.folder.exists():
         if config.body == "keypoints" and weights_problem():
@@ -202,18 +202,17 @@ def _follow_walker(path: Path, config: RunConfig, folder: Path) -> dict[str, Any
         tables.append(_tabulate(track))
         pictures.append(_pictures(chunk.frames, track, config))
         tracks.append(replace(track, masks=None))
-    thumbs = np.concatenate([track.thumbs for track in tracks])
-    repeats, period = find_repeats(thumbs, rate)
+    arrays = {"pictures": np.concatenate(pictures), "thumbs": np.concatenate([one.thumbs for one in tracks])}
+    repeats, period = find_repeats(arrays["thumbs"], rate)
     table = pd.concat(tables, ignore_index=True).assign(is_repeat=repeats)
     bouts = _find_walks(table, period, config)
     scale = max(1.0, max(full_px) / size_px)
     for name in [*_BOX, *_SQUARE, *table.filter(like="shape_")]:
         table[name] *= scale ** (2 if name.endswith("area") else 1)
     if config.body == "keypoints":
-        _write_keypoints(tracks, bouts, folder)
-    np.save(folder / "track.npy", table.to_records(index=False))
-    np.save(folder / "thumbs.npy", thumbs)
-    np.save(folder / "pictures.npy", np.concatenate(pictures))
+        arrays |= _join_keypoints(tracks, bouts)
+    for name, values in {**arrays, "track": table.to_records(index=False)}.items():
+        np.save(folder / f"{name}.npy", values)
     return _describe(tracks, bouts, period, config, reader.report)
 
 
@@ -271,18 +270,16 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
     return bouts
 
 
-def _write_keypoints(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout], folder: Path) -> None:
-    """Write the walker's keypoints, and those of walks as networks see them."""
-    parts = [track.keypoints for track in tracks if track.keypoints is not None]
-    names = ("times_seconds", "image_px", "world_m", "visibility")
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+def _join_keypoints(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout]) -> dict[str, np.ndarray]:
+    """Return the walker's keypoints in all chunks, and those of walks as networks see them."""
+    parts = [track.keypoints for track in tracks if track.keypoints]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _KEYPOINTS}
     keypoints = Keypoints(**arrays, frame_size_px=parts[0].frame_size_px)
-    sequence = np.zeros_like(keypoints.world_m)
+    arrays["sequence"] = np.zeros_like(keypoints.world_m)
     for bout in bouts:
         face_ahead(keypoints, bout.rows, (bout.way_right, bout.way_away))
-        sequence[bout.rows] = keypoint_sequence(keypoints.part(bout.rows))
-    keypoints.save(folder / "keypoints.npz")
-    np.save(folder / "sequence.npy", sequence)
+        arrays["sequence"][bout.rows] = keypoint_sequence(keypoints.part(bout.rows))
+    return arrays
 
 
 def _describe(
@@ -295,11 +292,10 @@ def _describe(
     if period:
         times = sum(map(len, tracks)) / period
         notes.append(f"{period / rate:.1f} s of footage repeated {times:.0f} times: it counts once.")
-    if len(seconds) > 1:
-        notes.append(f"{len(seconds)} people walk one after another: only the one who walks most is read.")
     most = max(tracks, key=lambda track: track.num_people)
-    if most.num_people > 1 and bouts:
-        notes.append(f"{most.num_people} people are seen at once: only the one who walks most is read.")
+    num_people = max(len(seconds), most.num_people)
+    if num_people > 1 and bouts:
+        notes.append(f"{num_people} people are seen: only the one who walks most is read.")
     why = most.reason or f"Nobody walks for {MIN_BOUT_SECONDS} s without a pause or repeated footage."
     return {
         **asdict(report),

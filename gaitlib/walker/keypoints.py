@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter
 from scipy.signal import butter, sosfiltfilt
-
-from gaitlib.files import write_aside
 
 # The order of BlazePose (Bazarevsky et al. 2020).
 _FACE = "eye_inner", "eye", "eye_outer"
@@ -83,18 +80,6 @@ class Keypoints:
         """Return keypoints of a person who is found in no frame."""
         image_px, world_m = (np.full((len(times_seconds), 33, n), np.nan, np.float32) for n in (2, 3))
         return cls(times_seconds, image_px, world_m, world_m[..., 0].copy(), frame_size_px)
-
-    def save(self, path: Path) -> None:
-        """Write the keypoints as a NumPy archive (.npz), whole or not at all."""
-        with write_aside(path) as aside:
-            np.savez(aside, **vars(self))
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        with np.load(path) as archive:
-            arrays = {name: archive[name] for name in _ARRAYS}
-            return cls(**arrays, frame_size_px=tuple(archive["frame_size_px"].tolist()))
 
     def to_dlc_table(self) -> pd.DataFrame:
         """Return the image keypoints as DeepLabCut lays them out: columns (scorer, keypoint, coordinate)."""
