@@ -157,9 +157,8 @@ def _prepare_or_reason(path: Path, config: RunConfig) -> PreparedVideo | str:
 
 def recognises_person(path: Path, config: RunConfig) -> bool | None:
     """Tell whether keypoints of a person were found in a prepared video; None: it could not be read."""
-    if not _is_readable(path) or (meta := _find_entry(path, config).meta)["refusal"]:
-        return None
-    return "keypoints" in meta["methods"]
+    meta = _find_entry(path, config).meta
+    return None if meta["refusal"] else "keypoints" in meta["methods"]
 
 
 def _is_readable(path: Path) -> bool:

@@ -1,6 +1,5 @@
 """From folders to the videos of a run: found, checked, prepared, divided by walker, held against leaks."""
 
-import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -211,10 +210,9 @@ def _decode(data: RunData) -> RunData:
 
 
 def describe_skipped(skipped: pd.DataFrame) -> list[str]:
-    """Return a line a reason, the most frequent first; reasons that differ in numbers only are one."""
-    kinds = [re.sub(r"\d+([.,]\d+)?", "0", reason) for reason in skipped["reason"]]
-    groups = sorted((group for _, group in skipped.groupby(kinds, sort=False)), key=len, reverse=True)
-    return [f"Skipped {len(one)}: {one['reason'].iloc[0]} ({name_some(one['video'], 3)})" for one in groups]
+    """Return a line a reason, the most frequent first."""
+    groups = sorted(skipped.groupby("reason")["video"], key=lambda group: -len(group[1]))
+    return [f"Skipped {len(videos)}: {reason} ({name_some(videos, 3)})" for reason, videos in groups]
 
 
 def make_demo_folders(config: RunConfig) -> tuple[Path, Path]:
