@@ -27,19 +27,16 @@ def run_many(
     `description` stands before the line of progress. A worker that dies is replaced by the others; an
     `InputError` if none can be reached, or an item brings down one after another.
     """
-    if scheduler:
-        results = _run_on_workers(function, items, scheduler)
-    else:
-        tasks = (joblib.delayed(function)(item) for item in items)
-        results = joblib.Parallel(min(joblib.cpu_count(), len(items) or 1), return_as="generator")(tasks)
+    parallel = joblib.Parallel(min(joblib.cpu_count(), len(items) or 1), return_as="generator")
+    here = (joblib.delayed(function)(item) for item in items)
+    results = _run_on_workers(function, items, scheduler) if scheduler else parallel(here)
     layout = "{desc}: {n_fmt} of {total_fmt}, {remaining} left"
     yield from tqdm(results, description, len(items), bar_format=layout, disable=not description)
 
 
 def _run_on_workers(function: Callable[[Any], Any], items: Sequence[Any], scheduler: str) -> Iterator[Any]:
     try:
-        from distributed import Client
-        from distributed.scheduler import KilledWorker
+        from distributed import Client, KilledWorker
     except ImportError:
         install = "pip install 'gaitlib[cluster]', here and on the workers"
         raise InputError(f"A scheduler needs Dask, which is not installed: {install}.") from None
