@@ -17,7 +17,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 from pydantic_core import to_jsonable_python
 
-from gaitlib.errors import InputError, StorageError, is_full, storage_error
+from gaitlib.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,35 +49,23 @@ def project_path(path: str | Path) -> Path:
 @contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` (a file or folder) that takes its place when the block succeeds."""
-    try:
-        with temporary_folder(path.parent) as folder:
-            yield folder / path.name
-            os.replace(folder / path.name, path)
-    except (OSError, RuntimeError) as error:  # HDF5 raises the second when it closes a file
-        if is_full(error) and not isinstance(error, StorageError):
-            raise storage_error(path, error) from error
-        raise
+    with temporary_folder(path.parent) as folder:
+        yield folder / path.name
+        os.replace(folder / path.name, path)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, or raise a `StorageError`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error(folder, error) from error
+    """Make a folder and those above it."""
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
     """Give an empty hidden folder that goes when the block ends; only a kill leaves it behind."""
+    make_folder(parent)
     how: Any = {"prefix": ".", "suffix": ASIDE_SUFFIX, "ignore_cleanup_errors": True}
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=parent, **how)
-    except OSError as error:
-        raise storage_error(parent, error) from error
-    with folder:
-        yield Path(folder.name)
+    with tempfile.TemporaryDirectory(dir=parent, **how) as folder:
+        yield Path(folder)
 
 
 @contextmanager
@@ -94,8 +82,6 @@ def hold_lock(path: Path, notice: str, wait: bool = False) -> Iterator[None]:
             raise InputError(notice) from None
         print(notice, flush=True)
         lock.acquire()
-    except OSError as error:
-        raise storage_error(path, error) from error
     try:
         yield
     finally:

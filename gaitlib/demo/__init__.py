@@ -61,8 +61,7 @@ def make_demo(
     """Write synthetic walkers for training and, other people, for the test; return the truth about both.
 
     There are half as many test walkers, but at least two. Beside each video lies a ``.csv`` with what a watch
-    records. A seed gives the same files. Raises `InputError` if a folder is not free, `StorageError` if it
-    cannot be written.
+    records. A seed gives the same files. Raises `InputError` if a folder is not free.
     """
     folders = [Path(videos_dir).resolve(), Path(videos_test_dir).resolve()]
     for folder in folders:

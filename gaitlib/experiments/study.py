@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from gaitlib.clips import run_many
 from gaitlib.config import RunConfig
 from gaitlib.data import Fit, RunData, assign_folds, list_fits, prepare_data
-from gaitlib.errors import InputError, StorageError, sentence_of
+from gaitlib.errors import InputError, sentence_of
 from gaitlib.evaluation import Predictions, compare_rights, git_commit, holm, judge_model, score, versions
 from gaitlib.experiments.plan import ExperimentPlan, describe_settings, list_candidates
 from gaitlib.files import hold_lock, make_folder, read_json, write_csv, write_json
@@ -151,7 +151,7 @@ def _try(plan: ExperimentPlan, folds: ExperimentFolds, trial: TrialRecord) -> Tr
             share = f"{trial.rights.mean():.1%} so far"
             where = f"outer fold {trial.outer}, inner fold {fit.fold}/{len(fits)}"
             print(f"{where}: {share}, {trial.label}", flush=True)
-    except StorageError:
+    except OSError:  # of the disk
         raise
     except Exception as error:  # these settings cannot be run; the others go on
         return replace(trial, answers=(), reason=sentence_of(error)[:300])

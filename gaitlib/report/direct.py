@@ -10,7 +10,7 @@ from pathlib import Path
 from gaitlib import evaluation as scoring
 from gaitlib.config import make_config
 from gaitlib.data import describe_skipped, find_data, load_data, prepare_data, prepare_test
-from gaitlib.errors import InputError, StorageError
+from gaitlib.errors import InputError, sentence_of
 from gaitlib.files import cache_dir, make_folder, project_path, temporary_folder
 from gaitlib.labels import list_videos
 from gaitlib.models import INDEX_NAME, list_gpus, load_trained
@@ -78,8 +78,8 @@ def check_setup(videos: Path, videos_test: Path, labels: Path | None) -> tuple[l
         lines += _describe_videos(videos, videos_test, labels)
         with temporary_folder(cache_dir()):
             pass  # it can be written to
-    except (InputError, StorageError) as error:
-        return [*lines, f"To mend: {error}", "Not ready."], False
+    except (InputError, OSError) as error:
+        return [*lines, f"To mend: {sentence_of(error)}", "Not ready."], False
     return [*lines, "Ready: gaitlib report can run."], True
 
 
