@@ -31,7 +31,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 class RunConfig(BaseModel):
     """All settings of one run; immutable, and built by `make_config`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     # 01 preprocessing
     body: Literal["auto", Body] = Field("auto", description="how walkers are found; auto: by what is seen")
@@ -103,11 +103,8 @@ def make_config(profile: str = "standard", /, **settings: Any) -> RunConfig:
     if unknown := settings.keys() - RunConfig.model_fields:
         known = ", ".join(RunConfig.model_fields)
         raise UsageError(f"Unknown setting {min(unknown)!r}: expected one of {known}.")
-    values = {**PROFILES[profile], **settings}
-    texts = {name: value for name, value in values.items() if isinstance(value, str)}
     try:
-        parsed = RunConfig.model_validate_strings(texts).model_dump(exclude_unset=True)
-        return RunConfig(**{**values, **parsed})
+        return RunConfig(**{**PROFILES[profile], **settings})
     except ValidationError as error:
         first = error.errors()[0]
     problem = first["msg"].removeprefix("Value error, ")
