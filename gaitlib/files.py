@@ -22,8 +22,6 @@ from gaitlib.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-# In which Excel and its like write CSV, beside Unicode and the western page.
-_CODE_PAGES = "cp1250 cp1251 cp1253 shift_jis gb18030 big5 euc_kr".split()
 _WESTERN = {*"ÀÁÂÃÄÅÆÇÈÉÊËÍÎÏÑÒÓÔÕÖÙÚÛÜßàáâãäåæçèéêëíîïñòóôõöùúûüÿ’‘“”„«»–—€°²³µ¿¡ªº"}
 # Ends the names of folders in which something is being written.
 ASIDE_SUFFIX = ".gaitlib.tmp"
@@ -193,16 +191,12 @@ def spelled(name: str) -> str:
 
 
 def decode_text(content: bytes) -> str:
-    """Decode a text, UTF or the code page of a country, without Excel's line that names the separator."""
+    """Decode a text, UTF or western, without Excel's line for the separator; else raise a `ValueError`."""
     try:
         text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
-
         text = content.decode("cp1252", "replace")
         for odd in re.findall(r"[^\x00-\x7f]+", text):  # in the west, accents here and there
-            is_western = set(odd) <= _WESTERN or (len(odd) == 1 and odd.isalpha())
-            if len(odd) > 2 or not is_western:
-                text = str(from_bytes(content, cp_isolation=_CODE_PAGES).best() or text)
-                break
+            if len(odd) > 2 or not (set(odd) <= _WESTERN or (len(odd) == 1 and odd.isalpha())):
+                raise ValueError("its code page is that of another country") from None
     return re.sub(r"\A\s*\"?sep=.*\n", "", text)
