@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from gaitlib.errors import InputError, UsageError
 
@@ -28,10 +28,8 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
-class RunConfig(BaseModel):
+class RunConfig(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """All settings of one run; immutable, and built by `make_config`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     # 01 preprocessing
     body: Literal["auto", Body] = Field("auto", description="how walkers are found; auto: by what is seen")

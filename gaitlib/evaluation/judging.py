@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from scipy.stats import binom
 from sklearn.ensemble import RandomForestClassifier
 
@@ -24,10 +24,8 @@ from gaitlib.training import fit_folder, load_fit, read_history, train_model
 _TRUTH = [part.name for part in fields(WalkParameters) if part.name != "start_cycle"]
 
 
-class Evaluation(BaseModel):
+class Evaluation(BaseModel, arbitrary_types_allowed=True):
     """Everything that the test walkers taught; its fields are entries of ``results.json``."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     predictions: Predictions = Field(exclude=True)  # each video once, by the first seed's chosen models
     test: scores.Scores

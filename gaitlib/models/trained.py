@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
@@ -48,19 +48,16 @@ def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray
     return softmax(np.log(probabilities + _TINY) / np.reshape(temperature, (-1, 1)), axis=1)
 
 
-class Novelty(BaseModel):
+class Novelty(BaseModel, frozen=True):
     """How far from the training videos a video may lie before the model's answer means nothing.
 
     The Mahalanobis distance of features to those of the training (Lee et al. 2018, arXiv:1807.03888). The
-    limit is a conformal one (Vovk et al. 2005), from `num_videos` unseen walkers' videos; None below 19.
+    limit is a conformal one (Vovk et al. 2005), from videos of unseen walkers; None below 19 of them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     location: list[float]
     precision: list[list[float]]
     limit: float | None = None
-    num_videos: int = 0
 
     @classmethod
     def fit(cls, features: np.ndarray) -> "Novelty":
@@ -76,7 +73,7 @@ class Novelty(BaseModel):
         """Set the limit that a further video exceeds with a chance of 5 % at most."""
         place = math.ceil((len(distances) + 1) * (1 - _FALSE_ALARM_SHARE))
         limit = float(np.sort(distances)[place - 1]) if place <= len(distances) else None
-        return self.model_copy(update={"limit": limit, "num_videos": len(distances)})
+        return self.model_copy(update={"limit": limit})
 
 
 @dataclass(frozen=True)
@@ -94,14 +91,12 @@ class ClipAnswers:
     features: np.ndarray
 
 
-class TrainedModel(BaseModel):
+class TrainedModel(BaseModel, frozen=True, extra="forbid"):
     """A model with all that is needed to use it.
 
     `predictor` is a network or a scikit-learn pipeline; `about` tells what it was trained on and how it
     scored (`is_demo`, `num_walkers`, `num_videos`, `gait_reference` and more).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     emotions: Annotated[tuple[str, ...], Field(min_length=2)]
