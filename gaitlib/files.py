@@ -111,12 +111,10 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file, or raise an `InputError` if it is missing or is no JSON."""
-    if not path.exists():
-        raise InputError(f"{path} is missing: run the step that writes it first.")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}): delete it and run again.") from error
+        raise InputError(f"{path} is missing or damaged ({error}): run the step that writes it.") from error
 
 
 def write_html(path: Path, template: str = "page.html.j2", **texts: Any) -> None:

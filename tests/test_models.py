@@ -343,9 +343,11 @@ def test_missing_damaged_or_foreign_file_is_one_sentence(tmp_path, name):
 def test_run_folder_names_its_chosen_model_and_tells_more_about_it(tmp_path):
     save_model(untrained("cnn_lstm"), tmp_path)
     save_model(gait_model(), tmp_path, "chosen")
-    index = {"chosen": "chosen.skops", "published": "model.keras", "about": {"accuracy": 0.7}}
+    index = {"chosen": "chosen.skops", "published": "model.keras"}
+    results = {"test": {"accuracy": 0.7, "accuracy_ci95": [0.5, 0.9], "labels": EMOTIONS}}
+    (tmp_path / "results.json").write_text(json.dumps(results))
     (tmp_path / "model.json").write_text(json.dumps(index))
     for path in (tmp_path, tmp_path / "chosen.skops"):
         model = load_trained(path)
-        assert (model.name, model.about) == ("gait_ensemble", {"is_demo": True, "accuracy": 0.7})
+        assert (model.name, model.about["accuracy"]) == ("gait_ensemble", 0.7)
     assert load_trained(tmp_path / "model.keras").about == {"is_demo": True}

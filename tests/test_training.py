@@ -20,7 +20,7 @@ from gaitlib.data import RunData, make_fit
 from gaitlib.errors import InputError
 from gaitlib.models import TrainedModel, classifiers, load_keras, load_trained
 from gaitlib.training import choose_model, choosing, fitting, train_model
-from gaitlib.training.runs import fit_folder, load_fit, read_history, train_fits, update_about
+from gaitlib.training.runs import fit_folder, load_fit, read_history, train_fits
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -278,8 +278,6 @@ def test_run_folder_holds_the_published_network_and_the_choice_of_each_fold(run)
         assert len(read_history(folder, result.fit, "published")) == 1
         assert np.allclose(chosen.predict(test), result.chosen.model.predict(test))
     assert fit_folder(folder, results[1].fit) == folder / "fits" / "fold2_seed0"
-    update_about(folder, accuracy=0.75)
-    assert load_trained(folder).about["accuracy"] == 0.75
 
 
 def test_models_of_other_settings_are_not_taken_for_those_of_this_run(run):

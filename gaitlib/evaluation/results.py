@@ -18,7 +18,6 @@ from gaitlib.evaluation.scores import Difference, Predictions, compare_rights, w
 from gaitlib.files import project_dir, read_csv, read_json, write_csv, write_json
 from gaitlib.gait import GAIT_PARAMETERS, measure_gait
 from gaitlib.models import feature_families
-from gaitlib.training import update_about
 
 _PACKAGES = ("gaitlib", "tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "av")
 
@@ -43,8 +42,6 @@ def write_results(run_dir: Path, evaluation: Evaluation, data: RunData, config: 
         "duration_seconds": step_durations(run_dir),
     }
     write_json(run_dir / "results.json", {**head, **entries})
-    if (run_dir / "model.json").is_file():
-        update_about(run_dir, accuracy=evaluation.test.accuracy, accuracy_ci95=evaluation.test.accuracy_ci95)
 
 
 def read_results(run_dir: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from gaitlib.models.trained import TrainedModel
 if TYPE_CHECKING:
     import keras
 
-INDEX_NAME = "model.json"  # in a run folder: its model files, and what became known of the chosen one
+INDEX_NAME = "model.json"  # in a run folder: its model files
 _CARD = "gaitlib.json"
 _TRUSTED_TYPES = {"numpy.dtype", "sklearn.tree._tree.Tree", "sklearn.utils._bunch.Bunch"}
 
@@ -79,8 +79,8 @@ def load_trained(path: str | Path) -> TrainedModel:
     than a model.
     """
     path = Path(path)
-    index_path = (path if path.is_dir() else path.parent) / INDEX_NAME
-    index = read_json(index_path) if path.is_dir() or index_path.exists() else {}
+    folder = path if path.is_dir() else path.parent
+    index = read_json(folder / INDEX_NAME) if path.is_dir() or (folder / INDEX_NAME).exists() else {}
     path = path / Path(index.get("chosen", "")).name if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"There is no model at {show_name(path)}: train one first, or name the right file.")
@@ -92,7 +92,10 @@ def load_trained(path: str | Path) -> TrainedModel:
             f"{show_name(path)} cannot be used as a model ({cause}): name a .keras, .h5 or .skops file that "
             "this version of gaitlib has saved, or train again."
         ) from error
-    return model.with_about(**index.get("about", {})) if index.get("chosen") == path.name else model
+    if index.get("chosen") != path.name or not (folder / "results.json").exists():
+        return model
+    test = read_json(folder / "results.json")["test"]
+    return model.with_about(accuracy=test["accuracy"], accuracy_ci95=test["accuracy_ci95"])
 
 
 @lru_cache(4)

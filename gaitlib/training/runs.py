@@ -111,12 +111,6 @@ def read_history(run_dir: Path, fit: Fit, which: Which = "chosen") -> pd.DataFra
     return pd.read_csv(folder / f"{stem}_history.csv".removeprefix("model_"))
 
 
-def update_about(run_dir: Path, **entries: object) -> None:
-    """Add to what the chosen model of a run says about itself, such as its score on held-out walkers."""
-    index = read_json(run_dir / INDEX_NAME)
-    write_json(run_dir / INDEX_NAME, {**index, "about": {**index.get("about", {}), **entries}})
-
-
 def _digest(fit: Fit) -> str:
     """Name what a fit learns from and how; a training that was stopped leaves older models behind."""
     return joblib.hash([fit.data.fingerprint, fit.config.model_dump(exclude=OTHER_SETTINGS)])
