@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +15,8 @@ from gaitlib.data import Fit, RunData, list_fits
 from gaitlib.demo import TRUTH_NAME, WalkParameters
 from gaitlib.evaluation import scores
 from gaitlib.evaluation.scores import BaselineScore, Predictions, compare_rights, mean_with_interval
-from gaitlib.files import read_json
 from gaitlib.models import ALONE, BASELINES, TrainedModel, classifiers
-from gaitlib.training import fit_folder, load_fit, read_history, train_model
+from gaitlib.training import load_fit, train_model
 
 # The moment at which a walk begins says nothing about how the person walks.
 _TRUTH = [part.name for part in fields(WalkParameters) if part.name != "start_cycle"]
@@ -63,12 +61,9 @@ def evaluate(
     """Score the models that training has saved in `run_dir`, or `model` alone, beside the baselines."""
     fits, judged = [], []
     for fit in list_fits(data, config):
-        chosen, published, known = model, None, dict[str, Any]()
+        chosen, published = model, None
         if chosen is None:
             chosen, published = (load_fit(run_dir, fit, which) for which in ("chosen", "published"))
-            losses = read_history(run_dir, fit).set_index("epoch")["val_loss"]
-            reason = read_json(fit_folder(run_dir, fit) / "model.json").get("reason", "")
-            known = {"best_epoch": losses.idxmin(), "reason": reason}
         assert chosen is not None
         answers = judge_model(chosen, fit)
         fits.append(
@@ -80,7 +75,8 @@ def evaluate(
                 accuracy=answers.is_right.mean(),
                 num_videos=len(answers.videos),
                 temperature=chosen.temperature,
-                **known,
+                best_epoch=chosen.about.get("best_epoch"),
+                reason=chosen.about.get("reason", ""),
             )
         )
         if fit.seed == config.seed:

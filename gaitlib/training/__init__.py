@@ -2,4 +2,4 @@
 
 from gaitlib.training.choosing import choose_model
 from gaitlib.training.fitting import TrainingResult, train_model
-from gaitlib.training.runs import FitResult, fit_folder, load_fit, read_history, train_fits
+from gaitlib.training.runs import FitResult, fit_folder, load_fit, train_fits

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal
 
 import joblib
-import pandas as pd
 
 from gaitlib.clips import run_many
 from gaitlib.config import RunConfig
@@ -57,15 +56,18 @@ def _train_there(fit: Fit) -> None:
 
 def _train_fit(fit: Fit) -> FitResult:
     train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
+    is_open, emotions = fit.config.model == "auto", fit.data.emotions
+    choice = choose_model(train.joined(validation), fit.config, emotions) if is_open else None
 
     def trained(name: str) -> TrainingResult:
-        result = train_model(name, train, validation, fit.config, fit.data.emotions)
-        about = {"is_demo": fit.data.is_demo, "fold": fit.fold, "seed": fit.seed}
-        return replace(result, model=result.model.with_about(**about))
+        result = train_model(name, train, validation, fit.config, emotions)
+        known = {"fold": fit.fold, "seed": fit.seed, "best_epoch": result.best_epoch}
+        reason = choice.reason if choice else ""
+        model = result.model.with_about(**known, reason=reason, is_demo=fit.data.is_demo)
+        return replace(result, model=model)
 
-    if fit.config.model != "auto":
+    if choice is None:
         return FitResult(fit, trained(fit.config.model))
-    choice = choose_model(train.joined(validation), fit.config, fit.data.emotions)
     published = trained(PUBLISHED)
     return FitResult(fit, published if choice.name == PUBLISHED else trained(choice.name), published, choice)
 
@@ -84,7 +86,6 @@ def _save(result: FitResult, folder: Path) -> None:
         index[which] = save_model(part.model, folder, stem).name
         write_csv(folder / f"{stem}_history.csv".removeprefix("model_"), part.history)
     if result.choice:
-        index["reason"] = result.choice.reason
         write_csv(folder / "choice.csv", result.choice.table)
     write_json(folder / INDEX_NAME, index)
 
@@ -102,13 +103,6 @@ def load_fit(run_dir: Path, fit: Fit, which: Which = "chosen") -> TrainedModel |
             "now: run 03_training again."
         )
     return load_trained(folder / index[which]) if which in index else None
-
-
-def read_history(run_dir: Path, fit: Fit, which: Which = "chosen") -> pd.DataFrame:
-    """Read the history of a training, one row an epoch."""
-    folder = fit_folder(run_dir, fit)
-    stem = Path(read_json(folder / INDEX_NAME)[which]).stem
-    return pd.read_csv(folder / f"{stem}_history.csv".removeprefix("model_"))
 
 
 def _digest(fit: Fit) -> str:
