@@ -47,10 +47,7 @@ def load_keras() -> ModuleType:
 
 def list_gpus() -> list[str]:
     """Return the names of the graphics cards that TensorFlow can use."""
-    load_keras()
-    import tensorflow as tf
-
-    return [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
+    return load_keras().distribution.list_devices("gpu")
 
 
 def seed_everything(seed: int) -> None:
