@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 OTHER_SETTINGS = {"scheduler", "leak_lesson", "num_resamples", "seeds"}
 _VERSION = 3  # to be raised when the code of a training changes
 _NUM_INNER_FOLDS = 5
-# Clips that describe the training to the measure of novelty, at most; walks for a reference, for a range.
-_MAX_NOVELTY_CLIPS, _FEWEST_WALKS, _FEWEST_SEEN = 600, 3, 8
+# Walks for a reference, for a range.
+_FEWEST_WALKS, _FEWEST_SEEN = 3, 8
 # SD in a median absolute deviation of normal values; in SD, how bodies differ in their proportions.
 _NORMAL_SD, _MAX_SD = 1.4826, 2.5
 _DIVERGED = "The loss stopped being a number in the first epoch: lower the learning rate."
@@ -117,9 +117,8 @@ def _train_network(model: TrainedModel, train: VideoSet, validation: VideoSet) -
     with hold_lock(folder, notice, wait=True):
         if not (folder / "model.keras").exists():
             network = _fit_network(model, clip_sets, resume(folder), folder)
-            described = train.chosen(np.arange(0, len(train), -(-len(clip_sets[0]) // _MAX_NOVELTY_CLIPS)))
             trained = model.model_copy(update={"predictor": network, "about": {"is_demo": False}})
-            save_model(_calibrate(trained, described, validation), folder)
+            save_model(_calibrate(trained, train, validation), folder)
     history = pd.read_csv(folder / "history.csv").dropna(subset="val_loss")
     history["epoch"] = history["epoch"].astype(int) + 1
     best = int(history["epoch"].iloc[history["val_loss"].to_numpy().argmin()])
