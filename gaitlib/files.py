@@ -52,15 +52,10 @@ def write_aside(path: Path) -> Iterator[Path]:
         os.replace(folder / path.name, path)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
     """Give an empty hidden folder that goes when the block ends; only a kill leaves it behind."""
-    make_folder(parent)
+    parent.mkdir(parents=True, exist_ok=True)
     how: Any = {"prefix": ".", "suffix": ASIDE_SUFFIX, "ignore_cleanup_errors": True}
     with tempfile.TemporaryDirectory(dir=parent, **how) as folder:
         yield Path(folder)

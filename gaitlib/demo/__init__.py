@@ -13,7 +13,7 @@ from gaitlib.demo.kinematics import EMOTIONS, WalkParameters, fastest_speed_m_pe
 from gaitlib.demo.recording import SenseParameters, sample_scene, sample_senses, step_sound, watch_signals
 from gaitlib.demo.rendering import SYNTHETIC_COMMENT, paint_frames, write_video
 from gaitlib.errors import InputError
-from gaitlib.files import make_folder, temporary_folder
+from gaitlib.files import temporary_folder
 
 # Raise when the same seed draws other videos: drawn ones are kept and used again.
 DEMO_VERSION = 5
@@ -86,7 +86,7 @@ def _write_walk(row: dict, path: Path) -> None:
 
 def _write_folder(folder: Path, truth: pd.DataFrame) -> None:
     """Write the videos aside, in parallel, then move them into place with the truth table last."""
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with temporary_folder(folder) as aside:
         for emotion in EMOTIONS:
             (aside / emotion).mkdir()

@@ -19,7 +19,7 @@ from gaitlib.data import Fit, RunData, assign_folds, list_fits, prepare_data
 from gaitlib.errors import InputError, sentence_of
 from gaitlib.evaluation import Predictions, compare_rights, git_commit, holm, judge_model, score, versions
 from gaitlib.experiments.plan import ExperimentPlan, describe_settings, list_candidates
-from gaitlib.files import hold_lock, make_folder, read_json, write_csv, write_json
+from gaitlib.files import hold_lock, read_json, write_csv, write_json
 from gaitlib.models import load_keras
 from gaitlib.training import choose_model, train_model
 
@@ -95,7 +95,7 @@ def run_experiment(
     Raises `InputError` if the videos cannot be used, no trial succeeds, the folder holds another run, or
     another process works in it.
     """
-    make_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
     with hold_lock(out, f"Another process works in {out} at this moment: choose another --out."):
         if (out / "results.json").exists() and read_json(out / "results.json").get("name") != plan.name:
             raise InputError(f"{out} holds another run: choose another --out.")

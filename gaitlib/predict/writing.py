@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from gaitlib.clips import PreparedVideo
 from gaitlib.explain import explain_verdict, figure_html, paragraphs
-from gaitlib.files import make_folder, show_name, write_aside, write_html, write_json
+from gaitlib.files import show_name, write_aside, write_html, write_json
 from gaitlib.models import TrainedModel
 from gaitlib.predict import Verdict
 from gaitlib.video import VideoReader, write_film
@@ -119,7 +119,7 @@ def write_keypoints(verdicts: Sequence[Verdict], folder: Path) -> None:
 
 
 def _targets(verdicts: Sequence[Verdict], folder: Path, suffix: str) -> Iterator[tuple]:
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     for number, verdict in enumerate(verdicts, 1):
         if verdict.prepared is not None:
             stem = show_name(Path(verdict.video).stem)[:100]

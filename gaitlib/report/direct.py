@@ -11,7 +11,7 @@ from gaitlib import evaluation as scoring
 from gaitlib.config import make_config
 from gaitlib.data import describe_skipped, find_data, load_data, prepare_data, prepare_test
 from gaitlib.errors import InputError, sentence_of
-from gaitlib.files import cache_dir, make_folder, project_path, temporary_folder
+from gaitlib.files import cache_dir, project_path, temporary_folder
 from gaitlib.labels import list_videos
 from gaitlib.models import INDEX_NAME, list_gpus, load_trained
 from gaitlib.report.run import RunRequest, new_run
@@ -106,6 +106,6 @@ def ready_model(run_dir: str = "") -> Path:
     made = list(project_path("reports").glob(f"*/{INDEX_NAME}"))
     if not made and not first.exists():
         nothing = cache_dir() / "no videos"
-        make_folder(nothing)
+        nothing.mkdir(parents=True, exist_ok=True)
         train_run(RunRequest(nothing, nothing, make_config("quick"), first.parent))
     return max(made, key=lambda path: path.stat().st_mtime, default=first).parent

@@ -16,7 +16,7 @@ from gaitlib.data import RunData, load_data, prepare_data
 from gaitlib.errors import InputError
 from gaitlib.evaluation import Evaluation, record_step, versions
 from gaitlib.explain import figure_html, paragraphs
-from gaitlib.files import make_folder, project_path, read_json, write_aside, write_json
+from gaitlib.files import project_path, read_json, write_aside, write_json
 from gaitlib.models import list_gpus
 from gaitlib.report.sentences import caution, data_sentence, headline, ladder_table, percent, what_it_reads
 
@@ -40,7 +40,7 @@ class Step:
         self.run_dir = project_path(self._paths["run_dir"])
         stored = self.run_dir / "config.json"
         self.config = make_config(**{**(read_json(stored) if stored.exists() else {}), **settings})
-        make_folder(self.run_dir / "figures")
+        (self.run_dir / "figures").mkdir(parents=True, exist_ok=True)
         write_json(stored, self.config.model_dump())
 
     def check(self, with_device: bool = True) -> pd.DataFrame:

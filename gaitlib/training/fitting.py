@@ -18,7 +18,7 @@ from gaitlib.clips import ClipSet, evaluation_batches, training_batches
 from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet, inner_folds
 from gaitlib.errors import InputError
-from gaitlib.files import cache_dir, hold_lock, make_folder, remember
+from gaitlib.files import cache_dir, hold_lock, remember
 from gaitlib.gait import gait_parameters, proportions
 from gaitlib.models import ALONE, GAIT_NAMES, TrainedModel, classifiers, load_trained, make_clips, save_model
 from gaitlib.models.networks import load_keras, network_for, seed_everything
@@ -106,7 +106,7 @@ def _train_network(model: TrainedModel, train: VideoSet, validation: VideoSet) -
     """Train the network that `model` names, or take it from the cache."""
     clip_sets = make_clips(train, model), make_clips(validation, model)
     folder = cache_dir() / "trainings" / training_key(model, clip_sets)
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     notice = "Another process trains the same model on the same videos: waiting for it to end."
     with hold_lock(folder, notice, wait=True):
         if not (folder / "model.keras").exists():
@@ -127,7 +127,7 @@ def resume(folder: Path) -> pd.DataFrame:
         history = pd.read_csv(folder / "history.csv")
     except (OSError, ValueError):
         shutil.rmtree(folder)
-        make_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         return pd.DataFrame({"epoch": [], "val_loss": []})
     history = history[history["epoch"] < num_epochs]
     history.to_csv(folder / "history.csv", index=False)
