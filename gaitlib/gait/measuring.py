@@ -13,9 +13,10 @@ from gaitlib.files import remember
 from gaitlib.gait.motion import (
     FOCAL_LENGTH,
     MIN_FRAMES,
+    STEPS_HZ,
     BodyMotion,
     body_motion,
-    find_step_seconds,
+    find_rhythm,
     foot_contacts,
     repeats_after,
     walking_rhythm,
@@ -32,8 +33,6 @@ GAIT_PARAMETERS = GAIT_PARAMETERS.set_index("name", drop=False).rename_axis(None
 _MIN_LEGS_PER_S, _TRIANGLE = 0.2, 8 / np.pi**2
 # A trend of so many seconds hides what comes once a stride.
 _TREND_SECONDS = 1.5
-# A step that takes longer is rare; the longest.
-_SLOW_STEP_SECONDS = 0.85, 3.5
 _FORWARD, _LEFT, _UP, _SIDES = 0, 1, 2, np.array([1.0, -1.0])
 # A foot lies flat whose toes and heel differ in height by less, in its length.
 _MAX_SLANT = 0.35
@@ -273,39 +272,22 @@ def measure_silhouettes(outline: pd.DataFrame) -> dict[str, float]:
         lean = (forward * (side["shoulders_x"] - side["legs_x"])).mean() / _TRUNK_SHARE
         found["trunk_lean_deg"] = np.degrees(np.arctan(lean))
         found["head_forward_legs"] = (forward * (side["head_x"] - side["shoulders_x"])).mean() / _LEG_SHARE
-    step = step_seconds(outline)
-    if np.isfinite(step):
-        times, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
-        legs = _without_trend(outline, "legs_width", _TREND_SECONDS)
+    times, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
+    top, legs = outline[["top", "legs_width"]].to_numpy().T
+    # The head goes up and down once a step from all sides; its speed shows that clearer than slow changes.
+    if rhythm := find_rhythm(times, np.gradient(top)[:, None], passes, STEPS_HZ):
+        legs = legs - steady(legs, _TREND_SECONDS / np.median(np.diff(times)))
+        step = 1 / rhythm[0]
         found |= {
             "cadence_steps_per_min": 60 / step,
             "step_time_s": step,
             "stride_time_s": 2 * step,
             "step_length_legs": found["speed_legs_per_s"] * step,
-            "bounce_legs": wave_size(times, outline["top"].to_numpy(), passes, 1 / step) / _LEG_SHARE,
+            "bounce_legs": wave_size(times, top, passes, 1 / step) / _LEG_SHARE,
             "step_regularity": repeats_after(times, legs, passes, step),
             "stride_regularity": repeats_after(times, legs, passes, 2 * step),
         }
     return found
-
-
-def step_seconds(outline: pd.DataFrame) -> float:
-    """Return the time of a step, NaN for none: legs part and close, the head goes up and down once a step."""
-    when, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
-    names = ["legs_width", "top"]
-    quick, slow = (_without_trend(outline, names, trend) for trend in (_TREND_SECONDS, 2 * _TREND_SECONDS))
-    step = find_step_seconds(when, quick, passes)
-    if np.isnan(step):
-        return find_step_seconds(when, slow, passes, _SLOW_STEP_SECONDS)
-    if step > _SLOW_STEP_SECONDS[0]:  # Perhaps half a step of somebody who walks very slowly.
-        once, twice = (repeats_after(when, slow.sum(axis=1), passes, lag) for lag in (step, 2 * step))
-        step *= 2 if twice > once + 0.3 else 1
-    return step
-
-
-def _without_trend(outline: pd.DataFrame, names: str | list[str], seconds: float) -> np.ndarray:
-    values, frame_seconds = outline[names].to_numpy(), float(np.median(np.diff(outline["time_seconds"])))
-    return values - steady(values, seconds / frame_seconds)
 
 
 def outline_features(outline: pd.DataFrame) -> dict[str, float]:
