@@ -274,8 +274,13 @@ def measure_silhouettes(outline: pd.DataFrame) -> dict[str, float]:
         found["head_forward_legs"] = (forward * (side["head_x"] - side["shoulders_x"])).mean() / _LEG_SHARE
     times, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
     top, legs = outline[["top", "legs_width"]].to_numpy().T
-    # The head goes up and down once a step from all sides; its speed shows that clearer than slow changes.
-    if rhythm := find_rhythm(times, np.gradient(top)[:, None], passes, STEPS_HZ):
+    # Once a step the head goes up and down and, seen from a side, the legs part: their speed shows it clearer
+    # than slow changes.
+    speeds = np.gradient([top, legs], axis=1).T
+    speeds /= speeds.std(axis=0) + 1e-9
+    if rhythm := (
+        find_rhythm(times, speeds, passes, STEPS_HZ) or find_rhythm(times, speeds[:, :1], passes, STEPS_HZ)
+    ):
         legs = legs - steady(legs, _TREND_SECONDS / np.median(np.diff(times)))
         step = 1 / rhythm[0]
         found |= {
