@@ -22,7 +22,7 @@ from gaitlib.gait.motion import (
     walking_rhythm,
     wave_size,
 )
-from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints, steady
+from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints
 
 # A row a parameter: name, title, unit, family, source, definition and where it holds. Lengths are in legs
 # (thigh and shank) or trunks (hips to shoulders), so that people of all sizes compare.
@@ -31,8 +31,6 @@ GAIT_PARAMETERS = GAIT_PARAMETERS.set_index("name", drop=False).rename_axis(None
 # Slower than this somebody walks on a treadmill, or the camera goes along: steps tell the speed. Ankles part
 # and close like a triangle, whose first harmonic is 0.81 as large.
 _MIN_LEGS_PER_S, _TRIANGLE = 0.2, 8 / np.pi**2
-# A trend of so many seconds hides what comes once a stride.
-_TREND_SECONDS = 1.5
 _FORWARD, _LEFT, _UP, _SIDES = 0, 1, 2, np.array([1.0, -1.0])
 # A foot lies flat whose toes and heel differ in height by less, in its length.
 _MAX_SLANT = 0.35
@@ -273,24 +271,20 @@ def measure_silhouettes(outline: pd.DataFrame) -> dict[str, float]:
         found["trunk_lean_deg"] = np.degrees(np.arctan(lean))
         found["head_forward_legs"] = (forward * (side["head_x"] - side["shoulders_x"])).mean() / _LEG_SHARE
     times, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
-    top, legs = outline[["top", "legs_width"]].to_numpy().T
-    # Once a step the head goes up and down and, seen from a side, the legs part: their speed shows it clearer
-    # than slow changes.
-    speeds = np.gradient([top, legs], axis=1).T
+    # Once a step the head goes up and down and, seen from a side, the legs part: their speeds show it best.
+    speeds = np.gradient(outline[["top", "legs_width"]], axis=0)
     speeds /= speeds.std(axis=0) + 1e-9
-    if rhythm := (
-        find_rhythm(times, speeds, passes, STEPS_HZ) or find_rhythm(times, speeds[:, :1], passes, STEPS_HZ)
-    ):
-        legs = legs - steady(legs, _TREND_SECONDS / np.median(np.diff(times)))
+    rhythm = find_rhythm(times, speeds, passes, STEPS_HZ)
+    if rhythm := rhythm or find_rhythm(times, speeds[:, :1], passes, STEPS_HZ):
         step = 1 / rhythm[0]
         found |= {
             "cadence_steps_per_min": 60 / step,
             "step_time_s": step,
             "stride_time_s": 2 * step,
             "step_length_legs": found["speed_legs_per_s"] * step,
-            "bounce_legs": wave_size(times, top, passes, 1 / step) / _LEG_SHARE,
-            "step_regularity": repeats_after(times, legs, passes, step),
-            "stride_regularity": repeats_after(times, legs, passes, 2 * step),
+            "bounce_legs": wave_size(times, outline["top"].to_numpy(), passes, 1 / step) / _LEG_SHARE,
+            "step_regularity": repeats_after(times, speeds[:, 1], passes, step),
+            "stride_regularity": repeats_after(times, speeds[:, 1], passes, 2 * step),
         }
     return found
 
