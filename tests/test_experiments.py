@@ -14,7 +14,7 @@ from gaitlib.errors import InputError
 from gaitlib.evaluation import holm
 from gaitlib.experiments import describe_settings, list_candidates, make_plan, read_plan, run_experiment
 from gaitlib.experiments import study as study_module
-from gaitlib.experiments.study import ExperimentFolds, TrialRecord, make_results
+from gaitlib.experiments.study import ExperimentFolds, make_results
 
 
 def test_numbers_as_yaml_writes_them(tmp_path):
@@ -31,7 +31,7 @@ def test_grid_lists_every_combination_and_settings_read_well():
     plan = make_plan({"name": "a", "search": {"batch_size": [2, 4], "augment": [True, False]}})
     assert len(list_candidates(plan)) == 4 and {"batch_size": 4, "augment": False} in list_candidates(plan)
     settings = {"model": "skeleton_gru", "l2_strength": 0.00012345}
-    assert describe_settings(settings) == "skeleton_gru, l2_strength 0.000123"
+    assert describe_settings(settings) == "model skeleton_gru, l2_strength 0.000123"
 
 
 @pytest.mark.parametrize(
@@ -137,41 +137,38 @@ def test_too_few_walkers_for_nested_folds_are_refused_at_once():
         plan_folds(4, outer_folds=2, inner_folds=2)
 
 
-def fold_of(walkers: str, share: float) -> list[dict]:
-    """Return what a fit answered on eight videos of each walker, a share of them right."""
+def trial_of(outer: int, seed: int, walkers: str = "", share: float = 0, reason: str = "") -> dict:
+    """Return a trial that answered on eight videos of each walker, a share of them right."""
     videos = [f"{walker}{take}" for walker in walkers for take in range(8)]
     predicted = ["sad" if place < share * len(videos) else "angry" for place in range(len(videos))]
-    emotions = ["sad"] * len(videos)
-    answers = {"video": videos, "walker": [video[0] for video in videos], "emotion": emotions}
-    table = pd.DataFrame({**answers, "predicted": predicted})
-    return table.to_dict("records")
+    answers = [
+        {"video": video, "walker": video[0], "emotion": "sad", "predicted": said}
+        for video, said in zip(videos, predicted, strict=True)
+    ]
+    trial = {"outer_fold": outer, "settings": {"seed": seed}, "label": f"seed {seed}", "reason": reason}
+    return {**trial, "answers": answers, "accuracy": share if answers else None}
 
 
 def test_settings_that_failed_somewhere_come_after_those_that_did_not():
-    records = [
-        TrialRecord(1, 1, {"seed": 1}, fold_of("ab", 0.9)),
-        TrialRecord(2, 1, {"seed": 1}, reason="No time."),
-        TrialRecord(1, 2, {"seed": 2}, fold_of("ab", 0.7)),
-        TrialRecord(2, 2, {"seed": 2}, fold_of("cd", 0.7)),
-        TrialRecord(1, 3, {"seed": 3}, reason="No memory."),
+    trials = [
+        {**(best := trial_of(1, 1, "ab", 0.9)), "tested": best["answers"]},
+        trial_of(2, 1, reason="No time."),
+        trial_of(1, 2, "ab", 0.7),
+        trial_of(2, 2, "cd", 0.7),
+        trial_of(1, 3, reason="No memory."),
     ]
     plan = make_plan({"name": "a", "search": {"seed": [1, 2, 3]}, "outer_folds": 2})
-    results = make_results(plan, records, [records[0]], make_data())
+    results = make_results(plan, trials, make_data())
     assert [entry["settings"]["seed"] for entry in results["ranking"]] == [2, 1, 3]
     assert [entry["reason"] for entry in results["ranking"]] == ["", "No time.", "No memory."]
     assert results["ranking"][2]["accuracy"] is None
-    with pytest.raises(InputError, match="No trial succeeded. The first: No memory."):
-        make_results(plan, records[4:], records[4:], make_data())
 
 
 def test_differences_are_corrected_for_the_number_of_comparisons():
-    walkers = "abcdefghijkl"
-    records = [
-        TrialRecord(1, place, {"seed": place}, fold_of(walkers, share))
-        for place, share in enumerate((1.0, 0.0, 1.0))
-    ]
+    trials = [trial_of(1, place, "abcdefghijkl", share) for place, share in enumerate((1.0, 0.0, 1.0))]
+    trials[0]["tested"] = trials[0]["answers"]
     plan = make_plan({"name": "a", "search": {"seed": [0, 1, 2]}})
-    rows = make_results(plan, records, records[:1], make_data())["comparisons"]["rows"]
+    rows = make_results(plan, trials, make_data())["comparisons"]["rows"]
     assert [row["difference"] for row in rows] == [0, -1]
     assert [row["p_holm"] for row in rows] == pytest.approx(holm([row["p"] for row in rows]))
     assert [row["p_holm"] < 0.05 for row in rows] == [False, True]
@@ -253,6 +250,8 @@ def test_failed_trial_is_told(quick, tmp_path):
     results = quick({**SEARCH, "method": "grid", "search": search}, tmp_path)
     assert [entry["settings"]["model"] for entry in results["ranking"]] == ["cnn_lstm", "skeleton_gru"]
     assert [entry["reason"] for entry in results["ranking"]] == ["", "These settings fit no video."]
+    with pytest.raises(InputError, match="No trial succeeded. The first: These settings fit no video."):
+        quick({**SEARCH, "method": "grid", "search": {"model": ["skeleton_gru"]}}, tmp_path / "none")
 
 
 def test_folder_of_another_run_is_left_alone(quick, tmp_path):

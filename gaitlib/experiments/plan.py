@@ -23,9 +23,8 @@ class Range(BaseModel, frozen=True, extra="forbid"):
 
     def distribution(self) -> BaseDistribution:
         """Return what Optuna draws from: whole numbers where both ends are."""
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return IntDistribution(self.low, self.high, self.log)
-        return FloatDistribution(self.low, self.high, self.log)
+        kind: Any = IntDistribution if type(self.low) is type(self.high) is int else FloatDistribution
+        return kind(self.low, self.high, self.log)
 
 
 class ExperimentPlan(BaseModel):
@@ -105,6 +104,5 @@ def list_candidates(plan: ExperimentPlan) -> list[dict[str, Any]]:
 
 def describe_settings(chosen: Mapping[str, Any]) -> str:
     """Return settings as people read them."""
-    texts = {name: f"{value:.3g}" if type(value) is float else str(value) for name, value in chosen.items()}
-    words = [text if name == "model" else f"{name} {text}" for name, text in texts.items()]
-    return ", ".join(words) or "the settings as given"
+    texts = {name: f"{value:.3g}" if type(value) is float else value for name, value in chosen.items()}
+    return ", ".join(f"{name} {text}" for name, text in texts.items())

@@ -1,10 +1,9 @@
 """Experiments: settings tried on walker-disjoint folds, ranked, the best tested on held-out walkers."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +24,13 @@ from gaitlib.training import choose_model, train_model
 
 # What a plan says beyond the work itself: with another value the same trials go on.
 _NO_MATTER = {"name", "trials", "storage"}
-# Settings that change nothing about the videos and their clips.
-_TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience", "augment"}
-_TRAINING_ONLY |= {"class_weights", "num_resamples", "label_form"}
+
+# What became of one trial: `outer_fold`, whose walkers it has not seen, `trial` (its number), `settings`,
+# `label` (the settings as people read them), `accuracy` and `answers` of the inner folds, `reason` of a
+# failure; the best one of a fold has what was `tested` on the held-out walkers, too.
+Trial = dict[str, Any]
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """What became of one trial, or of several with the same settings; `reason` says why it failed."""
-
-    outer: int  # fold whose walkers it has not seen
-    number: int
-    settings: dict[str, Any]
-    answers: Sequence[dict[str, Any]] = ()  # see `answer_fit`
-    reason: str = ""
-
-    @property
-    def label(self) -> str:
-        """The settings as people read them."""
-        return describe_settings(self.settings)
-
-    @property
-    def rights(self) -> pd.Series:
-        """Whether each answer is right, 0 or 1, by `walker` and `video`."""
-        table = pd.DataFrame(self.answers, columns=["walker", "video", "emotion", "predicted"])
-        table = table.set_index(["walker", "video"])
-        return (table["emotion"] == table["predicted"]).astype(float)
 
 
 class ExperimentFolds:
@@ -62,21 +40,20 @@ class ExperimentFolds:
     """
 
     def __init__(self, plan: ExperimentPlan, prepare: Callable[[RunConfig], RunData]):
-        self._plan, self._prepare, first = plan, cache(prepare), plan.config_for(list_candidates(plan)[0])
-        self.first = self._data(first)
+        # A model that cannot read these videos fails in its trial, not here.
+        fixed = {"folds": plan.outer_folds, "seed": plan.config_for({}).seed, "model": "auto"}
+        self._plan, self._prepare = plan, lambda config: prepare(config.model_copy(update=fixed))
+        first = plan.config_for(list_candidates(plan)[0])
+        self.first = self._prepare(first)
         for outer in range(1, plan.outer_folds + 1):  # too few walkers are told before anything is trained
             self.fits(first, outer)
-
-    def _data(self, config: RunConfig) -> RunData:
-        fixed = {"folds": self._plan.outer_folds, "seed": self._plan.config_for({}).seed}
-        return self._prepare(RunConfig(**{**config.model_dump(exclude=_TRAINING_ONLY), **fixed}))
 
     def fits(self, config: RunConfig, outer: int = 0) -> list[Fit]:
         """Return the trainings that are tested on each outer fold, or on each inner one of an outer fold.
 
         In the latter no walker of the outer fold has any part.
         """
-        data, known, number = self._data(config), self.first.videos, self._plan.outer_folds
+        data, known, number = self._prepare(config), self.first.videos, self._plan.outer_folds
         if outer:
             known, number = known[known["fold"] != outer], self._plan.inner_folds
             known = known.assign(fold=assign_folds(known, number, self.first.config.seed))
@@ -92,76 +69,75 @@ def run_experiment(
 ) -> dict[str, Any]:
     """Do what is left of an experiment, write its tables and ``results.json``, and return the latter.
 
-    Raises `InputError` if the videos cannot be used, no trial succeeds, the folder holds another run, or
-    another process works in it.
+    Raises `InputError` if the videos cannot be used, no trial of a study succeeds, the folder holds another
+    run, or another process works in it.
     """
     out.mkdir(parents=True, exist_ok=True)
     with hold_lock(out, f"Another process works in {out} at this moment: choose another --out."):
         if (out / "results.json").exists() and read_json(out / "results.json").get("name") != plan.name:
             raise InputError(f"{out} holds another run: choose another --out.")
-        prepare = partial(prepare_data, videos_dir, videos_test_dir, labels_path=labels_path)
-        folds, trials, tests = ExperimentFolds(plan, prepare), list[TrialRecord](), list[TrialRecord]()
+        folds = ExperimentFolds(
+            plan, partial(prepare_data, videos_dir, videos_test_dir, labels_path=labels_path)
+        )
         work = plan.model_dump(exclude=_NO_MATTER), folds.first.fingerprint, versions()["gaitlib"]
-        storage = plan.storage or f"sqlite:///{out / 'study.db'}"
+        name, storage = f"{plan.name} {joblib.hash(work)}", plan.storage or f"sqlite:///{out / 'study.db'}"
+        trials = list[Trial]()
         for outer in range(1, plan.outer_folds + 1):
-            name = f"{plan.name} {joblib.hash(work)} {outer}"
-            trials += _search(plan, folds, outer, study_name=name, storage=storage)
-            best = _best(trials, outer)  # on all walkers of its study, tested on the held-out ones
-            fit = folds.fits(plan.config_for(best.settings))[outer - 1]
-            tests.append(replace(best, answers=answer_fit(fit)))
-        results = make_results(plan, trials, tests, folds.first)
-        _write_tables(out, trials, tests)
+            trials += _search(plan, folds, outer, study_name=f"{name} {outer}", storage=storage)
+        results = make_results(plan, trials, folds.first)
+        settings = pd.DataFrame([one["settings"] for one in trials])
+        table = pd.DataFrame(trials, columns=["outer_fold", "trial", "accuracy", "reason"])
+        write_csv(out / "trials.csv", table.join(settings))
+        write_csv(out / "predictions.csv", _answers(trials, "tested"))
         write_json(out / "results.json", results)
         return results
 
 
-def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: Any) -> list[TrialRecord]:
-    """Do what is left of a study; trials that were stopped are begun again."""
+def _search(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, **names: Any) -> list[Trial]:
+    """Do what is left of a study and test its best trial on the held-out walkers; see `Trial`.
+
+    Not by `study.optimize`, which counts a trial that Ctrl-C has stopped as one that failed.
+    """
     try:
         study = optuna.create_study(direction="maximize", load_if_exists=True, **names)
     except Exception as error:  # each kind of database has its own
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"The study cannot be opened ({reason}): check --storage.") from None
-    stored = [trial.user_attrs["record"] for trial in study.trials if "record" in trial.user_attrs]
-    records = [TrialRecord(**one) for one in stored]
+    trials = [one.user_attrs["trial"] for one in study.trials if "trial" in one.user_attrs]
     candidates = list_candidates(plan) if plan.method == "grid" else []
-    last = len(candidates) or plan.trials
     kind = optuna.samplers.TPESampler if plan.method == "tpe" else optuna.samplers.RandomSampler
-    for number in range(len(records) + 1, last + 1):
+    for number in range(len(trials) + 1, (len(candidates) or plan.trials) + 1):
         # A search that was stopped draws the same.
         study.sampler = kind(seed=plan.config_for({}).seed + 10_000 * outer + number)
-        trial = study.ask({} if candidates else plan.distributions())
-        settings = candidates[number - 1] if candidates else trial.params
-        record = _try(plan, folds, TrialRecord(outer, number, settings))
-        records.append(record)
-        trial.set_user_attr("record", vars(record))
-        share, state = (None, TrialState.FAIL) if record.reason else (record.rights.mean(), None)
-        study.tell(trial, share, state)
-    return records[:last]
+        drawn = study.ask({} if candidates else plan.distributions())
+        settings = candidates[number - 1] if candidates else drawn.params
+        trials.append({"trial": number, **_try(plan, folds, outer, settings)})
+        drawn.set_user_attr("trial", trials[-1])
+        study.tell(drawn, trials[-1]["accuracy"], TrialState.FAIL if trials[-1]["reason"] else None)
+    best = max(trials, key=lambda one: (not one["reason"], one["accuracy"]))  # the first of equals
+    if not best["answers"]:
+        raise InputError(f"No trial succeeded. The first: {best['reason']}")
+    best["tested"] = answer_fit(folds.fits(plan.config_for(best["settings"]))[outer - 1])
+    return trials
 
 
-def _try(plan: ExperimentPlan, folds: ExperimentFolds, trial: TrialRecord) -> TrialRecord:
+def _try(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, settings: dict[str, Any]) -> Trial:
     """Score one combination of settings by the inner folds."""
+    label, answers = describe_settings(settings), list[dict[str, Any]]()
+    trial = {"outer_fold": outer, "label": label, "settings": settings, "accuracy": None, "reason": ""}
     try:
-        config = plan.config_for(trial.settings)
-        fits = folds.fits(config, trial.outer)
+        config = plan.config_for(settings)
+        fits = folds.fits(config, outer)
         run = partial(run_many, scheduler=config.scheduler) if config.scheduler else map
-        for fit, answers in zip(fits, run(answer_fit, fits), strict=True):
-            trial = replace(trial, answers=[*trial.answers, *answers])
-            share = f"{trial.rights.mean():.1%} so far"
-            where = f"outer fold {trial.outer}, inner fold {fit.fold}/{len(fits)}"
-            print(f"{where}: {share}, {trial.label}", flush=True)
+        for fit, said in zip(fits, run(answer_fit, fits), strict=True):
+            answers += said
+            print(f"Outer fold {outer}, inner fold {fit.fold} of {len(fits)}: {label}", flush=True)
     except OSError:  # of the disk
         raise
     except Exception as error:  # these settings cannot be run; the others go on
-        return replace(trial, answers=(), reason=sentence_of(error)[:300])
-    return trial
-
-
-def _best(trials: Sequence[TrialRecord], outer: int) -> TrialRecord:
-    """Return the trial of an outer fold with the highest accuracy, the first of equals; failed ones last."""
-    own = [trial for trial in trials if trial.outer == outer]
-    return max(own, key=lambda trial: (not trial.reason, trial.rights.mean()))
+        return {**trial, "answers": [], "reason": sentence_of(error)[:300]}
+    share = sum(one["emotion"] == one["predicted"] for one in answers) / len(answers)
+    return {**trial, "answers": answers, "accuracy": share}
 
 
 def answer_fit(fit: Fit) -> list[dict[Any, Any]]:
@@ -179,18 +155,24 @@ def answer_fit(fit: Fit) -> list[dict[Any, Any]]:
     return table[["video", "walker", "emotion", "predicted"]].to_dict("records")
 
 
-def make_results(
-    plan: ExperimentPlan, trials: Sequence[TrialRecord], tests: Sequence[TrialRecord], data: RunData
-) -> dict[str, Any]:
-    """Return all that stands in ``results.json``; raise an `InputError` if no trial succeeded."""
-    ranked, config = _rank(trials), plan.config_for({})
-    if not ranked[0].answers:
-        raise InputError(f"No trial succeeded. The first: {trials[0].reason}")
-    ranking = []
-    for rank, one in enumerate(ranked, start=1):
-        scores = _scores(one, config) if one.answers else {"accuracy": None}
-        known = {"rank": rank, "label": one.label, "settings": one.settings, "reason": one.reason}
-        ranking.append(known | scores)
+def _answers(trials: Sequence[Trial], name: str = "answers") -> pd.DataFrame:
+    """Return the `answers`, or what was `tested`, of trials, by `walker` and `video`."""
+    table = pd.json_normalize([one for one in trials if name in one], name, ["outer_fold", "label"])
+    table["is_right"] = (table["emotion"] == table["predicted"]).astype(float)
+    return table.set_index(["walker", "video"], drop=False)
+
+
+def make_results(plan: ExperimentPlan, trials: Sequence[Trial], data: RunData) -> dict[str, Any]:
+    """Return all that stands in ``results.json``; trials whose settings read alike count as one."""
+    config, answers = plan.config_for({}), _answers(trials)
+    ranking = _rank(trials, answers, config)
+    rights = {label: table["is_right"] for label, table in answers.groupby("label")}
+    against, *others = [one["label"] for one in ranking if one["accuracy"] is not None]
+    known = rights[against].index  # trials of two outer folds may have no video in common
+    others = [label for label in others if rights[label].index.isin(known).any()]
+    rows = [asdict(compare_rights(rights[against], rights[label], config)) for label in others]
+    for label, row, p in zip(others, rows, holm([row["p"] for row in rows]), strict=True):
+        row |= {"label": label, "p_holm": p}
     return {
         "schema_version": 2,
         "kind": "experiment",
@@ -203,69 +185,42 @@ def make_results(
         "num_trials": len(trials),
         "chance": ranking[0]["chance"],
         "ranking": ranking,
-        "comparisons": _compare(ranked, config),
-        "nested": _nested(trials, tests, config),
+        "comparisons": {"against": against, "rows": rows},
+        "nested": _nested([one for one in trials if "tested" in one], config),
     }
 
 
-def _rank(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials, those with the same settings as one, best first; what failed anywhere comes last."""
-    groups: dict[str, list[TrialRecord]] = {}
-    for trial in trials:
-        groups.setdefault(json.dumps(trial.settings, sort_keys=True), []).append(trial)
-    merged = map(_join, groups.values())
-    return sorted(merged, key=lambda one: (not one.answers, bool(one.reason), -one.rights.mean()))
+def _rank(trials: Sequence[Trial], answers: pd.DataFrame, config: RunConfig) -> list[dict[str, Any]]:
+    """Score settings, best first; what failed in some outer fold comes after, what failed in all last."""
+    ranking = []
+    for label, own in pd.DataFrame(trials).groupby("label", sort=False):
+        said = answers[answers["label"] == label]
+        scores = _scores(said, config) if len(said) else {"accuracy": None}
+        known = {"label": label, "settings": own["settings"].iloc[0], "reason": own["reason"].max()}
+        ranking.append(known | scores)
+    ranking.sort(key=lambda one: (one["accuracy"] is None, one["reason"] != "", -(one["accuracy"] or 0)))
+    return [{"rank": rank, **one} for rank, one in enumerate(ranking, start=1)]
 
 
-def _join(records: Sequence[TrialRecord]) -> TrialRecord:
-    """Put the answers of several records together, with the reason of any that failed."""
-    answers = [answer for one in records for answer in one.answers]
-    return replace(records[0], answers=answers, reason=max(one.reason for one in records))
-
-
-def _scores(one: TrialRecord, config: RunConfig) -> dict[str, Any]:
-    """Score the answers of all folds; an emotion that nobody showed or named is no class of theirs."""
-    table = pd.DataFrame(one.answers)
-    emotions = tuple(sorted({*table["emotion"], *table["predicted"]}))
-    said = {f"p_{emotion}": table["predicted"] == emotion for emotion in emotions}
-    scores = score(Predictions(table.assign(**said), emotions), config)
-    counts = {"num_videos": table["video"].nunique(), "chance": 1 / len(emotions)}
+def _scores(answers: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
+    """Score answers of all folds; an emotion that nobody showed or named is no class of theirs."""
+    emotions = tuple(sorted({*answers["emotion"], *answers["predicted"]}))
+    said = {f"p_{emotion}": answers["predicted"] == emotion for emotion in emotions}
+    scores = score(Predictions(answers.assign(**said), emotions), config)
+    counts = {"num_videos": answers["video"].nunique(), "chance": 1 / len(emotions)}
     return scores.model_dump(exclude={"per_class", "confusion_matrix"}) | counts
 
 
-def _compare(ranked: Sequence[TrialRecord], config: RunConfig) -> dict[str, Any]:
-    """Compare candidates with the best one, video by video."""
-    against, *others = [one for one in ranked if one.answers]
-    known = against.rights.index  # trials of two outer folds may have no video in common
-    others = [one for one in others if one.rights.index.isin(known).any()]
-    rows = [asdict(compare_rights(against.rights, one.rights, config)) for one in others]
-    for one, row, p in zip(others, rows, holm([row["p"] for row in rows]), strict=True):
-        row |= {"label": one.label, "p_holm": p}
-    return {"against": against.label, "rows": rows}
-
-
-def _nested(trials: Sequence[TrialRecord], tests: Sequence[TrialRecord], config: RunConfig) -> dict[str, Any]:
+def _nested(best: Sequence[Trial], config: RunConfig) -> dict[str, Any]:
     """Compare the inner score of each outer fold's best trial with its test on walkers that no trial saw."""
-    bests = [_best(trials, test.outer) for test in tests]
-    folds = [
-        {"fold": test.outer, "label": test.label, "settings": test.settings, "num_videos": len(test.answers)}
-        | {"best_score": best.rights.mean(), "accuracy": test.rights.mean()}
-        | {"test_walkers": sorted(set(test.rights.index.get_level_values(0)))}
-        for test, best in zip(tests, bests, strict=True)
-    ]
-    tested, chosen = _join(tests), _join(bests)
-    gain, inner = compare_rights(tested.rights, chosen.rights, config), _scores(chosen, config)
-    optimism = {"optimism": gain.difference, "optimism_ci95": gain.difference_ci95}
+    tested, chosen = _answers(best, "tested"), _answers(best)
+    gain, inner = compare_rights(tested["is_right"], chosen["is_right"], config), _scores(chosen, config)
+    folds = pd.DataFrame(best)[["outer_fold", "label", "settings", "accuracy"]]
+    folds = folds.set_axis(["fold", "label", "settings", "best_score"], axis=1)
+    by_fold = tested.groupby("outer_fold").agg(
+        num_videos=("is_right", "size"), accuracy=("is_right", "mean"), test_walkers=("walker", "unique")
+    )
     promised = {"best_score": inner["accuracy"], "best_score_ci95": inner["accuracy_ci95"]}
-    return {**_scores(tested, config), **promised, **optimism, "folds": folds}
-
-
-def _write_tables(out: Path, trials: Sequence[TrialRecord], tests: Sequence[TrialRecord]) -> None:
-    """Write ``trials.csv``, a row a trial, and ``predictions.csv``, a row an answer."""
-    rows = []
-    for one in trials:
-        known = {"outer_fold": one.outer, "trial": one.number, "accuracy": one.rights.mean()}
-        rows.append({**known, **one.settings, "reason": one.reason})
-    answers = [{**answer, "settings": one.label} for one in tests for answer in one.answers]
-    write_csv(out / "trials.csv", pd.DataFrame(rows))
-    write_csv(out / "predictions.csv", pd.DataFrame(answers))
+    optimism = {"optimism": gain.difference, "optimism_ci95": gain.difference_ci95}
+    rows = folds.join(by_fold, on="fold").to_dict("records")
+    return {**_scores(tested, config), **promised, **optimism, "folds": rows}
