@@ -81,10 +81,8 @@ def make_run(
     from gaitlib.report import RunRequest
 
     options = {"folds": folds, "seeds": seeds, "scheduler": scheduler, "relative_to": relative_to}
-    settings: dict[str, Any] = {}
-    for text in parameters or ():
-        name, _, value = text.partition("=")
-        settings[name.strip()] = value.strip()
+    pairs = (text.partition("=") for text in parameters or ())
+    settings: dict[str, Any] = {name.strip(): value.strip() for name, _, value in pairs}
     settings |= {name: value for name, value in options.items() if value}
     request = RunRequest(videos, videos_test, make_config(profile, **settings), out, labels)
     if context.command.name == "report":  # which loads no TensorFlow
@@ -134,7 +132,7 @@ def predict(
     trained = load_trained(model)
     kept = (model if model.is_dir() else model.parent) / SENSES_NAME
     senses = load_senses(kept) if kept.is_file() else None
-    verdicts = judge_files(files, trained, reference or [], same_walker, senses)
+    verdicts = judge_files(files, trained, files if same_walker else reference or [], senses)
     if keypoints:
         writing.write_keypoints(verdicts, keypoints)
     for path, write in ((json, writing.write_verdicts), (html, writing.write_page)):

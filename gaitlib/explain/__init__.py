@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -40,7 +41,7 @@ def explain_verdict(video: PreparedVideo, model: TrainedModel, emotion: str) -> 
     if model.kind == "network":
         videos, label = VideoSet((video,), np.zeros(1, int), np.zeros(1, str)), model.emotions.index(emotion)
         clip, saliency = explain_network(model, videos, label)
-        parts.append(figure_html(plot_saliency(clip, saliency, emotion, model.config.frame_rate_hz))[0])
+        parts.append(figure_html(plot_saliency(clip, saliency, emotion))[0])
     return parts
 
 
@@ -135,37 +136,42 @@ def clip_saliency(network: Any, clip: np.ndarray, label: int) -> np.ndarray:
     return (gradient * (values - plain)).sum(axis=-1)
 
 
-def plot_saliency(clip: np.ndarray, saliency: np.ndarray, text: str, frame_rate_hz: float) -> Figure:
-    """Show frames of a clip with what spoke for the answer in colour, and below them when."""
-    figure, (above, below) = plt.subplots(2, figsize=(8.4, 2.4), height_ratios=[2.2, 1], layout="constrained")
-    above.imshow(_strip(clip, saliency), aspect="equal")
-    above.set(xticks=[], yticks=[])
-    above.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8)
-    moments = np.maximum(saliency, 0).reshape(len(clip), -1).sum(axis=1)
-    times = np.arange(len(moments)) / frame_rate_hz
-    below.fill_between(times, moments, color=_FOR, alpha=0.6, lw=0)
-    below.set(xlim=(0, times[-1]), yticks=[], ylabel="Evidence", xlabel="Time in the clip, s")
-    figure.set_label(
-        "What spoke for the answer, in one clip: orange marks places that speak for it, the curve below says "
-        "in which frames."
-    )
+def plot_saliency(clip: np.ndarray, saliency: np.ndarray, text: str) -> Figure:
+    """Show frames of a clip with what spoke for the answer in orange; `text` says which answer."""
+    frames = _mark_evidence(clip, saliency)
+    return plot_strips({text: frames}, [""] * len(frames), "In orange, what spoke for the answer in one clip")
+
+
+def plot_strips(strips: Mapping[str, np.ndarray], columns: Sequence[str], caption: str) -> Figure:
+    """Show rows of frames, (num_columns, height, width[, 1 or 3]), uint8, by the text at the left."""
+    frames = np.stack(list(strips.values()))
+    num_rows, num_columns, height, width = frames.shape[:4]
+    image = np.vstack([np.hstack(list(row)) for row in frames])
+    size = 8.4, 8.4 * image.shape[0] / image.shape[1] + 0.3
+    figure, ax = plt.subplots(figsize=size, layout="constrained")
+    ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+    ax.set_xticks((np.arange(num_columns) + 0.5) * width, columns)
+    ax.set_yticks((np.arange(num_rows) + 0.5) * height, list(strips))
+    ax.tick_params(length=0, labelsize=8)
+    ax.spines[:].set_visible(False)
+    names = "; ".join(columns if list(strips) == [""] else strips).replace("\n", ", ")
+    figure.set_label(f"{caption}: {names}.")
     return figure
 
 
-def _strip(clip: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-    """Lay frames of a clip side by side, of shape (height, width, 3), uint8, evidence in orange."""
+def _mark_evidence(clip: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    """Return frames of a clip, of shape (num, height, width, 3), uint8, with the evidence in orange."""
     chosen = np.linspace(0, len(clip) - 1, _NUM_FRAMES).astype(int)
     frames, evidence = clip[chosen], saliency[chosen]
     if clip.ndim == 3:  # keypoints: the evidence lies at the joints of a stick figure
         places = (_FIGURE_PX * (0.5 + _BODY_SHARE * frames[..., :2])).clip(0, _FIGURE_PX - 1).astype(int)
         evidence = np.zeros((_NUM_FRAMES, _FIGURE_PX, _FIGURE_PX), np.float32)
-        joints = np.arange(_NUM_FRAMES)[:, None], places[..., 1], places[..., 0]
-        np.add.at(evidence, joints, saliency[chosen])
+        evidence[np.arange(_NUM_FRAMES)[:, None], places[..., 1], places[..., 0]] = saliency[chosen]
         frames = draw_sequence(frames, _FIGURE_PX)
     evidence = np.stack([cv2.GaussianBlur(one, (0, 0), 1.5) for one in evidence])
     evidence = np.clip(evidence / max(float(np.quantile(evidence, 0.995)), 1e-9), 0, 1)[..., None]
     grey = frames.mean(axis=-1, keepdims=True)
-    return np.hstack(list((grey * (1 - evidence) + np.array(_ORANGE) * evidence).astype(np.uint8)))
+    return (grey * (1 - evidence) + np.array(_ORANGE) * evidence).astype(np.uint8)
 
 
 def paragraphs(*texts: str) -> str:

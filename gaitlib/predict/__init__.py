@@ -35,22 +35,14 @@ _MIN_WAY, _MIN_BACKWARDS = 0.5, 0.8
 _LONG_SECONDS, _MAX_ODD = 6.0, 1.6
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What a model says of one clip or walking bout."""
-
-    start_seconds: float
-    end_seconds: float
-    probabilities: dict[str, float]
-
-
 @dataclass
 class Verdict:
     """What is known about one video.
 
     `status` is ``ok`` (read whole), ``warned`` (read, with a fault that a note names), ``abstained`` (read,
     but no verdict) or ``refused`` (not read). Probabilities and confidence are calibrated. `seconds_used`
-    counts the walking behind the verdict, what repeats once; `gait` has a row a walking bout.
+    counts the walking behind the verdict, what repeats once; `gait` has a row a walking bout, `timeline` the
+    `start_seconds`, `end_seconds` and `probabilities` of each clip or bout.
     """
 
     path: Path
@@ -62,7 +54,7 @@ class Verdict:
     frames_read: int = 0
     corrupt_frames: int = 0
     notes: list[str] = field(default_factory=list)
-    timeline: list[Moment] = field(default_factory=list)
+    timeline: pd.DataFrame = field(default_factory=pd.DataFrame)
     gait: pd.DataFrame = field(default_factory=pd.DataFrame)
     prepared: PreparedVideo | None = None
 
@@ -93,19 +85,19 @@ def judge_files(
     files: Sequence[Path],
     model: TrainedModel,
     references: Sequence[Path] = (),
-    same_walker: bool = False,
     senses: SensesModel | None = None,
 ) -> list[Verdict]:
-    """Judge videos and folders of videos, in order, beside `references` or each other (`same_walker`)."""
-    paths = [path for file in files for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
+    """Judge videos and folders of videos, in order, beside `references`, who may be among them."""
+    paths, others = (
+        [path for file in given for path in (list_videos(file) if file.is_dir() else [file]) or [file]]
+        for given in (files, references)
+    )
     config = model.config.model_copy(update={"scheduler": ""})  # on this machine
-    is_comparing = config.relative_to != "none"
-    if not is_comparing and model.name != ALONE and (references or same_walker):
+    if config.relative_to == "none" and model.name != ALONE and others:
         raise InputError("This model compares no walks: leave out --reference and --same-walker.")
-    if same_walker and config.relative_to == "reference":
-        raise InputError("This model compares with one walk, not with all of them: name it with --reference.")
+    if config.relative_to == "reference" and len(others) > 1:
+        raise InputError("This model compares with one walk: name that one with --reference.")
     prepare_videos(paths, config, "Reading videos")  # on all cores; what fails is told below
-    others = list(paths if same_walker else references) if is_comparing else []
     beside = prepare_videos(others, config, "Reading reference walks")
     verdicts = [judge_video(path, model, beside) for path in paths]
     for verdict in verdicts:
@@ -211,8 +203,8 @@ def _answer(verdict: Verdict, model: TrainedModel, videos: VideoSet) -> None:
     shares = model.calibrated(np.concatenate([model.predict(videos, answers), answers.probabilities]))
     verdict.probabilities, *parts = (dict(zip(model.emotions, row, strict=True)) for row in shares.tolist())
     verdict.emotion, verdict.confidence = max(verdict.probabilities.items(), key=lambda item: item[1])
-    moments = map(Moment, answers.start_seconds.tolist(), answers.end_seconds.tolist(), parts)
-    verdict.timeline = sorted(moments, key=lambda moment: moment.start_seconds)
+    times = {"start_seconds": answers.start_seconds, "end_seconds": answers.end_seconds}
+    verdict.timeline = pd.DataFrame({**times, "probabilities": parts}).sort_values("start_seconds")
     limit, distance = model.novelty and model.novelty.limit, model.novelty_of(videos, answers)[0]
     if limit is None:
         verdict.notes.append("Whether the walk is like those in training could not be checked.")

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaitlib.clips import PreparedVideo
-from gaitlib.explain import explain_verdict, figure_html, paragraphs
+from gaitlib.explain import explain_verdict, figure_html, paragraphs, plot_strips
 from gaitlib.files import show_name, write_aside, write_html, write_json
 from gaitlib.models import TrainedModel
 from gaitlib.predict import Verdict
@@ -22,7 +22,7 @@ from gaitlib.walker import SKELETON_EDGES
 # Colour-blind-safe (Okabe & Ito 2008), by place in the alphabet of emotions.
 _COLORS = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#F0E442", "#999999")
 _NEAR, _FAR, _INK = (230, 159, 0), (0, 114, 178), (20, 20, 20)
-_NUM_FRAMES, _NUM_BINS, _CAPTION_PX = 8, 300, 24
+_NUM_FRAMES, _CAPTION_PX = 8, 24
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -53,8 +53,7 @@ def write_verdicts(verdicts: Sequence[Verdict], model: TrainedModel, path: Path)
     videos = [
         {"video": verdict.video}
         | {name: value for name, value in vars(verdict).items() if name not in ("path", "prepared")}
-        | {"timeline": [vars(moment) for moment in verdict.timeline]}
-        | {"gait": verdict.gait.to_dict("records")}
+        | {name: getattr(verdict, name).to_dict("records") for name in ("timeline", "gait")}
         for verdict in verdicts
     ]
     about = {"name": model.name, "emotions": model.emotions, **model.about}
@@ -74,37 +73,30 @@ def write_page(verdicts: Sequence[Verdict], model: TrainedModel, path: Path) -> 
     for verdict in verdicts:
         parts.append(f"<h2>{escape(show_name(Path(verdict.video).name))}: {escape(verdict.word)}</h2>")
         parts.append(paragraphs(*map(show_name, verdict.notes)))
-        if verdict.timeline:
-            parts.append(figure_html(plot_walk(verdict))[0])
+        if len(verdict.timeline) and verdict.prepared is not None:
+            parts += [figure_html(one)[0] for one in (plot_frames(verdict.prepared), plot_timeline(verdict))]
         if verdict.prepared is not None and verdict.emotion:
             parts += explain_verdict(verdict.prepared, model, verdict.emotion)
     write_html(path, title="What the walks show", body=f"<h1>What the walks show</h1>{''.join(parts)}")
 
 
-def plot_walk(verdict: Verdict) -> Figure:
-    """Show frames of the walker, as the model sees them, above the probabilities of the timeline."""
-    video, names = verdict.prepared, list(verdict.probabilities)
-    assert video is not None
-    figure, (above, below) = plt.subplots(2, figsize=(8.0, 3.0), layout="constrained")
+def plot_frames(video: PreparedVideo) -> Figure:
+    """Show frames of the walker, as the model sees them."""
     rows = np.flatnonzero(video.track["bout"] >= 0)
     rows = rows[np.linspace(0, len(rows) - 1, _NUM_FRAMES).astype(int)]
-    frames, seconds = video.read(rows), video.track["time_seconds"]
-    above.imshow(np.hstack(list(frames)).squeeze(), cmap="gray", vmin=0, vmax=255)
-    middles = (np.arange(_NUM_FRAMES) + 0.5) * frames.shape[2]
-    above.set_xticks(middles, [f"{second:.1f} s" for second in seconds[rows]])
-    above.set_yticks([])
-    times = np.linspace(0, seconds.iloc[-1], _NUM_BINS, endpoint=False)
-    covers = np.array(
-        [(each.start_seconds <= times) & (times < each.end_seconds) for each in verdict.timeline]
-    )
-    shares = np.array([list(each.probabilities.values()) for each in verdict.timeline])
-    means = covers.T @ shares / np.maximum(covers.sum(axis=0), 1)[:, None]
-    below.stackplot(times, means.T, labels=names, colors=_COLORS)
-    below.set(xlim=(0, times[-1]), ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
-    below.legend(frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
-    listed = ", ".join(f"{name} {share:.0%}" for name, share in verdict.probabilities.items())
-    text = f"{_NUM_FRAMES} frames of the walker; below, the probabilities over time"
-    figure.set_label(f"{text}. Over the whole video: {listed}.")
+    times = video.track["time_seconds"][rows].map("{:.1f} s".format)
+    return plot_strips({"": video.read(rows)}, list(times), f"{_NUM_FRAMES} frames of the walker")
+
+
+def plot_timeline(verdict: Verdict) -> Figure:
+    """Show the probabilities over time, each clip until the next one begins."""
+    shares = pd.DataFrame(verdict.timeline["probabilities"].tolist(), verdict.timeline["start_seconds"])
+    shares.loc[verdict.timeline["end_seconds"].iloc[-1]] = shares.iloc[-1]
+    figure, ax = plt.subplots(figsize=(8.4, 1.9), layout="constrained")
+    ax.stackplot(shares.index, shares.T, labels=shares.columns, colors=_COLORS, step="post")
+    ax.set(xlim=shares.index[[0, -1]], ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
+    ax.legend(frameon=False, ncols=len(shares.T), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
+    figure.set_label("Probabilities of the emotions over time")
     return figure
 
 

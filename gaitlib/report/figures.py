@@ -1,7 +1,7 @@
 """Scores and walkers become figures, each with its description as label."""
 
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from html import escape
 from itertools import islice
@@ -55,10 +55,9 @@ def plot_intervals(
     ax.set(ylim=(len(table) - 0.5, -0.75), xlabel=axis)
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
     ax.grid(axis="x", color="#dddddd", lw=0.6)
+    ax.axvline(0, color="black", lw=0.8)
     if is_share:
         ax.set_xlim(0, 1.02)
-    else:
-        ax.axvline(0, color="black", lw=0.8)
     words = "; ".join(names + (100 * table["accuracy"]).map(" {:.0f}".format))
     figure.set_label(f"{caption}: {axis.lower()}: {words}.")
     return figure
@@ -100,27 +99,10 @@ def _in_words(table: pd.DataFrame, form: str) -> str:
     return "; ".join(f"{name}: {', '.join(row.index + ' ' + row)}" for name, row in rows)
 
 
-def plot_strips(strips: Mapping[str, np.ndarray], columns: Sequence[str], caption: str) -> Figure:
-    """Show rows of frames, (num_columns, height, width[, 1 or 3]), uint8, by the text at the left."""
-    frames = np.stack(list(strips.values()))
-    num_rows, num_columns, height, width = frames.shape[:4]
-    image = np.vstack([np.hstack(list(row)) for row in frames])
-    size = _WIDTH_INCHES, _WIDTH_INCHES * image.shape[0] / image.shape[1] + 0.3
-    figure, ax = plt.subplots(figsize=size, layout="constrained")
-    ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-    ax.set_xticks((np.arange(num_columns) + 0.5) * width, columns)
-    ax.set_yticks((np.arange(num_rows) + 0.5) * height, list(strips))
-    ax.tick_params(length=0, labelsize=8)
-    ax.spines[:].set_visible(False)
-    names = "; ".join(columns if list(strips) == [""] else strips).replace("\n", ", ")
-    figure.set_label(f"{caption}: {names}.")
-    return figure
-
-
-def walker_strip(data: RunData, num_columns: int = 8) -> dict[str, np.ndarray]:
-    """Return a frame of several walkers, of shape (180, 180, 3), uint8, by emotion and walker."""
+def walker_strip(data: RunData) -> dict[str, np.ndarray]:
+    """Return a frame of up to eight walkers, of shape (180, 180, 3), uint8, by emotion and walker."""
     turns = data.videos.assign(turn=data.videos.groupby("emotion").cumcount())
-    rows = turns.sort_values(["turn", "emotion"]).drop_duplicates(["walker", "emotion"]).head(num_columns)
+    rows = turns.sort_values(["turn", "emotion"]).drop_duplicates(["walker", "emotion"]).head(8)
     strip = {}
     for row, video in zip(rows.itertuples(), prepared_rows(rows), strict=True):
         moments = max(video.bouts, key=len).rows
@@ -140,11 +122,9 @@ def moving_clips(
     model_of = cache(lambda fold: load_fit(run_dir, make_fit(data, fold, config.seed, config)))
     order = np.argsort(-predictions.calibrated.max(axis=1), kind="stable")
     for place in order[predictions.is_right[order] == is_right][:3]:
-        row, shares = rows.iloc[place], pd.Series(predictions.calibrated[place], predictions.emotions)
-        said = "recognised" if is_right else f"taken for {shares.idxmax()}"
-        words = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-        name = show_name(Path(row["video"]).with_suffix(""))[-40:]
-        caption = f"{name} shows {row['emotion']}, {said} (calibrated: {words})."
+        row, said = rows.iloc[place], predictions.emotions[predictions.predicted[place]]
+        name, share = show_name(row["video"])[-40:], predictions.calibrated[place].max()
+        caption = f"{name} shows {row['emotion']} and was read as {said} (calibrated: {share:.0%})."
         one, model = data.video_set("judged", config).chosen([place]), model_of(int(row["fold"]) or 1)
         assert model is not None
         answers, video = model.predict_clips(one), one.videos[0]
