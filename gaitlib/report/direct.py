@@ -15,7 +15,7 @@ from gaitlib.files import cache_dir, project_path, temporary_folder
 from gaitlib.labels import list_videos
 from gaitlib.models import INDEX_NAME, list_gpus, load_trained
 from gaitlib.report.run import RunRequest, new_run
-from gaitlib.report.sentences import console_text, listed
+from gaitlib.report.sentences import console_text
 from gaitlib.training import train_fits
 from gaitlib.walker import weights_dir, weights_problem
 
@@ -90,7 +90,7 @@ def _describe_videos(videos: Path, videos_test: Path, labels: Path | None) -> li
     found = find_data(videos, videos_test, make_config(), labels)
     lines = []
     for split, rows in found.videos.groupby("split", sort=False):
-        counts = listed(f"{count} {name}" for name, count in rows["emotion"].value_counts().items())
+        counts = ", ".join(f"{count} {name}" for name, count in rows["emotion"].value_counts().items())
         lines.append(f"{split}: {len(rows)} videos of {rows['walker'].nunique()} walkers ({counts})")
     return [*lines, *describe_skipped(found.skipped), *(f"Warning: {text}" for text in found.warnings)]
 
@@ -103,9 +103,9 @@ def ready_model(run_dir: str = "") -> Path:
     if run_dir:
         return project_path(run_dir)
     first = cache_dir() / "first_model" / INDEX_NAME
-    made = list(project_path("reports").glob(f"*/{INDEX_NAME}"))
-    if not made and not first.exists():
+    made = list(project_path("reports").glob(f"*/{INDEX_NAME}")) or [first]
+    if not made[0].exists():
         nothing = cache_dir() / "no videos"
         nothing.mkdir(parents=True, exist_ok=True)
         train_run(RunRequest(nothing, nothing, make_config("quick"), first.parent))
-    return max(made, key=lambda path: path.stat().st_mtime, default=first).parent
+    return max(made, key=lambda path: path.stat().st_mtime).parent

@@ -37,12 +37,12 @@ plt.rcParams.update({"legend.frameon": False, "figure.figsize": (_WIDTH_INCHES, 
 def plot_intervals(
     table: pd.DataFrame, caption: str, axis: str, marked: Collection[str] = (), width: float = _WIDTH_INCHES
 ) -> Figure:
-    """Show `accuracy`, `low` and `high` by `name`: shares, or differences of shares if any is negative.
+    """Show `accuracy`, `low` and `high` by `name`: shares where `axis` ends with %, else differences.
 
     Names in `marked` are in colour; ceilings are hollow.
     """
     figure, ax = plt.subplots(figsize=(width, 0.75 + 0.34 * len(table)), layout="constrained")
-    is_share = table["accuracy"].min() >= 0
+    is_share = axis.endswith("%")
     rows = table[["name", "accuracy", "low", "high"]].itertuples(index=False)
     for place, (name, value, *limits) in enumerate(rows):
         color = _MODEL_COLOR if name in marked else _BASELINE_COLOR
@@ -58,7 +58,7 @@ def plot_intervals(
     ax.axvline(0, color="black", lw=0.8)
     if is_share:
         ax.set_xlim(0, 1.02)
-    words = "; ".join(names + (100 * table["accuracy"]).map(" {:.0f}".format))
+    words = "; ".join(names + (100 * table["accuracy"]).map(" {:.3g}".format))
     figure.set_label(f"{caption}: {axis.lower()}: {words}.")
     return figure
 
@@ -73,30 +73,22 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Fi
     sns.heatmap(shares, annot=texts, fmt="", cmap="Blues", vmin=0, vmax=1, cbar_kws=bar, square=True, ax=ax)
     ax.set(xlabel="Predicted emotion", ylabel="True emotion")
     ax.tick_params(axis="y", rotation=0)
-    figure.set_label(f"Confusion matrix, videos by true emotion: {_in_words(counts, '{}')}.")
+    rows = [f"{name}: {', '.join(row.index + ' ' + row)}" for name, row in counts.astype(str).T.items()]
+    figure.set_label(f"Confusion matrix, videos by true emotion: {'; '.join(rows)}.")
     return figure
 
 
 def plot_effects(effects: pd.DataFrame) -> Figure:
-    """Show the 20 strongest effects of emotions on gait parameters (see `effect_sizes`) as a heat map."""
-    is_clear = (effects["low"] > 0) | (effects["high"] < 0)
-    texts = effects["effect"].map("{:+.1f}".format) + is_clear.map({True: " *", False: ""})
-    table = effects.assign(text=texts).pivot(index="title", columns="emotion", values=["effect", "text"])
-    order = effects["effect"].abs().groupby(effects["title"]).max().nlargest(20).index
-    sizes, texts = table.loc[order, "effect"].astype(float), table.loc[order, "text"]
-    figure, ax = plt.subplots(figsize=(_WIDTH_INCHES, 1.2 + 0.28 * len(sizes)), layout="constrained")
-    limit = max(2.0, float(np.abs(sizes.to_numpy()).max()))
-    bar = {"label": "Effect size, Hedges' g"}
-    sns.heatmap(sizes, annot=texts, fmt="", cmap="PuOr_r", vmin=-limit, vmax=limit, cbar_kws=bar, ax=ax)
-    ax.set(xlabel="", ylabel="")
-    words = _in_words(sizes.head(6), "{:+.1f}")
-    figure.set_label(f"Effect sizes of gait parameters by emotion, * interval without zero: {words}.")
-    return figure
-
-
-def _in_words(table: pd.DataFrame, form: str) -> str:
-    rows = table.map(form.format).T.items()
-    return "; ".join(f"{name}: {', '.join(row.index + ' ' + row)}" for name, row in rows)
+    """Show the strongest effects of emotions on gait parameters, see `effect_sizes`."""
+    strongest = effects.loc[effects["effect"].abs().nlargest(16).index]
+    names = strongest["title"] + ", " + strongest["emotion"]
+    is_clear = (strongest["low"] > 0) | (strongest["high"] < 0)
+    table = (strongest[["effect", "low", "high"]] / 100).set_axis(["accuracy", "low", "high"], axis=1)
+    caption, axis = (
+        "Strongest effects, in colour where the interval leaves out zero",
+        "Effect size, Hedges' g",
+    )
+    return plot_intervals(table.assign(name=names), caption, axis, set(names[is_clear]))
 
 
 def walker_strip(data: RunData) -> dict[str, np.ndarray]:

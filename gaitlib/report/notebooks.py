@@ -18,7 +18,7 @@ import nh3
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from gaitlib.config import CEILINGS, make_config
+from gaitlib.config import make_config
 from gaitlib.errors import InputError, known_sentence
 from gaitlib.files import ASIDE_SUFFIX, hold_lock, read_csv, read_json, show_name, spelled, write_html
 
@@ -27,11 +27,9 @@ _FILES = (".csv", ".db", ".h5", ".ipynb", ".json", ".keras")
 _SYNTHETIC = "Synthetic walkers, drawn by a program: the scores do not hold for real people."
 # By which the list of runs is told from a page of somebody else.
 _HEADING = "<h1>EmotionGait runs</h1>"
-_SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "num_videos", "num_walkers")
 # For readers: the code is hidden, and they become a run's or an experiment's index.html.
 REPORT_NOTEBOOK, EXPERIMENT_NOTEBOOK = "05_results", "07_experiments"
 _FOLDER = Path(__file__).parents[2] / "notebooks"
-_CLEAR = "\x1b[K"  # the rest of a console's line
 _PRELOADED = 'import gc; gc.set_threshold(100_000); __import__("gaitlib.report.figures")'  # GC is slow
 # What papermill and, of a cell that waits when its kernel ends, asyncio have to say comes as an exception.
 for _name in ("papermill", "asyncio"):
@@ -92,8 +90,6 @@ def run_notebook(name: str, work: Path, kernel: KernelManager, values: Mapping[s
         text = " ".join(getattr(error, "evalue", str(error)).split())
         told = known_sentence(kind, text) or f"{kind}: {text}"
         raise InputError(_without_aside(f"{name} failed: {told}")) from error
-    finally:
-        print(_CLEAR * sys.stdout.isatty(), end="")
     notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(target, as_version=4), {})
     target.write_text(_without_aside(nbformat.writes(notebook)), encoding="utf-8")
     return target
@@ -105,17 +101,15 @@ def _without_aside(text: str) -> str:
 
 
 class _Progress(io.TextIOBase):
-    """Passes on a notebook's progress bars to the console, or every ten seconds into a file."""
+    """Tells every ten seconds how far the progress bar of a notebook is."""
 
     def __init__(self, name: str):
         self._name, self._last = name, time.monotonic()
 
     def write(self, text: str) -> int:
-        is_console = sys.stdout.isatty()
-        if text.startswith("\r") and text.strip() and (is_console or time.monotonic() - self._last > 10):
+        if text.startswith("\r") and text.strip() and time.monotonic() - self._last > 10:
             self._last = time.monotonic()
-            line = f"{self._name}: {text.splitlines()[-1].strip()}"[:100]
-            print(f"{line}{_CLEAR}\r" if is_console else line, end="" if is_console else "\n", flush=True)
+            print(f"{self._name}: {text.splitlines()[-1].strip()}"[:100], flush=True)
         return len(text)
 
 
@@ -190,16 +184,13 @@ def _describe(folder: Path) -> dict[str, Any]:
     test = results["test"] if chosen else results["nested"]
     if chosen:
         table = read_csv(folder / "predictions.csv")
-        is_right = (table["emotion"] == table["predicted"]).astype(int)
-        rights = dict(zip(table["video"], zip(table["walker"], is_right, strict=True), strict=True))
-    baselines = test.get("baselines", {})
-    rivals = {name: baselines[name]["accuracy"] for name in baselines if name not in (*CEILINGS, chosen)}
-    best = max(rivals, key=rivals.__getitem__, default="")
+        table["is_right"] = (table["emotion"] == table["predicted"]).astype(int)
+        rights = table.set_index("video")[["walker", "is_right"]].T.to_dict("list")
     changed = settings.items() - make_config().model_dump().items()
     (low, high), seen = test["accuracy_ci95"], data["all"]
     compared = {
         "name": folder.name,
-        "scores": {name: test[name] for name in _SCORES if name in test},
+        "scores": {name: value for name, value in test.items() if isinstance(value, int | float)},
         "data": {name: data.get(name, "") for name in ("body", "fingerprint")},
         "settings": settings,
         "rights": rights,
@@ -212,7 +203,6 @@ def _describe(folder: Path) -> dict[str, Any]:
         "model": spelled(chosen) if chosen else f"best of {results['num_trials']} trials",
         "accuracy": f"{100 * test['accuracy']:.1f}",
         "interval": f"{100 * low:.1f} to {100 * high:.1f}",
-        "baseline": f"{spelled(best)} {100 * rivals[best]:.1f}" if best else "",
         "settings": ", ".join(sorted(f"{name} {value}" for name, value in changed)),
         "compared": compared,
     }

@@ -1,9 +1,8 @@
 """Results in sentences and tables for readers: every number comes from the results, none is typed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from gaitlib.config import CEILINGS, RunConfig
@@ -36,12 +35,6 @@ def interval(limits: Sequence[float], factor: str = " %") -> str:
     return f"95 % interval {100 * limits[0]:.1f} to {100 * limits[1]:.1f}{factor}"
 
 
-def listed(names: Iterable[object]) -> str:
-    """Return names in a list as one would say it."""
-    words = list(map(str, names))
-    return ", ".join(words[:-1]) + " and " + words[-1] if words[1:] else "".join(words)
-
-
 def headline(evaluation: Evaluation, config: RunConfig) -> str:
     """Return the answer in one sentence."""
     test, right = evaluation.test, int(evaluation.predictions.is_right.sum())
@@ -58,14 +51,13 @@ def against_baselines(evaluation: Evaluation) -> str:
         if name not in (*CEILINGS, evaluation.chosen) and entry.difference_ci95:
             low, high = entry.difference_ci95
             groups[list(groups)[0 if low > 0 else 1 if high < 0 else 2]].append(spelled(name))
-    said = [f"{words} {listed(names)}" for words, names in groups.items() if names]
+    said = [f"{words} {', '.join(names)}" for words, names in groups.items() if names]
     return f"On the same videos it is {'; '.join(said)}." if said else ""
 
 
 def permutation(evaluation: Evaluation) -> str:
     """Return the permutation test in one sentence."""
-    p = max(evaluation.permutation_p, 0.001)  # never told as zero
-    return f"Permutation test, labels shuffled within walkers: p = {p:.3f}."
+    return f"Permutation test, labels shuffled within walkers: p = {evaluation.permutation_p:.2g}."
 
 
 def caution(evaluation: Evaluation, data: RunData) -> str:
@@ -83,7 +75,7 @@ def data_sentence(data: RunData, config: RunConfig) -> str:
     counts = data.summary()["all"]
     split = f"the {config.folds} folds" if config.folds else "training, validation and test"
     videos = f"{counts['num_videos']} videos of {counts['num_walkers']} {'synthetic ' * data.is_demo}walkers"
-    return f"{videos} show {listed(data.emotions)}; {split} share no walker."
+    return f"{videos} show {', '.join(data.emotions)}; {split} share no walker."
 
 
 def what_it_reads(evaluation: Evaluation) -> str:
@@ -93,7 +85,7 @@ def what_it_reads(evaluation: Evaluation) -> str:
     if clear.empty:
         return "No gait parameter was shown to differ between the emotions."
     titles = clear.sort_values("effect", key=abs, ascending=False)["title"].str.lower().unique()
-    return f"The emotions differ most in {listed(titles[:3])}."
+    return f"The emotions differ most in {', '.join(titles[:3])}."
 
 
 def leak_sentence(evaluation: Evaluation) -> str:
@@ -116,19 +108,15 @@ def choice_sentence(evaluation: Evaluation) -> str:
 
 
 def ladder_table(evaluation: Evaluation) -> pd.DataFrame:
-    """Return model and baselines with accuracy, interval and the model's lead, best first."""
+    """Return model and baselines, best first, with accuracy and the model's lead, each with its interval."""
     table = evaluation.ladder()
-    numbers = 100 * table.drop(columns="name").astype(float)
-    plain, signed = (numbers.map(form.format) for form in ("{:.1f}", "{:+.1f}"))
-    leads = signed["lead"] + " (" + signed["lead_low"] + " to " + signed["lead_high"] + ")"
-    columns = {
-        "classifier": table["name"].map(spelled) + np.where(numbers["lead"].isna(), " (chosen)", ""),
-        "what it reads": table["name"].map(_WHAT_IT_READS).fillna("the frames of each clip"),
-        "accuracy, %": plain["accuracy"],
-        "95 % interval": plain["low"] + " to " + plain["high"],
-        "model's lead, points": leads.where(numbers["lead"].notna(), ""),
-    }
-    return pd.DataFrame(columns)
+    names = table.pop("name")
+    columns = ["accuracy, %", "from", "to", "model's lead, points", "lead from", "lead to"]
+    table = (100 * table.astype(float)).set_axis(columns, axis=1)
+    is_chosen = table["model's lead, points"].isna()
+    table.insert(0, "classifier", names.map(spelled) + is_chosen.map({True: " (chosen)", False: ""}))
+    table.insert(1, "what it reads", names.map(_WHAT_IT_READS).fillna("the frames of each clip"))
+    return table
 
 
 def score_table(evaluation: Evaluation) -> pd.DataFrame:
@@ -152,7 +140,9 @@ def console_text(evaluation: Evaluation, data: RunData, config: RunConfig) -> st
     lines += [caution(evaluation, data)] if data.is_demo else []
     means = f"Balanced accuracy {percent(test.balanced_accuracy)}, macro F-score {test.macro_f1:.2f}."
     lines += ["", headline(evaluation, config), f"{means} {permutation(evaluation)}", "", "Baselines:"]
-    scores = score_table(evaluation).to_string(index=False, float_format="{:.2f}".format, na_rep="")
-    lines += [ladder_table(evaluation).drop(columns="what it reads").to_string(index=False), "", scores]
+    form: dict[str, Any] = {"index": False, "na_rep": ""}
+    ladder = ladder_table(evaluation).drop(columns="what it reads")
+    lines += [ladder.to_string(float_format="{:.1f}".format, **form), ""]
+    lines += [score_table(evaluation).to_string(float_format="{:.2f}".format, **form)]
     matrix = pd.DataFrame(test.confusion_matrix, test.labels, test.labels)
     return "\n".join([*lines, "", "Confusion matrix (rows: true, columns: predicted):", matrix.to_string()])

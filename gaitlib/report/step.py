@@ -115,12 +115,10 @@ def show_text(*sentences: str) -> None:
 def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_dir: Path) -> HTML:
     """Return what a reader sees first: the answer, three things to know, the ladder, the walkers."""
     answer, strip = (_shown(run_dir).get(name, "") for name in ("answer", "walkers"))
-    texts = data_sentence(data, config), caution(evaluation, data), what_it_reads(evaluation)
-    things = zip(("Data", "Caution", "What differs"), texts, strict=True)
-    items = "".join(f"<li><strong>{name}.</strong> {escape(text)}</li>" for name, text in things)
-    ladder = ladder_table(evaluation).drop(columns="what it reads")
-    ladder["model's lead, points"] = ladder["model's lead, points"].str.partition(" ")[0]
-    table = _table_html(ladder, "Model and baselines on the same held-out walkers")
+    things = data_sentence(data, config), caution(evaluation, data), what_it_reads(evaluation)
+    items = "".join(f"<li>{escape(text)}</li>" for text in things)
+    ladder = ladder_table(evaluation).drop(columns=["what it reads", "lead from", "lead to"])
+    table = _table_html(ladder, "Model and baselines on the same held-out walkers", decimals=1)
     return HTML(
         f'<section class="first-screen"><div><p class="headline"><b>{percent(evaluation.test.accuracy)}</b>'
         f"{escape(headline(evaluation, config))}</p>{answer}<ul>{items}</ul></div>"
