@@ -57,9 +57,8 @@ class ExperimentFolds:
         if outer:
             known, number = known[known["fold"] != outer], self._plan.inner_folds
             known = known.assign(fold=assign_folds(known, number, self.first.config.seed))
-        fold_of = dict(zip(known["walker"], known["fold"], strict=True))
-        folds = data.videos["walker"].map(fold_of).dropna().astype(int)
-        videos = data.videos.loc[folds.index].assign(fold=folds).reset_index(drop=True)
+        fold_of = known[["walker", "fold"]].drop_duplicates()
+        videos = data.videos.drop(columns="fold").merge(fold_of, on="walker")
         decided = {"folds": number, "seeds": 1, "body": data.config.body, "crop": data.config.crop}
         return list(list_fits(replace(data, videos=videos), config.model_copy(update=decided)))
 
@@ -85,9 +84,7 @@ def run_experiment(
         for outer in range(1, plan.outer_folds + 1):
             trials += _search(plan, folds, outer, study_name=f"{name} {outer}", storage=storage)
         results = make_results(plan, trials, folds.first)
-        settings = pd.DataFrame([one["settings"] for one in trials])
-        table = pd.DataFrame(trials, columns=["outer_fold", "trial", "accuracy", "reason"])
-        write_csv(out / "trials.csv", table.join(settings))
+        write_csv(out / "trials.csv", pd.json_normalize(trials).drop(columns=["answers", "tested"]))
         write_csv(out / "predictions.csv", _answers(trials, "tested"))
         write_json(out / "results.json", results)
         return results
