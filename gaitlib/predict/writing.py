@@ -1,5 +1,6 @@
 """Verdicts as a table, as JSON, as a page, as annotated copies of the videos, and keypoints as CSV."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -131,6 +132,7 @@ def _annotate(frame: np.ndarray, verdict: Verdict, video: PreparedVideo, row: in
     draw_walker(frame, video, row)
     strip = np.full((_CAPTION_PX, frame.shape[1], 3), 255, np.uint8)
     text = (verdict.word if verdict.emotion else verdict.notes[-1]).encode("ascii", "replace").decode()
+    text = textwrap.shorten(text, max(12, frame.shape[1] // 7), placeholder="...")
     cv2.putText(strip, text, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
     return np.vstack([frame, strip])
 

@@ -73,22 +73,29 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Fi
     sns.heatmap(shares, annot=texts, fmt="", cmap="Blues", vmin=0, vmax=1, cbar_kws=bar, square=True, ax=ax)
     ax.set(xlabel="Predicted emotion", ylabel="True emotion")
     ax.tick_params(axis="y", rotation=0)
-    rows = [f"{name}: {', '.join(row.index + ' ' + row)}" for name, row in counts.astype(str).T.items()]
-    figure.set_label(f"Confusion matrix, videos by true emotion: {'; '.join(rows)}.")
+    figure.set_label(f"Confusion matrix, videos by true emotion: {_in_words(counts.astype(str))}.")
     return figure
 
 
 def plot_effects(effects: pd.DataFrame) -> Figure:
-    """Show the strongest effects of emotions on gait parameters, see `effect_sizes`."""
-    strongest = effects.loc[effects["effect"].abs().nlargest(16).index]
-    names = strongest["title"] + ", " + strongest["emotion"]
-    is_clear = (strongest["low"] > 0) | (strongest["high"] < 0)
-    table = (strongest[["effect", "low", "high"]] / 100).set_axis(["accuracy", "low", "high"], axis=1)
-    caption, axis = (
-        "Strongest effects, in colour where the interval leaves out zero",
-        "Effect size, Hedges' g",
+    """Show the 20 strongest effects of emotions on gait parameters (see `effect_sizes`) as a heat map."""
+    strongest = effects["effect"].abs().groupby(effects["title"]).max().nlargest(20).index
+    is_clear = (effects["low"] > 0) | (effects["high"] < 0)
+    words = effects["effect"].map("{:+.1f}".format) + is_clear.map({True: " *", False: ""})
+    table = effects.assign(text=words).pivot(index="title", columns="emotion")
+    sizes, texts = table.loc[strongest, "effect"].astype(float), table.loc[strongest, "text"]
+    figure, ax = plt.subplots(figsize=(_WIDTH_INCHES, 1.2 + 0.28 * len(sizes)), layout="constrained")
+    bar = {"label": "Effect size, Hedges' g"}
+    sns.heatmap(sizes, annot=texts, fmt="", cmap="PuOr_r", center=0, cbar_kws=bar, ax=ax)
+    ax.set(xlabel="", ylabel="")
+    figure.set_label(
+        f"Effect sizes of gait parameters by emotion, * interval without zero: {_in_words(texts.head(6))}."
     )
-    return plot_intervals(table.assign(name=names), caption, axis, set(names[is_clear]))
+    return figure
+
+
+def _in_words(texts: pd.DataFrame) -> str:
+    return "; ".join(f"{name}: {', '.join(row.index + ' ' + row)}" for name, row in texts.T.items())
 
 
 def walker_strip(data: RunData) -> dict[str, np.ndarray]:
