@@ -26,7 +26,6 @@ NETWORKS = {
     "published network, silhouette": {"model": "cnn_lstm", "crop": "silhouette"},
     "published network, skeleton": {"model": "cnn_lstm", "crop": "skeleton"},
     "skeleton_gru": {"model": "skeleton_gru"},
-    "skeleton_tcn": {"model": "skeleton_tcn"},
 }
 BASELINE_NAMES = ("majority", "speed_only", "box_forest", "background_only")
 INTRODUCTION = """# EWalk: real people, walkers held out

@@ -7,9 +7,8 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from gaitlib.errors import InputError, UsageError
 
 Body = Literal["keypoints", "silhouette"]
-# Networks of frames, networks of keypoints, classifiers of gait parameters.
+# Networks of frames, classifiers of gait parameters.
 NetworkName = Literal["cnn_lstm", "cnn_lstm_timedistributed"]
-SkeletonName = Literal["skeleton_gru", "skeleton_tcn"]
 GaitName = Literal["gait_logistic", "gait_forest", "gait_ensemble", "gait_alone"]
 
 # References rather than rivals: they know what no video shows, and only chance lets a model beat them.
@@ -54,7 +53,7 @@ class RunConfig(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     scheduler: str = Field("", pattern="^$|^[a-z]+://", description="Dask scheduler that trains; empty: here")
     seed: int = Field(0, ge=0, lt=2**32 - 50, description="seed of every random draw")
     # 02 model
-    model: Literal["auto", NetworkName, SkeletonName, GaitName] = Field(
+    model: Literal["auto", NetworkName, "skeleton_gru", GaitName] = Field(
         "auto", description="name of the model; auto: chosen by inner folds of walkers"
     )
     l2_strength: float = Field(0.01, ge=0, description="L2 penalty of the Dense 64 layer")

@@ -12,13 +12,13 @@ from made_walks import EMOTIONS, make_walks, walk_config
 
 from gaitlib.data import VideoSet
 from gaitlib.errors import InputError
-from gaitlib.models import BASELINES, GAIT_NAMES, NETWORK_NAMES, SKELETON_NAMES, classifiers
+from gaitlib.models import BASELINES, GAIT_NAMES, NETWORK_NAMES, SKELETON, classifiers
 from gaitlib.models.classifiers import compare, fit_classifier, label_shares, predict_baseline
 from gaitlib.models.networks import build_model, copy_weights, load_keras, network_for, seed_everything
 from gaitlib.models.storage import load_trained, save_model
 from gaitlib.models.trained import Novelty, TrainedModel, apply_temperature, fit_temperature
 
-ALL_NETWORKS = (*NETWORK_NAMES, *SKELETON_NAMES)
+ALL_NETWORKS = (*NETWORK_NAMES, SKELETON)
 each_network = pytest.mark.parametrize("name", ALL_NETWORKS)
 
 

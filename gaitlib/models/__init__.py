@@ -5,7 +5,7 @@ from gaitlib.models.networks import (
     GAIT_NAMES,
     NETWORK_NAMES,
     PUBLISHED,
-    SKELETON_NAMES,
+    SKELETON,
     build_model,
     copy_weights,
     list_gpus,

@@ -1,7 +1,7 @@
 """Networks by name: clips in, class probabilities out.
 
 Networks of frames take clips of shape (batch, num_frames, frame_size, frame_size, num_channels), 0 to 255;
-networks of keypoints sequences of shape (batch, num_frames, 33, 3) from `gaitlib.clips.keypoint_sequence`.
+that of keypoints sequences of shape (batch, num_frames, 33, 3) from `gaitlib.clips.keypoint_sequence`.
 The frame layers see all frames of all clips at once, folded into the batch axis: the same function as in the
 publication, which applies `TimeDistributed` to each layer, at several times the speed.
 """
@@ -12,18 +12,17 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
 
-from gaitlib.config import GaitName, NetworkName, RunConfig, SkeletonName
+from gaitlib.config import GaitName, NetworkName, RunConfig
 from gaitlib.errors import InputError
 from gaitlib.files import silence_stderr
 
 if TYPE_CHECKING:
     import keras
 
-PUBLISHED = "cnn_lstm"
-NETWORK_NAMES, SKELETON_NAMES, GAIT_NAMES = map(get_args, (NetworkName, SkeletonName, GaitName))
+PUBLISHED, SKELETON = "cnn_lstm", "skeleton_gru"
+NETWORK_NAMES, GAIT_NAMES = map(get_args, (NetworkName, GaitName))
 
-# Numbers that describe the pose in one frame, and steps of the dilated convolutions, in frames.
-_NUM_KEYPOINTS, _POSE_FEATURES, _DILATIONS = 33, 64, (1, 2, 4, 8)
+_NUM_KEYPOINTS = 33
 # The last layers of every network: the clip as one row of numbers, the Dense layer, the answer.
 _FEATURES, _DENSE, _ANSWER, _ENCODER = "over_time", "dense", "emotion", "encoder"
 
@@ -69,7 +68,7 @@ def build_model(
 ) -> "keras.Model":
     """Build a network with fresh weights, not compiled; an `InputError` if its name is unknown.
 
-    Networks of keypoints use `num_frames` alone; `l2_strength` penalises the weights of Dense 64.
+    That of keypoints uses `num_frames` alone; `l2_strength` penalises the weights of Dense 64.
 
     Examples
     --------
@@ -88,13 +87,15 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
 
     `is_folded` false gives the layering of the publication, in plain Keras layers: same weights, same output.
     """
-    known = (*NETWORK_NAMES, *SKELETON_NAMES)
+    known = (*NETWORK_NAMES, SKELETON)
     if name not in known:
         raise InputError(f"Unknown network {name!r}: expected one of {', '.join(known)}.")
     keras, layers = load_keras(), load_keras().layers
-    if name in SKELETON_NAMES:
+    if name == SKELETON:
         clip = keras.Input((config.num_frames, _NUM_KEYPOINTS, 3), name="keypoints")
-        values = _read_keypoints(name, layers.Reshape((config.num_frames, -1), name="joints")(clip))
+        values = layers.Reshape((config.num_frames, -1), name="joints")(clip)
+        values = layers.Dense(64, name="pose")(values)
+        values = layers.GRU(48, name=_FEATURES)(values)  # Cho et al. 2014, arXiv:1406.1078
     else:
         side = config.frame_size
         clip = keras.Input((config.num_frames, side, side, config.num_channels), name="clip")
@@ -112,21 +113,6 @@ def network_for(name: str, config: RunConfig, num_classes: int, is_folded: bool 
     clips = [keras.Input(clip.shape[1:], name=part) for part in ("clip", "reference")]
     difference = layers.Subtract(name="difference")([encoder(one) for one in clips])
     return keras.Model(clips, answer(difference), name=f"{name}_comparing")
-
-
-def _read_keypoints(name: str, values: Any) -> Any:
-    """Turn a sequence of keypoints into one row of numbers."""
-    layers = load_keras().layers
-    values = layers.Dense(_POSE_FEATURES, name="pose")(values)
-    if name == "skeleton_gru":  # Cho et al. 2014, arXiv:1406.1078
-        return layers.GRU(48, name=_FEATURES)(values)
-    for step in _DILATIONS:  # ever longer spans of time: Bai, Kolter & Koltun 2018, arXiv:1803.01271
-        more = layers.LayerNormalization(name=f"normalise_{step}")(values)
-        options = {"padding": "same", "dilation_rate": step, "activation": "relu"}
-        more = layers.Conv1D(64, 3, name=f"every_{step}", **options)(more)
-        more = layers.Dense(_POSE_FEATURES, name=f"mix_{step}")(more)
-        values = layers.Add(name=f"add_{step}")([values, more])
-    return layers.GlobalAveragePooling1D(name=_FEATURES)(values)
 
 
 def _read_frames(values: Any, is_folded: bool) -> Any:

@@ -18,7 +18,7 @@ from gaitlib.clips import ClipSet, evaluation_batches, make_clip_set
 from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet
 from gaitlib.models.classifiers import bout_inputs, gait_inputs, predict_classes
-from gaitlib.models.networks import GAIT_NAMES, SKELETON_NAMES, split_network
+from gaitlib.models.networks import GAIT_NAMES, SKELETON, split_network
 
 if TYPE_CHECKING:
     import keras
@@ -182,7 +182,7 @@ class SequenceClips(ClipSet):
 def make_clips(videos: VideoSet, model: TrainedModel) -> ClipSet:
     """Return the clips that a network reads, with those of the reference walks where there are any."""
     clips = make_clip_set(videos.videos, videos.labels, model.config, videos.targets)
-    if model.name in SKELETON_NAMES:
+    if model.name == SKELETON:
         clips = SequenceClips(**vars(clips))
     if not videos.references:
         return clips

@@ -9,10 +9,10 @@ from gaitlib.config import CEILINGS, RunConfig
 from gaitlib.data import RunData
 from gaitlib.evaluation import Evaluation
 from gaitlib.files import spelled
-from gaitlib.models import ALONE, GAIT_NAMES, SKELETON_NAMES
+from gaitlib.models import ALONE, GAIT_NAMES, SKELETON
 
 _WHAT_IT_READS = {
-    **dict.fromkeys(SKELETON_NAMES, "keypoints over time"),
+    SKELETON: "keypoints over time",
     **dict.fromkeys(GAIT_NAMES, "gait parameters of the whole walk"),
     ALONE: "gait parameters of the whole walk, compared with no other",
     "chance": "nothing: a random guess",

@@ -12,17 +12,16 @@ from gaitlib.config import RunConfig
 from gaitlib.data import VideoSet, hold_out_walkers, inner_folds
 from gaitlib.errors import InputError
 from gaitlib.files import remember
-from gaitlib.models import ALONE, GAIT_NAMES, PUBLISHED, TrainedModel, make_clips
+from gaitlib.models import ALONE, GAIT_NAMES, PUBLISHED, SKELETON, TrainedModel, make_clips
 from gaitlib.training.fitting import gait_out_of_fold, train_model, training_key
 
 # With fewer walkers, what inner folds say is chance.
 _FEWEST_WALKERS = 4
 # Of models that inner folds cannot tell apart, one that errs in two ways holds best for other people.
 _STEADY = ("gait_ensemble", ALONE)
-# Fewer videos feed no network. Of the networks of keypoints, the one that is trained in half the time.
-_FEWEST_VIDEOS, _KEYPOINT_NETWORK = 40, "skeleton_gru"
-# Networks take longer: fewer folds, and none after one that leaves a network so many standard errors behind.
-_NUM_NETWORK_FOLDS, _HOPELESS = 3, 2.0
+# Fewer videos feed no network. Networks take longer: fewer folds, and none after one that leaves a network so
+# many standard errors behind.
+_FEWEST_VIDEOS, _NUM_NETWORK_FOLDS, _HOPELESS = 40, 3, 2.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     says = {name: gait_out_of_fold(name, train, config, len(emotions)) for name in classifiers}
     losses = {name: _score(says[name], train.labels)["log_loss"] for name in _STEADY if name in says}
     steady = min(losses, key=losses.__getitem__)
-    networks = [PUBLISHED, *([_KEYPOINT_NETWORK] if config.body == "keypoints" else [])]
+    networks = [PUBLISHED, *([SKELETON] if config.body == "keypoints" else [])]
     for name in networks if len(train) >= _FEWEST_VIDEOS else ():
         model = TrainedModel(name=name, emotions=tuple(emotions), config=config)
         with suppress(InputError):  # too few walkers show an emotion to choose the epoch by some of them
