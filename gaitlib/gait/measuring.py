@@ -13,16 +13,15 @@ from gaitlib.files import remember
 from gaitlib.gait.motion import (
     FOCAL_LENGTH,
     MIN_FRAMES,
-    STEPS_HZ,
     BodyMotion,
     body_motion,
-    find_rhythm,
+    find_step_seconds,
     foot_contacts,
     repeats_after,
     walking_rhythm,
     wave_size,
 )
-from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints
+from gaitlib.walker import BODY_SHARE, KEYPOINT_NAMES, Keypoints, steady
 
 # A row a parameter: name, title, unit, family, source, definition and where it holds. Lengths are in legs
 # (thigh and shank) or trunks (hips to shoulders), so that people of all sizes compare.
@@ -31,6 +30,10 @@ GAIT_PARAMETERS = GAIT_PARAMETERS.set_index("name", drop=False).rename_axis(None
 # Slower than this somebody walks on a treadmill, or the camera goes along: steps tell the speed. Ankles part
 # and close like a triangle, whose first harmonic is 0.81 as large.
 _MIN_LEGS_PER_S, _TRIANGLE = 0.2, 8 / np.pi**2
+# A trend of so many seconds hides what comes once a stride.
+_TREND_SECONDS = 1.5
+# A step that takes longer is rare; the longest.
+_SLOW_STEP_SECONDS = 0.85, 3.5
 _FORWARD, _LEFT, _UP, _SIDES = 0, 1, 2, np.array([1.0, -1.0])
 # A foot lies flat whose toes and heel differ in height by less, in its length.
 _MAX_SLANT = 0.35
@@ -270,23 +273,39 @@ def measure_silhouettes(outline: pd.DataFrame) -> dict[str, float]:
         lean = (forward * (side["shoulders_x"] - side["legs_x"])).mean() / _TRUNK_SHARE
         found["trunk_lean_deg"] = np.degrees(np.arctan(lean))
         found["head_forward_legs"] = (forward * (side["head_x"] - side["shoulders_x"])).mean() / _LEG_SHARE
-    times, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
-    # Once a step the head goes up and down and, seen from a side, the legs part: their speeds show it best.
-    speeds = np.gradient(outline[["top", "legs_width"]], axis=0)
-    speeds /= speeds.std(axis=0) + 1e-9
-    rhythm = find_rhythm(times, speeds, passes, STEPS_HZ)
-    if rhythm := rhythm or find_rhythm(times, speeds[:, :1], passes, STEPS_HZ):
-        step = 1 / rhythm[0]
+    step = step_seconds(outline)
+    if np.isfinite(step):
+        times, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
+        legs = _without_trend(outline, "legs_width", _TREND_SECONDS)
         found |= {
             "cadence_steps_per_min": 60 / step,
             "step_time_s": step,
             "stride_time_s": 2 * step,
             "step_length_legs": found["speed_legs_per_s"] * step,
             "bounce_legs": wave_size(times, outline["top"].to_numpy(), passes, 1 / step) / _LEG_SHARE,
-            "step_regularity": repeats_after(times, speeds[:, 1], passes, step),
-            "stride_regularity": repeats_after(times, speeds[:, 1], passes, 2 * step),
+            "step_regularity": repeats_after(times, legs, passes, step),
+            "stride_regularity": repeats_after(times, legs, passes, 2 * step),
         }
     return found
+
+
+def step_seconds(outline: pd.DataFrame) -> float:
+    """Return the time of a step, NaN for none: legs part and close, the head goes up and down once a step."""
+    when, passes = outline["time_seconds"].to_numpy(), outline["pass"].to_numpy()
+    names = ["legs_width", "top"]
+    quick, slow = (_without_trend(outline, names, trend) for trend in (_TREND_SECONDS, 2 * _TREND_SECONDS))
+    step = find_step_seconds(when, quick, passes)
+    if np.isnan(step):
+        return find_step_seconds(when, slow, passes, _SLOW_STEP_SECONDS)
+    if step > _SLOW_STEP_SECONDS[0]:  # Perhaps half a step of somebody who walks very slowly.
+        once, twice = (repeats_after(when, slow.sum(axis=1), passes, lag) for lag in (step, 2 * step))
+        step *= 2 if twice > once + 0.3 else 1
+    return step
+
+
+def _without_trend(outline: pd.DataFrame, names: str | list[str], seconds: float) -> np.ndarray:
+    values, frame_seconds = outline[names].to_numpy(), float(np.median(np.diff(outline["time_seconds"])))
+    return values - steady(values, seconds / frame_seconds)
 
 
 def outline_features(outline: pd.DataFrame) -> dict[str, float]:

@@ -20,16 +20,21 @@ _MIN_SPEED_M_PER_S = 0.25
 # Shoulders; hips, knees and ankles: left and right.
 _SHOULDERS, _LEGS = [11, 12], [[23, 24], [25, 26], [27, 28]]
 _HIPS, _TRUNK_AND_LEGS = _LEGS[0], [11, 12, 23, 24, 25, 26, 27, 28]
-# Strides and steps per second, from half the slowest walk to a run; this share of a stride must be seen.
-_STRIDES_HZ, STEPS_HZ, _MIN_STRIDES_SEEN = (0.15, 1.9), (0.3, 3.8), 0.75
-# A wave that explains less of the signals is not a walk's.
+# Strides per second, from half the slowest walk to a run; this share of a stride must be seen.
+_STRIDES_HZ, _MIN_STRIDES_SEEN = (0.15, 1.9), 0.75
+# A wave that explains less of the signals, or an autocorrelation below, is not a walk's.
 _MIN_EXPLAINED = 0.25
 # Over longer times small changes of pace put a wave out of step.
 _BLOCK_SECONDS = 4.0
+# The first peak of this height, as a share of the highest, is the step: a left step is most like the next
+# left one. Longer lags than this share of a pass are seen too seldom.
+_FIRST_PEAK_SHARE, _MAX_LAG_SHARE = 0.55, 0.6
 # Ankles that part by less, in legs, are somebody who stands.
 _MIN_LEG_SWING = 0.12
 # Mean over standard deviation of how far the left foot is ahead: 0 in a walk, 2 if it always is.
 _MAX_ONE_SIDED = 0.8
+# A step of a run, and of the slowest walk.
+_STEP_SECONDS = 0.28, 1.75
 
 
 @dataclass(frozen=True)
@@ -127,9 +132,9 @@ def walking_rhythm(motion: BodyMotion) -> tuple[float, np.ndarray] | None:
     if rhythm is None or (is_mixed and not motion.is_frontal):
         hips_up = motion.middle("hip", image=True)[:, 1] / motion.leg_m
         steps = np.stack([np.abs(signals[:, 0]), hips_up], axis=1)
-        steps_hz, _ = find_rhythm(when, steps, passes, STEPS_HZ) or (0.0, None)
-        swing = wave_size(when, steps[:, 0], passes, steps_hz) if steps_hz else 0.0
-        return (steps_hz / 2, signals[:, 0]) if swing > _MIN_LEG_SWING / 2 else None
+        step = find_step_seconds(when, steps, passes)
+        swing = wave_size(when, steps[:, 0], passes, 1 / step) if step > 0 else 0.0
+        return (0.5 / step, signals[:, 0]) if swing > _MIN_LEG_SWING / 2 else None
     stride_hz, weights = rhythm
     sizes = [wave_size(when, signal, passes, stride_hz) for signal in signals.T]
     return (stride_hz, signals @ weights) if np.nanmax(sizes, initial=0) > _MIN_LEG_SWING else None
@@ -160,7 +165,7 @@ def _legs_apart(motion: BodyMotion) -> np.ndarray:
 
 
 def find_rhythm(
-    times: np.ndarray, signals: np.ndarray, passes: np.ndarray, limits_hz: tuple[float, float] = _STRIDES_HZ
+    times: np.ndarray, signals: np.ndarray, passes: np.ndarray
 ) -> tuple[float, np.ndarray] | None:
     """Find the frequency (Hz) whose wave explains most of some signals; None where nothing repeats.
 
@@ -170,7 +175,7 @@ def find_rhythm(
     frequency analysis of unequally spaced data").
     """
     seconds = float(np.ptp(times))
-    frequencies = np.arange(max(limits_hz[0], _MIN_STRIDES_SEEN / seconds), limits_hz[1], 0.005)
+    frequencies = np.arange(max(_STRIDES_HZ[0], _MIN_STRIDES_SEEN / seconds), _STRIDES_HZ[1], 0.005)
     gained, total = np.zeros(len(frequencies)), 0.0
     weights = np.zeros((len(frequencies), signals.shape[1]))
     for block in np.array_split(np.arange(len(times)), max(1, round(seconds / _BLOCK_SECONDS))):
@@ -186,6 +191,29 @@ def find_rhythm(
     if best in (0, len(frequencies) - 1) or gained[best] < _MIN_EXPLAINED * total or not total:
         return None
     return float(frequencies[best]), weights[best] / (np.linalg.norm(weights[best]) + 1e-12)
+
+
+def find_step_seconds(
+    times: np.ndarray, signals: np.ndarray, passes: np.ndarray, seconds: tuple[float, float] = _STEP_SECONDS
+) -> float:
+    """Return the time of a step by autocorrelation (Moe-Nilssen & Helbostad 2004), NaN if none is clear.
+
+    For signals that repeat with every step of either foot, within `seconds` (shortest, longest); those that
+    repeat clearly count more.
+    """
+    frame_seconds = float(np.median(np.diff(times)))
+    longest = _MAX_LAG_SHARE * np.bincount(passes).max() * frame_seconds
+    lags = np.arange(seconds[0], min(seconds[1], longest), frame_seconds)
+    curves = np.nan_to_num([[repeats_after(times, part, passes, lag) for lag in lags] for part in signals.T])
+    clear = [max((curve[peak] for peak in find_peaks(curve)[0]), default=0.0) for curve in curves]
+    if max(clear) < _MIN_EXPLAINED:
+        return np.nan
+    curve = np.average(curves, axis=0, weights=np.maximum(clear, 0) ** 2)
+    peaks = find_peaks(curve)[0]
+    if not len(peaks):
+        return np.nan
+    peak = peaks[curve[peaks] >= _FIRST_PEAK_SHARE * curve[peaks].max()][0]
+    return float(lags[peak] + peak_shift(curve, peak) * frame_seconds)
 
 
 def peak_shift(values: np.ndarray, peak: int) -> float:
