@@ -27,7 +27,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
-class RunConfig(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+class RunConfig(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False):
     """All settings of one run; immutable, and built by `make_config`."""
 
     # 01 preprocessing
@@ -100,8 +100,11 @@ def make_config(profile: str = "standard", /, **settings: Any) -> RunConfig:
     if unknown := settings.keys() - RunConfig.model_fields:
         known = ", ".join(RunConfig.model_fields)
         raise UsageError(f"Unknown setting {min(unknown)!r}: expected one of {known}.")
+    values = {**PROFILES[profile], **settings}
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
     try:
-        return RunConfig(**{**PROFILES[profile], **settings})
+        parsed = RunConfig.model_validate_strings(texts).model_dump(exclude_unset=True)
+        return RunConfig(**{**values, **parsed})
     except ValidationError as error:
         first = error.errors()[0]
     problem = first["msg"].removeprefix("Value error, ")

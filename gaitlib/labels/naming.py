@@ -19,6 +19,7 @@ _FAMILIES = """happy happiness joy joyful; sad sadness; angry anger mad; neutral
 scared; disgust disgusted; surprise surprised; proud pride; anxious anxiety; tired; excited; bored; relaxed"""
 _FAMILY = {word: group.split()[0] for group in _FAMILIES.split(";") for word in group.split()}
 _SPLITS = set("train training trainset test testing testset".split())
+_BESIDE_SPLITS = set("val valid validation dev eval set data video videos".split())
 # Words of cameras, phones, editors, takes and sessions: what holds no other word names nobody.
 _CAMERAS = """img vid video mov movie mvi dsc dscn pxl dji gopr cimg win whatsapp signal telegram screen
 recording clip inshot lv capcut camera cam final file at am pm take trial walk walking gait run front side
@@ -68,7 +69,8 @@ def folder_emotions(names: Sequence[str], root: str, skipped: dict[str, str]) ->
     parts, inside = set().union(*folders.values()), [name for name in names if folders[name]]
     known = {folders[name][0] for name in inside if len(folders[name]) == 1} | set(_FAMILY)
     emotions = [next(filter(known.__contains__, folders[name]), None) for name in names]
-    if splits := sorted(part for part in parts if _SPLITS & set(re.split(r"[\W_]+", part))):
+    words = {part: set(re.split(r"[\W_]+", part)) - _BESIDE_SPLITS for part in parts}
+    if splits := sorted(part for part in parts if set() < words[part] <= _SPLITS):
         raise InputError(
             f"{root} holds folders called {' and '.join(splits)}, which are not emotions: give one as "
             "--videos and the other as --videos-test, or add a labels.csv with video,emotion,walker."
