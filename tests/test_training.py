@@ -165,6 +165,7 @@ def test_models_learn_alone_and_relative_to_the_walker_from_soft_labels_too(sets
     assert says.shape == (6, 3) and result.model.novelty.limit is None
     if name != "cnn_lstm":
         assert (says.argmax(axis=1) == soft[1].labels).mean() > 0.6
+        assert result.history["val_accuracy"].item() >= 0.5
 
 
 def test_choice_is_made_by_inner_folds_and_each_classifier_is_fitted_once(sets, monkeypatch):
@@ -266,7 +267,7 @@ def test_run_folder_holds_the_published_network_and_the_choice_of_each_fold(run)
     data, folder, results = run
     assert {path.name for path in folder.iterdir()} == {
         *("model.keras", "model.h5", "history.csv", "model.json", "choice.csv"),
-        *("chosen.skops", "fits"),
+        *("chosen.skops", "chosen_history.csv", "fits"),
     }
     for result in results:
         test = result.fit.data.video_set("test", data.config)
@@ -291,8 +292,11 @@ def test_named_model_is_trained_alone(tmp_path):
     data = make_data(tmp_path / "walks", 6, model="gait_logistic", folds=2)
     results = train_fits(data, data.config, tmp_path / "run")
     assert [result.published for result in results] == [None, None]
-    names = sorted(path.name for path in (tmp_path / "run").glob("*.*"))
-    assert names == ["model.json", "model.skops"]
+    assert sorted(path.name for path in (tmp_path / "run").glob("*.*")) == [
+        "history.csv",
+        "model.json",
+        "model.skops",
+    ]
     assert load_fit(tmp_path / "run", results[0].fit, "published") is None
     assert load_trained(tmp_path / "run").name == "gait_logistic"
 

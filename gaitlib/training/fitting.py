@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 from tqdm import tqdm
 
@@ -43,11 +44,11 @@ class TrainingResult:
     """A trained model, with the weights of the best epoch, and how it came about.
 
     `history` has a row an epoch: `epoch` (from 1), `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-    `learning_rate`; a gait classifier, which is fitted at once, has none.
+    `learning_rate`; a gait classifier has one row, its validation is by inner folds.
     """
 
     model: TrainedModel
-    history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    history: pd.DataFrame
     best_epoch: int = 1
 
 
@@ -81,8 +82,13 @@ def _fit_gait(model: TrainedModel, videos: VideoSet) -> TrainingResult:
     for known, held in inner_folds(videos.labels, videos.walkers, _NUM_INNER_FOLDS, config.seed):
         distances[held] = Novelty.fit(values[known]).distances(values[held])
     novelty = Novelty.fit(values).with_limit(distances)
+    row = {"epoch": 1, "learning_rate": np.nan}
+    says_fitted = classifiers.predict_classes(pipeline, features, num_classes)
+    for prefix, probabilities in (("", says_fitted), ("val_", says)):
+        row[f"{prefix}loss"] = log_loss(videos.labels, probabilities, labels=range(num_classes))
+        row[f"{prefix}accuracy"] = (probabilities.argmax(axis=1) == videos.labels).mean()
     update = {"predictor": pipeline, "temperature": fit_temperature(says, videos.labels), "novelty": novelty}
-    return TrainingResult(model.model_copy(update=update))
+    return TrainingResult(model.model_copy(update=update), pd.DataFrame([row]))
 
 
 def gait_out_of_fold(name: str, videos: VideoSet, config: RunConfig, num_classes: int) -> np.ndarray:

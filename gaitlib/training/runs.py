@@ -84,8 +84,7 @@ def _save(result: FitResult, folder: Path) -> None:
     for which, part in {**parts, "chosen": result.chosen}.items():
         stem = "model" if part is result.published or not parts else "chosen"
         index[which] = save_model(part.model, folder, stem).name
-        if len(part.history):
-            write_csv(folder / f"{stem}_history.csv".removeprefix("model_"), part.history)
+        write_csv(folder / f"{stem}_history.csv".removeprefix("model_"), part.history)
     if result.choice:
         write_csv(folder / "choice.csv", result.choice.table)
     write_json(folder / INDEX_NAME, index)
