@@ -1,6 +1,5 @@
 """From folders to the videos of a run: found, checked, prepared, divided by walker, held against leaks."""
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,11 +89,14 @@ def _find_test(folder: Path, labels_path: Path | None, train: LabelledVideos) ->
     """Label the test by the label file where its rows name test videos alone, else by the folder itself."""
     both = set[str]()
     if labels_path:
-        with suppress(InputError):  # the file lists the training alone
+        try:
             listed = find_videos(folder, labels_path)
             both = set(train.videos["listed"]).intersection(listed.videos["listed"])
             if not both:
                 return listed
+        except InputError as error:
+            if "lists no video" not in str(error):  # the file lists the training alone
+                raise
     own = find_videos(folder)
     if both and own.videos["emotion"].isna().any():
         where = "is the name of a video in both folders"
