@@ -29,8 +29,10 @@ def known_sentence(name: str, text: str) -> str | None:
         return "not enough memory, or a process was killed: take a smaller batch_size or frame_size."
     if full := re.search(_FULL, text):
         return f"{full[0]}. Free some space (or raise ulimit -f), then run the same command again."
-    if closed := re.match(r"\[(?:Errno|WinError) \d+\] (.+: ['\"].+)", text):
-        return f"{closed[1]}. Mend that, or choose another folder (GAITLIB_CACHE moves the cache)."
+    if failed := re.match(r"\[(?:Errno|WinError) \d+\] ([^:]+)(?:: (.+))?", text):
+        place = re.sub(r"[/\\]\.\w+\.gaitlib\.tmp", "", failed[2] or "")  # in which it was to be made
+        remedy = f"Cannot read or write {place}: {failed[1]}. Choose another place"
+        return f"{remedy} (GAITLIB_CACHE moves the cache)." if place else f"{failed[1]}."
     return None
 
 
