@@ -15,7 +15,7 @@ from gaitlib.errors import InputError
 from gaitlib.models import BASELINES, GAIT_NAMES, NETWORK_NAMES, SKELETON, classifiers
 from gaitlib.models.classifiers import compare, fit_classifier, label_shares, predict_baseline
 from gaitlib.models.networks import build_model, copy_weights, load_keras, network_for, seed_everything
-from gaitlib.models.storage import load_trained, save_model
+from gaitlib.models.storage import _CARD, load_trained, save_model
 from gaitlib.models.trained import Novelty, TrainedModel, apply_temperature, fit_temperature
 
 ALL_NETWORKS = (*NETWORK_NAMES, SKELETON)
@@ -232,11 +232,11 @@ def change(source, target, edit) -> None:
     if source.suffix == ".h5":
         shutil.copy(source, target)
         with h5py.File(target, "a") as file:
-            texts = [json.loads(file.attrs[name]) for name in ("model_config", "gaitlib.json")]
-            file.attrs["model_config"], file.attrs["gaitlib.json"] = map(json.dumps, edit(*texts))
+            texts = [json.loads(file.attrs[name]) for name in ("model_config", _CARD)]
+            file.attrs["model_config"], file.attrs[_CARD] = map(json.dumps, edit(*texts))
         return
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        names = ("schema.json" if source.suffix == ".skops" else "config.json", "gaitlib.json")
+        names = ("schema.json" if source.suffix == ".skops" else "config.json", _CARD)
         changed = dict(zip(names, edit(*(json.loads(old.read(name)) for name in names)), strict=True))
         for entry in old.namelist():
             new.writestr(entry, json.dumps(changed[entry]) if entry in changed else old.read(entry))
@@ -277,7 +277,7 @@ def test_pipeline_that_could_run_code_is_refused(tmp_path):
     card = gait_model().model_dump_json()
     skops.io.dump(make_pipeline(FunctionTransformer(shutil.rmtree)), tmp_path / "evil.skops")
     with zipfile.ZipFile(tmp_path / "evil.skops", "a") as archive:
-        archive.writestr("gaitlib.json", card)
+        archive.writestr(_CARD, card)
     with pytest.raises(InputError, match=r"Untrusted types found.*shutil\.rmtree"):
         load_trained(tmp_path / "evil.skops")
 
@@ -296,7 +296,7 @@ def test_trees_that_lead_astray_are_refused(tmp_path, part, value):
     tree.tree_.__setstate__(state)
     skops.io.dump(model.predictor, tmp_path / "evil.skops")
     with zipfile.ZipFile(tmp_path / "evil.skops", "a") as archive:
-        archive.writestr("gaitlib.json", model.model_dump_json())
+        archive.writestr(_CARD, model.model_dump_json())
     with pytest.raises(InputError, match="its trees are damaged"):
         load_trained(tmp_path / "evil.skops")
 

@@ -8,6 +8,7 @@ import json
 import re
 import warnings
 import zipfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import h5py
 import numpy as np
 import skops.io
 
+from gaitlib.clips.preparing import FORMAT_VERSION
 from gaitlib.errors import InputError
 from gaitlib.files import file_digest, read_json, show_name, write_aside
 from gaitlib.models.classifiers import gait_feature_names, predict_classes
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     import keras
 
 INDEX_NAME = "model.json"  # in a run folder: its model files
-_CARD = "gaitlib.json"
+# Not that of models to which other versions would show the same film otherwise.
+_CARD = f"gaitlib_{FORMAT_VERSION}.json"
 _TRUSTED_TYPES = {"numpy.dtype", "sklearn.tree._tree.Tree", "sklearn.utils._bunch.Bunch"}
 
 
@@ -92,10 +95,12 @@ def load_trained(path: str | Path) -> TrainedModel:
             f"{show_name(path)} cannot be used as a model ({cause}): name a .keras, .h5 or .skops file that "
             "this version of gaitlib has saved, or train again."
         ) from error
-    if index.get("chosen") != path.name or not (folder / "results.json").exists():
-        return model
-    test = read_json(folder / "results.json")["test"]
-    return model.with_about(accuracy=test["accuracy"], accuracy_ci95=test["accuracy_ci95"])
+    with suppress(InputError, KeyError, TypeError):  # the run has no scores
+        if index.get("chosen") == path.name:
+            test = read_json(folder / "results.json")["test"]
+            low, high = test["accuracy_ci95"]
+            return model.with_about(accuracy=test["accuracy"], accuracy_ci95=(low, high))
+    return model
 
 
 @lru_cache(4)
