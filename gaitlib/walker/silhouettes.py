@@ -25,8 +25,9 @@ _REACH, _SPARSE_FILL = np.array([0.10, 0.045]), 0.31
 _MIN_SPEED, _MIN_HEIGHT_PX, _MIN_SECONDS, _EDGE_PX = 0.12, 24, 0.7, 2
 # Upright people are taller than wide, also with arms swinging; cars and doors are not.
 _ASPECT = 1.15, 7.0
-# Somebody seen again within this time, no farther than this from where they were, is the same person.
-_MAX_GAP_SECONDS, _MAX_JUMP_HEIGHTS = 0.7, 0.5
+# Somebody seen again within this time, no farther than this from where they were, and neither half nor twice
+# as tall (a logarithm), is the same person.
+_MAX_GAP_SECONDS, _MAX_JUMP_HEIGHTS, _MAX_GROWTH = 0.7, 0.5, np.log(2)
 # Smoothing over about two steps keeps the way and drops the swing.
 _PATH_SECONDS, _SIZE_SECONDS = 1.2, 2.0
 # Pixels: areas of silhouette and convex hull; top of the head; centre of mass; median column of four bands.
@@ -50,7 +51,7 @@ def find_silhouettes(frames: np.ndarray, frame_rate_hz: float, view: View) -> tu
     masks = np.stack([_clean(cv2.absdiff(frame, scene)) for frame in frames])
     cells = [cv2.resize(mask, (4, 4), interpolation=cv2.INTER_AREA) > 8 for mask in masks]
     if np.median(np.mean(cells, axis=(1, 2))) >= _MAX_CELLS_SHARE:
-        return [], "the camera moves, which only keypoints can follow"
+        return [], "the camera moves or the picture is noisy: only keypoints could tell"
     blobs = [_find_blobs(mask) for mask in masks]
     fills = [boxes[0, 4] for boxes in blobs if len(boxes)]
     if fills and np.median(fills) < _SPARSE_FILL:
@@ -117,8 +118,10 @@ def _link(blobs: list[np.ndarray], max_gap: float) -> list[pd.DataFrame]:
     for row, boxes in enumerate(blobs):
         for box in boxes[:, :4]:
             active = [track for track in tracks if row - max_gap <= max(track) < row]
-            moved = np.array([track[max(track)] for track in active]).reshape(-1, 4) - box
+            last = np.array([track[max(track)] for track in active]).reshape(-1, 4)
+            moved = last - box
             apart = np.linalg.norm(moved[:, :2] + moved[:, 2:] / 2, axis=1) / box[3]
+            apart[np.abs(np.log(last[:, 3] / box[3])) > _MAX_GROWTH] = np.inf
             if (apart < _MAX_JUMP_HEIGHTS).any():
                 active[apart.argmin()][row] = box
             else:
