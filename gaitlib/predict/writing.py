@@ -96,7 +96,8 @@ def plot_timeline(verdict: Verdict) -> Figure:
     ax.stackplot(shares.index, shares.T, labels=shares.columns, colors=_COLORS, step="post")
     ax.set(xlim=shares.index[[0, -1]], ylim=(0, 1), xlabel="Time, s", ylabel="Probability")
     ax.legend(frameon=False, ncols=len(shares.T), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
-    figure.set_label("Probabilities of the emotions over time")
+    listed = ", ".join(f"{name} {share:.0%}" for name, share in verdict.probabilities.items())
+    figure.set_label(f"Probabilities of the emotions over time: in all, {listed}")
     return figure
 
 

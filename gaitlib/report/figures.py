@@ -85,8 +85,8 @@ def plot_effects(effects: pd.DataFrame) -> Figure:
     table = effects.assign(text=words).pivot(index="title", columns="emotion")
     sizes, texts = table.loc[strongest, "effect"].astype(float), table.loc[strongest, "text"]
     figure, ax = plt.subplots(figsize=(_WIDTH_INCHES, 1.2 + 0.28 * len(sizes)), layout="constrained")
-    bar = {"label": "Effect size, Hedges' g"}
-    sns.heatmap(sizes, annot=texts, fmt="", cmap="PuOr_r", center=0, cbar_kws=bar, ax=ax)
+    limit, bar = max(2.0, sizes.abs().max(axis=None)), {"label": "Effect size, Hedges' g"}
+    sns.heatmap(sizes, annot=texts, fmt="", cmap="PuOr_r", vmin=-limit, vmax=limit, cbar_kws=bar, ax=ax)
     ax.set(xlabel="", ylabel="")
     figure.set_label(
         f"Effect sizes of gait parameters by emotion, * interval without zero: {_in_words(texts.head(6))}."

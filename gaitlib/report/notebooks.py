@@ -190,7 +190,7 @@ def _describe(folder: Path) -> dict[str, Any]:
     (low, high), seen = test["accuracy_ci95"], data["all"]
     compared = {
         "name": folder.name,
-        "scores": {name: value for name, value in test.items() if isinstance(value, int | float)},
+        "scores": {name: round(value, 3) for name, value in test.items() if isinstance(value, int | float)},
         "data": {name: data.get(name, "") for name in ("body", "fingerprint")},
         "settings": settings,
         "rights": rights,

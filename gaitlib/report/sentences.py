@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gaitlib.config import CEILINGS, RunConfig
@@ -108,15 +109,19 @@ def choice_sentence(evaluation: Evaluation) -> str:
 
 
 def ladder_table(evaluation: Evaluation) -> pd.DataFrame:
-    """Return model and baselines, best first, with accuracy and the model's lead, each with its interval."""
+    """Return model and baselines with accuracy, interval and the model's lead, best first."""
     table = evaluation.ladder()
-    names = table.pop("name")
-    columns = ["accuracy, %", "from", "to", "model's lead, points", "lead from", "lead to"]
-    table = (100 * table.astype(float)).set_axis(columns, axis=1)
-    is_chosen = table["model's lead, points"].isna()
-    table.insert(0, "classifier", names.map(spelled) + is_chosen.map({True: " (chosen)", False: ""}))
-    table.insert(1, "what it reads", names.map(_WHAT_IT_READS).fillna("the frames of each clip"))
-    return table
+    numbers = 100 * table.drop(columns="name").astype(float)
+    plain, signed = (numbers.map(form.format) for form in ("{:.1f}", "{:+.1f}"))
+    leads = signed["lead"] + " (" + signed["lead_low"] + " to " + signed["lead_high"] + ")"
+    columns = {
+        "classifier": table["name"].map(spelled) + np.where(numbers["lead"].isna(), " (chosen)", ""),
+        "what it reads": table["name"].map(_WHAT_IT_READS).fillna("the frames of each clip"),
+        "accuracy, %": plain["accuracy"],
+        "95 % interval": plain["low"] + " to " + plain["high"],
+        "model's lead, points": leads.where(numbers["lead"].notna(), ""),
+    }
+    return pd.DataFrame(columns)
 
 
 def score_table(evaluation: Evaluation) -> pd.DataFrame:

@@ -117,7 +117,8 @@ def first_screen(evaluation: Evaluation, data: RunData, config: RunConfig, run_d
     answer, strip = (_shown(run_dir).get(name, "") for name in ("answer", "walkers"))
     things = data_sentence(data, config), caution(evaluation, data), what_it_reads(evaluation)
     items = "".join(f"<li>{escape(text)}</li>" for text in things)
-    ladder = ladder_table(evaluation).drop(columns=["what it reads", "lead from", "lead to"])
+    ladder = ladder_table(evaluation).drop(columns="what it reads")
+    ladder["model's lead, points"] = ladder["model's lead, points"].str.partition(" ")[0]
     table = _table_html(ladder, "Model and baselines on the same held-out walkers", decimals=1)
     return HTML(
         f'<section class="first-screen"><div><p class="headline"><b>{percent(evaluation.test.accuracy)}</b>'
