@@ -160,7 +160,7 @@ def test_refusal_is_cached_and_told_without_the_name(tmp_path, fresh_cache, monk
     assert recognises_person(path, config_of()) is None
     (tmp_path / "film.mp4").mkdir()
     missing = prepare_videos([tmp_path / "none.mp4", tmp_path / "film.mp4"], config_of())
-    assert missing == ["Is not there, or is a folder or a file that cannot be read."] * 2
+    assert missing == ["Is not there, or not a file that can be read."] * 2
 
 
 def test_nobody_walks_is_no_refusal_but_a_reason(tmp_path):

@@ -29,12 +29,12 @@ from gaitlib.files import cache_dir, file_digest, hold_lock, show_name, write_as
 from gaitlib.video import ReadReport, VideoReader
 from gaitlib.walker import SHAPE_NAMES, Keypoints, measure_shapes, path_speed, weights_problem
 from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
+from gaitlib.walker.keypoints import ARRAYS
 
 # Raise when entries would come out differently for the same file and settings.
 FORMAT_VERSION = 16
 # Longest side of the frames in which walkers are looked for, and seconds that are looked at together.
 _FRAME_PX, _CHUNK_SECONDS = {"keypoints": 960, "silhouette": 480}, {"keypoints": 15.0, "silhouette": 60.0}
-_KEYPOINTS = ("times_seconds", "image_px", "world_m", "visibility")
 _BOX, _SQUARE = ["left", "top", "width", "height"], ["square_x", "square_y", "square_side"]
 
 
@@ -65,7 +65,7 @@ class PreparedVideo:
         """The walker's keypoints in each row, None where silhouettes were read."""
         if self.meta["body"] != "keypoints":
             return None
-        arrays = {name: np.array(self._open(f"{name}.npy")) for name in _KEYPOINTS}
+        arrays = {name: np.array(self._open(f"{name}.npy")) for name in ARRAYS}
         return Keypoints(**arrays, frame_size_px=(self.meta["width"], self.meta["height"]))
 
     @property
@@ -114,7 +114,7 @@ def prepare_video(path: Path, config: RunConfig) -> PreparedVideo:
     """
     name = show_name(path.name)
     if not _is_readable(path):
-        raise InputError(f"{name} is not there, or is a folder or a file that cannot be read.")
+        raise InputError(f"{name} is not there, or not a file that can be read.")
     video = _find_entry(path, config)
     if not video.folder.exists():
         if config.body == "keypoints" and weights_problem():
@@ -272,7 +272,7 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
 def _join_keypoints(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout]) -> dict[str, np.ndarray]:
     """Return the walker's keypoints in all chunks, and those of walks as networks see them."""
     parts = [track.keypoints for track in tracks if track.keypoints]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _KEYPOINTS}
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
     keypoints = Keypoints(**arrays, frame_size_px=parts[0].frame_size_px)
     arrays["sequence"] = np.zeros_like(keypoints.world_m)
     for bout in bouts:
