@@ -31,7 +31,7 @@ def known_sentence(name: str, text: str) -> str | None:
         return f"{full[0]}. Free some space (or raise ulimit -f), then run the same command again."
     if failed := re.match(r"\[(?:Errno|WinError) \d+\] ([^:]+)(?:: (.+))?", text):
         place = re.sub(r"[/\\]\.\w+\.gaitlib\.tmp", "", failed[2] or "")  # in which it was to be made
-        remedy = f"Cannot read or write {place}: {failed[1]}. Choose another place"
+        remedy = f"Cannot read or write {place}: {failed[1]}. Choose another folder"
         return f"{remedy} (GAITLIB_CACHE moves the cache)." if place else f"{failed[1]}."
     return None
 

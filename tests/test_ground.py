@@ -111,7 +111,7 @@ def test_unwritable_folder_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file") as error, write_aside(tmp_path / "file" / "x" / "y"):
         pass
-    assert "choose another folder" in sentence_of(error.value)
+    assert "Choose another folder" in sentence_of(error.value)
 
 
 def test_cells_cannot_act_as_formulas(tmp_path):

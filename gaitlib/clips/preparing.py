@@ -27,9 +27,8 @@ from gaitlib.config import RunConfig
 from gaitlib.errors import InputError
 from gaitlib.files import cache_dir, file_digest, hold_lock, show_name, write_aside
 from gaitlib.video import ReadReport, VideoReader
-from gaitlib.walker import SHAPE_NAMES, Keypoints, measure_shapes, path_speed, weights_problem
+from gaitlib.walker import POSE_ARRAYS, SHAPE_NAMES, Keypoints, measure_shapes, path_speed, weights_problem
 from gaitlib.walker.finding import WalkerFinder, WalkerTrack, cut_frames
-from gaitlib.walker.keypoints import ARRAYS
 
 # Raise when entries would come out differently for the same file and settings.
 FORMAT_VERSION = 16
@@ -65,7 +64,7 @@ class PreparedVideo:
         """The walker's keypoints in each row, None where silhouettes were read."""
         if self.meta["body"] != "keypoints":
             return None
-        arrays = {name: np.array(self._open(f"{name}.npy")) for name in ARRAYS}
+        arrays = {name: np.array(self._open(f"{name}.npy")) for name in POSE_ARRAYS}
         return Keypoints(**arrays, frame_size_px=(self.meta["width"], self.meta["height"]))
 
     @property
@@ -272,7 +271,7 @@ def _find_walks(table: pd.DataFrame, period: float, config: RunConfig) -> list[B
 def _join_keypoints(tracks: Sequence[WalkerTrack], bouts: Sequence[Bout]) -> dict[str, np.ndarray]:
     """Return the walker's keypoints in all chunks, and those of walks as networks see them."""
     parts = [track.keypoints for track in tracks if track.keypoints]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in POSE_ARRAYS}
     keypoints = Keypoints(**arrays, frame_size_px=parts[0].frame_size_px)
     arrays["sequence"] = np.zeros_like(keypoints.world_m)
     for bout in bouts:

@@ -26,7 +26,7 @@ SKELETON_EDGES: tuple[tuple[int, int], ...] = (
 )
 # Place of each keypoint's twin on the other side of the body; the nose is its own.
 MIRRORED = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(np.arange(11, 33) + [1, -1] * 11)])
-ARRAYS = ("times_seconds", "image_px", "world_m", "visibility")
+POSE_ARRAYS = ("times_seconds", "image_px", "world_m", "visibility")
 # What it costs to swap a frame's names, metres: legs are mistaken for a few frames, a front for longer.
 _LEG_COST_M, _TRUNK_COST_M = 0.08, 0.01
 _MAX_GAP_SECONDS, _MIN_SPIKE, MIN_GROWTH = 0.3, 0.06, 0.1  # growth: a second, of who surely comes nearer
@@ -66,7 +66,7 @@ class Keypoints:
 
     def part(self, rows: slice | np.ndarray) -> Self:
         """Return the frames `rows` alone (a slice, places or a mask)."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in ARRAYS})
+        return replace(self, **{name: getattr(self, name)[rows] for name in POSE_ARRAYS})
 
     def mirrored(self) -> Self:
         """Return the same walk seen in a mirror: left and right change places and names."""
