@@ -69,7 +69,7 @@ class TestRecordings:
             ("sep=;\n", ["x", "y", "z"], ("timestamp", 1000), {"sep": ";", "decimal": ","}),
             ("", ["gFx", "gFy", "gFz"], ("time", 1), {}),
             ("", ["X [mg]", "Y [mg]", "Z [mg]"], ("t", 1_000_000), {"encoding": "utf-16"}),
-            ("Device,A watch\nAt 10, room 3\n# ", ["ax", "ay", "az"], ("Elapsed time (s)", 1), {}),
+            ("Device,A watch\nAt 10, room 3\n# ", ["ax", "ay", "az"], ("Elapsed time (s)", 1), {"sep": "\t"}),
         ],
         ids=["sep line, ms without a unit", "g force", "mg, utf-16", "lines before"],
     )

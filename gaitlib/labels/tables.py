@@ -49,7 +49,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read the filled rows as stripped text, ``007`` and ``NA`` as they stand; the index counts from 1."""
     name = show_name(path)
     if not path.is_file():
-        raise InputError(f"{name} is not there, or is no regular file: check its name.")
+        raise InputError(f"Label file {name} is not there, or is no regular file: check its name.")
     try:
         content = path.read_bytes()
         if content.startswith((b"PK", b"\xd0\xcf")):  # of Excel; a stray cell would make a million rows
@@ -63,7 +63,7 @@ def read_table(path: Path) -> pd.DataFrame:
     table = table.fillna("").map(lambda cell: cell.translate(_INVISIBLE).strip())
     table = table.set_axis(range(1, len(table) + 1))[(table != "").any(axis=1).to_numpy()]
     if table.empty:
-        raise InputError(f"{name} is empty: expected a header row and rows below it.")
+        raise InputError(f"{name} is empty: expected a header row and one row a video.")
     return table
 
 
@@ -71,8 +71,7 @@ def _read_csv(content: bytes) -> pd.DataFrame:
     text = decode_text(content)
     separator = max(",;\t", key=re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0]).count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    # Rows may be of unequal length; pandas itself takes no such.
-    return pd.DataFrame(zip(*zip_longest(*rows, fillvalue=""), strict=True))
+    return pd.DataFrame(zip_longest(*rows, fillvalue="")).T  # pandas itself takes no rows of unequal length
 
 
 def read_header(table: pd.DataFrame) -> list[str]:

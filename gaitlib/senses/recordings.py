@@ -1,5 +1,6 @@
 """Recordings beside a walk: what watches and phones export as CSV, and the sound of a video."""
 
+import io
 import re
 from dataclasses import dataclass
 from itertools import takewhile
@@ -10,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gaitlib.errors import InputError
-from gaitlib.files import show_name
-from gaitlib.labels.tables import read_table
+from gaitlib.files import decode_text, show_name
 
 SOUND_RATE_HZ = 16_000
 _MIN_SECONDS, _MAX_SOUND_SECONDS = 2.0, 600
@@ -65,7 +65,7 @@ def read_recording(path: Path | str) -> Recording:
     radians are told by the header or the range, and converted. Raises an `InputError` if it is no table, has
     no times or no signal that could be used.
     """
-    name, table, notes = show_name(path), _read_signals(Path(path)), list[str]()
+    name, table, notes = show_name(path), _read_csv(Path(path)), list[str]()
     counts = table.filter(regex=_TIME).nunique()
     if counts.empty:
         raise InputError(f"{name} has no time column: call one of its columns time_seconds.")
@@ -113,19 +113,26 @@ def read_sound(path: Path | str) -> np.ndarray:
     return sound
 
 
-def _read_signals(path: Path) -> pd.DataFrame:
-    """Return the cells as text, None where empty, under plain names."""
-    name, table = show_name(path), read_table(path)
-    heads = [list(map(_plain_name, row)) for row in table.head(100).to_numpy()]
-    # Before the header, devices speak of themselves.
-    first = next((place for place, head in enumerate(heads) if _is_header(head)), 0)
-    table = table.iloc[first + 1 :].set_axis(heads[first], axis=1)
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Return the cells as text, under plain names."""
+    name = show_name(path)
+    try:
+        lines = decode_text(path.read_bytes()).splitlines()
+        # Before the header, devices speak of themselves.
+        first = next((place for place, line in enumerate(lines[:100]) if _is_header(line)), 0)
+        text = "\n".join(lines[first:]).lstrip("# ")
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, index_col=False)
+    except Exception as error:  # pandas and the csv module have no common class of errors
+        raise InputError(f"{name} cannot be read as a table ({show_name(error)}): save it as CSV.") from error
     if table.shape[1] < 2 or table.empty:
         raise InputError(f"{name} is not a table of signals: expected a header and a row per sample.")
-    return table.loc[:, ~table.columns.duplicated()].replace("", None)
+    table.columns = table.columns.map(_plain_name)
+    return table.loc[:, ~table.columns.duplicated()]
 
 
-def _is_header(names: list[str]) -> bool:
+def _is_header(line: str) -> bool:
+    names = [_plain_name(cell) for cell in re.split(r"[,;\t]", line)]
     return any(re.search(_TIME, name) for name in names) and any(map(_signal_of, names))
 
 
