@@ -295,6 +295,15 @@ class TestBody:
             assert felt["motion_stride_time_cv_percent"] < 4
         assert np.mean(np.abs(errors) < 0.02) >= 0.95
 
+    def test_acceleration_alone_counts_steps_rather_than_strides(self, walks):
+        errors = []
+        for number, row in enumerate(walks):
+            walk = WalkParameters.from_row(row)
+            table = watch_signals(walk, SenseParameters(noise_seed=number)).set_index("time_seconds")
+            felt = measure_motion(Recording({name: table[name] for name in table.filter(like="acc_")}))
+            errors.append(felt["motion_cadence_steps_per_min"] / walk.cadence_steps_per_min - 1)
+        assert np.mean(np.abs(errors) < 0.02) >= 0.9
+
     def test_beats_breath_and_skin_by_neurokit(self, tmp_path):
         import neurokit2
 

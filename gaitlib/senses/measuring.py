@@ -13,8 +13,8 @@ from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording
 
 # A row a parameter: name, sense, unit, whether classifiers read it, definition, source.
 SENSE_PARAMETERS = pd.read_csv(Path(__file__).with_name("parameters.csv"), dtype=str)
-# Time of a step from 200 down to 40 a minute; parts of a recording that are looked at by themselves.
-_STEP_SECONDS, _PART_SECONDS = (0.3, 1.5), 5.0
+# Time of a step from 200 down to 40 a minute, of most people down to 72; what is looked at by itself.
+_STEP_SECONDS, _SLOWEST_STEP_SECONDS, _PART_SECONDS = (0.3, 1.5), 0.83, 5.0
 _LOUDNESS_RATE_HZ, _MIN_SURENESS, _MIN_CONTRAST_DB, _MIN_CLEARNESS = 200, 0.3, 6.0, 0.5
 
 
@@ -88,10 +88,13 @@ def measure_motion(recording: Recording) -> dict[str, float]:
     # Three steps look like one: the first lag that is nearly as clear as the clearest.
     lag = _first_peak(clearness[: round(0.4 * length)], rate_hz, 0.85)
     if lag:
-        values["motion_step_regularity"] = float(alike[lag])
-        values["motion_stride_regularity"] = float(alike[2 * lag])
+        step = lag + peak_shift(clearness, lag)
+        # Where rotation does not tell a forth from a back, what comes so seldom is a stride.
+        step /= 2 if turned is None and step > _SLOWEST_STEP_SECONDS * rate_hz else 1
+        values["motion_step_regularity"] = float(alike[round(step)])
+        values["motion_stride_regularity"] = float(alike[round(2 * step)])
     if lag and clearness[lag] > _MIN_CLEARNESS:
-        step_seconds = (lag + peak_shift(clearness, lag)) / rate_hz
+        step_seconds = step / rate_hz
         values["motion_cadence_steps_per_min"] = 60 / step_seconds
         if turned is not None:
             values["motion_stride_time_cv_percent"] = _stride_variation(rotation, 2 * step_seconds, rate_hz)
