@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ from gaitlib.training import choose_model, train_model
 # What a plan says beyond the work itself: with another value the same trials go on.
 _NO_MATTER = {"name", "trials", "storage"}
 
+# Settings that change nothing about the videos and their clips.
+_TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience", "augment"}
+_TRAINING_ONLY |= {"class_weights", "num_resamples", "label_form"}
+
 # What became of one trial: `outer_fold`, whose walkers it has not seen, `trial` (its number), `settings`,
 # `label` (the settings as people read them), `accuracy` and `answers` of the inner folds, `reason` of a
 # failure; the best one of a fold has what was `tested` on the held-out walkers, too.
@@ -40,20 +44,22 @@ class ExperimentFolds:
     """
 
     def __init__(self, plan: ExperimentPlan, prepare: Callable[[RunConfig], RunData]):
-        # A model that cannot read these videos fails in its trial, not here.
-        fixed = {"folds": plan.outer_folds, "seed": plan.config_for({}).seed, "model": "auto"}
-        self._plan, self._prepare = plan, lambda config: prepare(config.model_copy(update=fixed))
-        first = plan.config_for(list_candidates(plan)[0])
-        self.first = self._prepare(first)
+        self._plan, self._prepare, first = plan, cache(prepare), plan.config_for(list_candidates(plan)[0])
+        self.first = self._data(first)
         for outer in range(1, plan.outer_folds + 1):  # too few walkers are told before anything is trained
             self.fits(first, outer)
+
+    def _data(self, config: RunConfig) -> RunData:
+        # A model that cannot read these videos fails in its trial, not here.
+        fixed = {"folds": self._plan.outer_folds, "seed": self._plan.config_for({}).seed}
+        return self._prepare(RunConfig(**{**config.model_dump(exclude=_TRAINING_ONLY), **fixed}))
 
     def fits(self, config: RunConfig, outer: int = 0) -> list[Fit]:
         """Return the trainings that are tested on each outer fold, or on each inner one of an outer fold.
 
         In the latter no walker of the outer fold has any part.
         """
-        data, known, number = self._prepare(config), self.first.videos, self._plan.outer_folds
+        data, known, number = self._data(config), self.first.videos, self._plan.outer_folds
         if outer:
             known, number = known[known["fold"] != outer], self._plan.inner_folds
             known = known.assign(fold=assign_folds(known, number, self.first.config.seed))

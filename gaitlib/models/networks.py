@@ -1,7 +1,7 @@
 """Networks by name: clips in, class probabilities out.
 
 Networks of frames take clips of shape (batch, num_frames, frame_size, frame_size, num_channels), 0 to 255;
-that of keypoints sequences of shape (batch, num_frames, 33, 3) from `gaitlib.clips.keypoint_sequence`.
+the network of keypoints takes what `gaitlib.clips.keypoint_sequence` makes, (batch, num_frames, 33, 3).
 The frame layers see all frames of all clips at once, folded into the batch axis: the same function as in the
 publication, which applies `TimeDistributed` to each layer, at several times the speed.
 """
@@ -68,7 +68,7 @@ def build_model(
 ) -> "keras.Model":
     """Build a network with fresh weights, not compiled; an `InputError` if its name is unknown.
 
-    That of keypoints uses `num_frames` alone; `l2_strength` penalises the weights of Dense 64.
+    The network of keypoints uses `num_frames` alone; `l2_strength` penalises the weights of Dense 64.
 
     Examples
     --------
