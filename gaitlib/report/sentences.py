@@ -36,6 +36,11 @@ def interval(limits: Sequence[float], factor: str = " %") -> str:
     return f"95 % interval {100 * limits[0]:.1f} to {100 * limits[1]:.1f}{factor}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names in a list as one would say it."""
+    return " and ".join([*filter(None, [", ".join(names[:-1])]), names[-1]])
+
+
 def headline(evaluation: Evaluation, config: RunConfig) -> str:
     """Return the answer in one sentence."""
     test, right = evaluation.test, int(evaluation.predictions.is_right.sum())
@@ -52,7 +57,7 @@ def against_baselines(evaluation: Evaluation) -> str:
         if name not in (*CEILINGS, evaluation.chosen) and entry.difference_ci95:
             low, high = entry.difference_ci95
             groups[list(groups)[0 if low > 0 else 1 if high < 0 else 2]].append(spelled(name))
-    said = [f"{words} {', '.join(names)}" for words, names in groups.items() if names]
+    said = [f"{words} {listed(names)}" for words, names in groups.items() if names]
     return f"On the same videos it is {'; '.join(said)}." if said else ""
 
 
@@ -76,7 +81,7 @@ def data_sentence(data: RunData, config: RunConfig) -> str:
     counts = data.summary()["all"]
     split = f"the {config.folds} folds" if config.folds else "training, validation and test"
     videos = f"{counts['num_videos']} videos of {counts['num_walkers']} {'synthetic ' * data.is_demo}walkers"
-    return f"{videos} show {', '.join(data.emotions)}; {split} share no walker."
+    return f"{videos} show {listed(data.emotions)}; {split} share no walker."
 
 
 def what_it_reads(evaluation: Evaluation) -> str:
@@ -85,8 +90,8 @@ def what_it_reads(evaluation: Evaluation) -> str:
     clear = effects[(effects["low"] > 0) | (effects["high"] < 0)] if len(effects) else effects
     if clear.empty:
         return "No gait parameter was shown to differ between the emotions."
-    titles = clear.sort_values("effect", key=abs, ascending=False)["title"].str.lower().unique()
-    return f"The emotions differ most in {', '.join(titles[:3])}."
+    titles = list(clear.sort_values("effect", key=abs, ascending=False)["title"].str.lower().unique())
+    return f"The emotions differ most in {listed(titles[:3])}."
 
 
 def leak_sentence(evaluation: Evaluation) -> str:
