@@ -66,7 +66,8 @@ def choose_model(train: VideoSet, config: RunConfig, emotions: Sequence[str]) ->
     walkers = f"on inner folds of {num_walkers} training and validation walkers"
     reason = f"{best} was best of {len(table)} {walkers}, right in {right[best]} of their videos."
     if best != steady and _leads_by(says[best], says[steady], train.labels) <= 1:
-        reason += f" Chosen was {steady} ({right[steady]}), which it leads by less than a standard error."
+        lead = f"leads {steady} ({right[steady]}) by less than a standard error"
+        reason += f" As it {lead}, {steady} was chosen."
         best = steady
     return Choice(str(best), table.reset_index(), reason)
 
