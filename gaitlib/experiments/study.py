@@ -24,7 +24,6 @@ from gaitlib.training import choose_model, train_model
 
 # What a plan says beyond the work itself: with another value the same trials go on.
 _NO_MATTER = {"name", "trials", "storage"}
-
 # Settings that change nothing about the videos and their clips.
 _TRAINING_ONLY = {"model", "l2_strength", "learning_rate", "epochs", "batch_size", "patience", "augment"}
 _TRAINING_ONLY |= {"class_weights", "num_resamples", "label_form"}
@@ -135,7 +134,7 @@ def _try(plan: ExperimentPlan, folds: ExperimentFolds, outer: int, settings: dic
         for fit, said in zip(fits, run(answer_fit, fits), strict=True):
             answers += said
             print(f"Outer fold {outer}, inner fold {fit.fold} of {len(fits)}: {label}", flush=True)
-    except OSError:  # of the disk
+    except OSError:  # mostly of the disk: what is finished is kept
         raise
     except Exception as error:  # these settings cannot be run; the others go on
         return {**trial, "answers": [], "reason": sentence_of(error)[:300]}
@@ -150,7 +149,8 @@ def answer_fit(fit: Fit) -> list[dict[Any, Any]]:
     """
     train, validation = (fit.data.video_set(split, fit.config) for split in ("train", "validation"))
     emotions, is_open = fit.data.emotions, fit.config.model == "auto"
-    name = choose_model(train, fit.config, emotions).name if is_open else fit.config.model
+    learnt = train.joined(validation)
+    name = choose_model(learnt, fit.config, emotions).name if is_open else fit.config.model
     result = train_model(name, train, validation, fit.config, emotions)
     table = judge_model(result.model, fit).to_table()
     if result.model.kind != "gait":  # layers of finished models would pile up over hundreds of trainings
