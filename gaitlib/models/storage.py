@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import keras
 
 INDEX_NAME = "model.json"  # in a run folder: its model files
-# Not that of models to which other versions would show the same film otherwise.
+# By its name models are refused that have learnt from another version of the cached videos.
 _CARD = f"gaitlib_{FORMAT_VERSION}.json"
 _TRUSTED_TYPES = {"numpy.dtype", "sklearn.tree._tree.Tree", "sklearn.utils._bunch.Bunch"}
 

@@ -13,7 +13,7 @@ from gaitlib.senses.recordings import SOUND_RATE_HZ, Recording
 
 # A row a parameter: name, sense, unit, whether classifiers read it, definition, source.
 SENSE_PARAMETERS = pd.read_csv(Path(__file__).with_name("parameters.csv"), dtype=str)
-# Time of a step from 200 down to 40 a minute, of most people down to 72; what is looked at by itself.
+# Time of a step from 200 down to 40 a minute, of most people down to 72; length of the parts of a recording.
 _STEP_SECONDS, _SLOWEST_STEP_SECONDS, _PART_SECONDS = (0.3, 1.5), 0.83, 5.0
 _LOUDNESS_RATE_HZ, _MIN_SURENESS, _MIN_CONTRAST_DB, _MIN_CLEARNESS = 200, 0.3, 6.0, 0.5
 
@@ -89,7 +89,7 @@ def measure_motion(recording: Recording) -> dict[str, float]:
     lag = _first_peak(clearness[: round(0.4 * length)], rate_hz, 0.85)
     if lag:
         step = lag + peak_shift(clearness, lag)
-        # Where rotation does not tell a forth from a back, what comes so seldom is a stride.
+        # Without rotation, a swing forth may look unlike one back: what comes so seldom is a stride.
         step /= 2 if turned is None and step > _SLOWEST_STEP_SECONDS * rate_hz else 1
         values["motion_step_regularity"] = float(alike[round(step)])
         values["motion_stride_regularity"] = float(alike[round(2 * step)])
