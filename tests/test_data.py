@@ -294,6 +294,10 @@ def test_one_label_file_tells_both_folders_apart(undecoded, tmp_path):
     found = find_data(*undecoded, make_config(), tmp_path / "all.csv")
     assert set(found.rows("test")["walker"]) == {f"{folders[1]}{number}" for number in range(1, 7)}
     assert found.skipped["video"].tolist() == ["07.mp4"]
+    twice = [f"{folders[1]}/07{end},{emotion},new" for end, emotion in ((".mp4", "sad"), ("", "happy"))]
+    (tmp_path / "all.csv").write_text("\n".join(["video,emotion,walker", *rows, *twice]))
+    with pytest.raises(InputError, match="contradict each other"):
+        find_data(*undecoded, make_config(), tmp_path / "all.csv")
     (tmp_path / "all.csv").write_text("video,emotion\n01.mp4,sad\n02.mp4,happy\n07.mp4,sad\n")
     with pytest.raises(InputError, match="01.mp4 is the name of a video in both folders"):
         find_data(*undecoded, make_config(), tmp_path / "all.csv")

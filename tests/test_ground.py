@@ -112,6 +112,9 @@ def test_unwritable_folder_is_told(tmp_path):
     with pytest.raises(OSError, match="file") as error, write_aside(tmp_path / "file" / "x" / "y"):
         pass
     assert "Choose another folder" in sentence_of(error.value)
+    hidden = PermissionError(13, "Permission denied", "/a/.x1.gaitlib.tmp/b.json")
+    assert sentence_of(hidden).startswith("Cannot read or write '/a/b.json': Permission denied.")
+    assert sentence_of(OSError(5, "Input/output error")) == "Input/output error."
 
 
 def test_cells_cannot_act_as_formulas(tmp_path):

@@ -351,3 +351,16 @@ def test_run_folder_names_its_chosen_model_and_tells_more_about_it(tmp_path):
         model = load_trained(path)
         assert (model.name, model.about["accuracy"]) == ("gait_ensemble", 0.7)
     assert load_trained(tmp_path / "model.keras").about == {"is_demo": True}
+    for content in ("{", '{"nested": {}}', '{"test": {"accuracy": 1, "accuracy_ci95": null}}'):
+        (tmp_path / "results.json").write_text(content)
+        assert "accuracy" not in load_trained(tmp_path).about
+
+
+def test_models_of_another_version_of_the_cached_videos_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("gaitlib.models.storage._CARD", "gaitlib_1.json")
+    for model in (gait_model(), untrained("cnn_lstm")):
+        save_model(model, tmp_path)
+    monkeypatch.undo()
+    for name in ("model.skops", "model.keras", "model.h5"):
+        with pytest.raises(InputError, match=f"{name} cannot be used .* train again"):
+            load_trained(tmp_path / name)

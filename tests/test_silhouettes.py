@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gaitlib.walker import SHAPE_NAMES, WalkerFinder, WalkerTrack, cut_frames, measure_shapes, path_speed
-from gaitlib.walker.silhouettes import level_light
+from gaitlib.walker.silhouettes import _link, level_light
 
 RATE_HZ = 15.0
 SIZE = (240, 480)
@@ -194,6 +194,11 @@ def test_main_walker_is_followed_and_the_other_counted():
     assert walking.mean() > 0.8
     expected = 60 + 5 * np.arange(60)
     assert np.median(np.abs(track.squares[walking, 0] - expected[walking])) < 16
+
+
+def test_who_is_twice_as_tall_as_before_is_somebody_else():
+    boxes = [np.array([[100.0, 100.0, 40.0, height, 0.5]]) for height in (100, 100, 230, 230)]
+    assert [len(track) for track in _link(boxes, 3)] == [2, 2]
 
 
 def test_who_comes_back_alone_is_the_same():
